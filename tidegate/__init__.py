@@ -1,0 +1,1 @@
+"""What Tidegate decides: pure Python, a function of its inputs."""

@@ -1,0 +1,85 @@
+"""How far the bars have come: what a strategy gets to decide on, and when a bar is settled."""
+
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from tidegate.publications import bar_message
+from tidegate.risk.book import SUSPENSE, Book
+from tidegate.strategy_book import strategies_of
+from tidegate.times import to_stamp
+from tidegate.v1 import actors_pb2, journal_pb2, market_data_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tidegate.gate import Gate
+
+_HISTORY_EVENTS_MAX = 5_000
+_FOR_EVERY_STRATEGY = frozenset({"bar_published", "bar_completed"})
+
+
+def first_bar(gate: "Gate", request: market_data_pb2.WatchBarsRequest) -> market_data_pb2.WatchBarsResponse:
+    """Give an adapter the newest bar when it has not reported on it; else only where to go on from."""
+    book = gate.engine.book
+    if request.adapter and book.acknowledged_bars.get(request.adapter, 0) < book.last_bar_sequence:
+        return bar_message(book.last_bar, book.last_bar_sequence)
+    return market_data_pb2.WatchBarsResponse(bar_sequence=book.last_bar_sequence)
+
+
+def await_bar(gate: "Gate", request: market_data_pb2.AwaitBarRequest) -> market_data_pb2.AwaitBarResponse:
+    """Answer with the sequence once the bar's orders are decided, routed and acknowledged; 0 until then."""
+    book = gate.engine.book
+    settled = request.bar_sequence <= book.completed_bar_sequence and book.is_settled()
+    return market_data_pb2.AwaitBarResponse(sequence=book.sequence if settled else 0)
+
+
+def next_bar(gate: "Gate", _request: actors_pb2.NextBarRequest) -> actors_pb2.BarUpdate:
+    """Give the strategies the oldest bar that is not completed, once it may be decided on; sequence 0 until then."""
+    book = gate.engine.book
+    if not book.pending_bars or not _adapters_are_ready(book, book.pending_bars[0]):
+        return actors_pb2.BarUpdate()
+    events = list(_events_after(gate, book.seen_sequence))
+    update = actors_pb2.BarUpdate(
+        sequence=book.sequence, after_sequence=book.seen_sequence, bar=_bar_event(gate, book.pending_bars[0])
+    )
+    for strategy_id, strategy in book.strategies.items():
+        if strategy_id != SUSPENSE:
+            update.strategies.add(
+                strategy_id=strategy_id,
+                paused=strategy_id in book.pauses,
+                events=[event for event in events if strategy_id in strategies_of(event)],
+                digest=strategy.ledger.digest(),
+            )
+    return update
+
+
+def read_history(gate: "Gate", request: actors_pb2.ReadHistoryRequest) -> actors_pb2.ReadHistoryResponse:
+    """Give one strategy a bounded part of what it missed: every bar, and its own events."""
+    response = actors_pb2.ReadHistoryResponse(next_after_sequence=request.up_to_sequence)
+    most = min(_HISTORY_EVENTS_MAX, max(request.up_to_sequence - request.after_sequence, 0))
+    for event in gate.journal.read(request.after_sequence, most):
+        response.next_after_sequence = event.sequence
+        if event.WhichOneof("body") in _FOR_EVERY_STRATEGY or request.strategy_id in strategies_of(event):
+            response.events.append(event)
+    return response
+
+
+def _adapters_are_ready(book: Book, bar_sequence: int) -> bool:
+    """Whether the adapters that the strategies wait for have reported on the bar and on every order."""
+    waited_for = book.configuration.synchronised_adapters if book.configuration else ()
+    reported = all(book.acknowledged_bars.get(adapter, 0) >= bar_sequence for adapter in waited_for)
+    return reported and (not waited_for or book.is_settled())
+
+
+def _events_after(gate: "Gate", sequence: int) -> "Iterable[journal_pb2.Event]":
+    recent = gate.recent
+    if recent and recent[0].sequence <= sequence + 1:
+        return reversed(list(takewhile(lambda event: event.sequence > sequence, reversed(recent))))
+    return gate.journal.read(sequence)
+
+
+def _bar_event(gate: "Gate", sequence: int) -> journal_pb2.Event:
+    book = gate.engine.book
+    if sequence == book.last_bar_sequence:
+        return journal_pb2.Event(sequence=sequence, time=to_stamp(book.time_ns), bar_published=book.last_bar)
+    return next(iter(gate.journal.read(sequence - 1, 1)))

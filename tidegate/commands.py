@@ -1,0 +1,122 @@
+"""How each method that changes the state becomes commands of the engine, one after the other."""
+
+from typing import TYPE_CHECKING
+
+from google.protobuf.message import Message
+
+from tidegate.errors import RefusedError
+from tidegate.reasons import Reason
+from tidegate.risk import door, executions, orders
+from tidegate.risk.consequences import GATE
+from tidegate.v1 import actors_pb2, admin_pb2, journal_pb2, orders_pb2
+
+if TYPE_CHECKING:
+    from tidegate.gate import Gate
+
+ENTRIES_MAX = 1_000
+
+
+def single(gate: "Gate", request: Message) -> Message:
+    """Take the request itself as the one command."""
+    reply: Message = gate.execute(request)
+    return reply
+
+
+def submit_orders(gate: "Gate", request: orders_pb2.SubmitOrdersRequest) -> orders_pb2.SubmitOrdersResponse:
+    """Decide each order against the book that the one before it left; a malformed one is refused alone."""
+    door.bounded(len(request.orders), ENTRIES_MAX, "orders")
+    return orders_pb2.SubmitOrdersResponse(decisions=[_submit(gate, order) for order in request.orders])
+
+
+def report_executions(gate: "Gate", request: orders_pb2.ReportExecutionsRequest) -> orders_pb2.ReportExecutionsResponse:
+    """Book each execution; a malformed one refuses the whole report before any is booked."""
+    door.identifier(request.account, "account")
+    _read_adapter(gate, request.adapter)
+    door.bounded(len(request.executions), ENTRIES_MAX, "executions")
+    for index, execution in enumerate(request.executions):
+        executions.read_execution(execution, f"executions[{index}]")
+    sequences = [_book(gate, request, execution) for execution in request.executions]
+    if request.bar_sequence:
+        acknowledged = journal_pb2.BarAcknowledged(adapter=request.adapter, bar_sequence=request.bar_sequence)
+        gate.execute(acknowledged)
+    return orders_pb2.ReportExecutionsResponse(sequences=sequences)
+
+
+def claim_orders(gate: "Gate", request: orders_pb2.ClaimOrdersRequest) -> orders_pb2.ClaimOrdersResponse:
+    """Claim each order for the adapter, or say why not."""
+    _read_adapter(gate, request.adapter)
+    door.bounded(len(request.order_ids), ENTRIES_MAX, "order_ids")
+    for order_id in request.order_ids:
+        door.identifier(order_id, "order_ids")
+    response = orders_pb2.ClaimOrdersResponse()
+    for order_id in request.order_ids:
+        response.claims.append(gate.execute(journal_pb2.OrderClaimed(order_id=order_id, adapter=request.adapter)))
+    return response
+
+
+def pause_strategy(gate: "Gate", request: admin_pb2.PauseStrategyRequest) -> admin_pb2.PauseStrategyResponse:
+    """Pause a strategy in an operator's name."""
+    command = journal_pb2.StrategyPaused(
+        strategy_id=request.strategy_id,
+        operator=request.operator,
+        reason_code=Reason.STRATEGY_PAUSED,
+        reason=request.reason,
+    )
+    gate.execute(command)
+    return admin_pb2.PauseStrategyResponse()
+
+
+def resume_strategy(gate: "Gate", request: admin_pb2.ResumeStrategyRequest) -> admin_pb2.ResumeStrategyResponse:
+    """Resume a strategy in an operator's name."""
+    command = journal_pb2.StrategyResumed(
+        strategy_id=request.strategy_id, operator=request.operator, reason=request.reason
+    )
+    gate.execute(command)
+    return admin_pb2.ResumeStrategyResponse()
+
+
+def complete_bar(gate: "Gate", request: actors_pb2.CompleteBarRequest) -> actors_pb2.CompleteBarResponse:
+    """Pause what failed on a bar, decide the bar's orders, and complete it: all in one commit."""
+    book = gate.engine.book
+    if request.bar_sequence <= book.completed_bar_sequence:
+        return actors_pb2.CompleteBarResponse()
+    if not book.pending_bars or request.bar_sequence != book.pending_bars[0]:
+        text = f"bar {request.bar_sequence} is not the next one to complete"
+        raise RefusedError(Reason.BAR_UNKNOWN, text, field="bar_sequence")
+    for fault in request.faults:
+        command = journal_pb2.StrategyPaused(
+            strategy_id=fault.strategy_id, operator=GATE, reason_code=fault.reason_code, reason=fault.reason
+        )
+        gate.execute(command)
+    decisions = [_submit(gate, order) for order in request.orders]
+    completed = journal_pb2.BarCompleted(
+        bar_sequence=request.bar_sequence, seen_sequence=request.seen_sequence, strategy_ids=request.strategy_ids
+    )
+    gate.execute(completed)
+    return actors_pb2.CompleteBarResponse(decisions=decisions)
+
+
+def _submit(gate: "Gate", order: orders_pb2.NewOrder) -> orders_pb2.Decision:
+    try:
+        reply: orders_pb2.SubmitOrderResponse = gate.execute(orders_pb2.SubmitOrderRequest(order=order))
+    except RefusedError as refusal:
+        return orders.malformed(refusal)
+    return reply.decision
+
+
+def _book(gate: "Gate", request: orders_pb2.ReportExecutionsRequest, execution: orders_pb2.Execution) -> int:
+    command = journal_pb2.ExecutionBooked(account=request.account, adapter=request.adapter, execution=execution)
+    try:
+        event: journal_pb2.Event = gate.execute(command)
+    except RefusedError as refusal:
+        if refusal.reason != Reason.EXECUTION_ID_REUSED:
+            raise
+        return 0
+    return event.sequence
+
+
+def _read_adapter(gate: "Gate", adapter: str) -> None:
+    configured = gate.engine.book.configuration
+    if configured is None or adapter not in configured.adapters:
+        text = f"no adapter is called {door.shown(adapter)}"
+        raise RefusedError(Reason.ADAPTER_UNKNOWN, text, field="adapter")

@@ -1,0 +1,1 @@
+"""The journal: one sequence of events, append-only, durable before anything is answered."""

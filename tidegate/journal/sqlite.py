@@ -1,0 +1,175 @@
+"""The journal in one SQLite file: write-ahead log, synchronous=FULL, one commit a batch."""
+
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from tidegate.errors import CommitFailedError, EpochFencedError, JournalError
+from tidegate.journal.contract import HASH_OF_NOTHING, Entry, Head, link
+from tidegate.risk.draft import Key
+from tidegate.v1 import journal_pb2
+
+FORMAT_VERSION = 1
+_BUSY_TIMEOUT_S = 5
+_ROWS_PER_READ = 1_000
+# An order id is a sequence number; what does not fit SQLite's integer cannot be one.
+_ORDER_ID = re.compile(r"[1-9][0-9]{0,17}")
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS writer (one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS batches (
+    last_sequence INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, hash BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS events (
+    sequence INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, epoch INTEGER NOT NULL, kind TEXT NOT NULL,
+    order_id INTEGER, body BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS events_of_order ON events (order_id) WHERE order_id IS NOT NULL;
+CREATE TABLE IF NOT EXISTS keys (
+    scope TEXT NOT NULL, id TEXT NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY (scope, id)
+) WITHOUT ROWID;
+"""
+
+
+class SqliteJournal:
+    """
+    The journal's contract over one file.
+
+    Opening takes the next epoch, which fences every earlier writer: its next append is refused inside the store's own
+    transaction. ``read`` opens a connection of its own, so any thread may read while one writes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """
+        Open or create the file, and become its one writer.
+
+        Raises:
+            JournalError: the file cannot be opened, or is not a journal that this version can read.
+        """
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = _connect(path)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self.epoch = self._take_over()
+            self._head = self._read_head()
+        except (sqlite3.Error, OSError) as error:
+            message = f"{path}: cannot open the journal: {error}"
+            raise JournalError(message) from error
+
+    def head(self) -> Head:
+        """Return where the journal ends."""
+        return self._head
+
+    def append(self, entries: Sequence[Entry]) -> Head:
+        """Make a batch durable: events, keys and one link of the hash chain in one commit."""
+        if not entries:
+            return self._head
+        head = Head(entries[-1].sequence, link(self._head.hash, self.epoch, [entry.body for entry in entries]))
+        if entries[0].sequence != self._head.sequence + 1:
+            message = f"event {entries[0].sequence} does not follow {self._head.sequence}"
+            raise CommitFailedError(message)
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._check_epoch()
+            self._db.executemany(
+                "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)",
+                [(e.sequence, e.time_ns, self.epoch, e.kind, e.order_id, e.body) for e in entries],
+            )
+            self._db.executemany(
+                "INSERT INTO keys VALUES (?, ?, ?)", [(*e.key, e.sequence) for e in entries if e.key is not None]
+            )
+            self._db.execute("INSERT INTO batches VALUES (?, ?, ?)", (head.sequence, self.epoch, head.hash))
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            message = f"{self._path}: the commit of events up to {head.sequence} failed: {error}"
+            raise CommitFailedError(message) from error
+        self._head = head
+        return head
+
+    def find(self, key: Key) -> journal_pb2.Event | None:
+        """Return the event that used up a key, or None."""
+        row = self._db.execute(
+            "SELECT body FROM events WHERE sequence = (SELECT sequence FROM keys WHERE scope = ? AND id = ?)", key
+        ).fetchone()
+        return None if row is None else journal_pb2.Event.FromString(row[0])
+
+    def events_of_order(self, order_id: str) -> list[journal_pb2.Event]:
+        """Return all events of an accepted order, oldest first."""
+        if not _ORDER_ID.fullmatch(order_id):
+            return []
+        rows = self._db.execute("SELECT body FROM events WHERE order_id = ? ORDER BY sequence", (int(order_id),))
+        return [journal_pb2.Event.FromString(row[0]) for row in rows]
+
+    def read(self, after: int, most: int | None = None) -> Iterator[journal_pb2.Event]:
+        """Read the events after a sequence, oldest first, on a connection of its own."""
+        left = -1 if most is None else most
+        with closing(_connect(self._path)) as db:
+            cursor = db.execute("SELECT body FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?", (after, left))
+            while rows := cursor.fetchmany(_ROWS_PER_READ):
+                for row in rows:
+                    yield journal_pb2.Event.FromString(row[0])
+
+    def verify(self) -> Head:
+        """
+        Recompute the hash chain from the first event.
+
+        Raises:
+            JournalError: an event, its epoch or a hash was changed, or one is missing.
+        """
+        head, expected = Head(0, HASH_OF_NOTHING), 1
+        with closing(_connect(self._path)) as db:
+            for last, epoch, recorded in db.execute("SELECT last_sequence, epoch, hash FROM batches ORDER BY 1"):
+                rows = db.execute(
+                    "SELECT sequence, epoch, body FROM events WHERE sequence > ? AND sequence <= ? ORDER BY sequence",
+                    (head.sequence, last),
+                ).fetchall()
+                sequences = [row[0] for row in rows]
+                computed = link(head.hash, epoch, [row[2] for row in rows])
+                whole = sequences == list(range(expected, last + 1)) and all(row[1] == epoch for row in rows)
+                if not whole or computed != recorded:
+                    message = f"{self._path}: the hash chain breaks between events {expected} and {last}"
+                    raise JournalError(message)
+                head, expected = Head(last, computed), last + 1
+            (newest,) = db.execute("SELECT COALESCE(MAX(sequence), 0) FROM events").fetchone()
+        if newest != head.sequence:
+            message = f"{self._path}: events {expected} to {newest} are in no batch"
+            raise JournalError(message)
+        return head
+
+    def close(self) -> None:
+        """Close the writer's connection."""
+        self._db.close()
+
+    def _take_over(self) -> int:
+        self._db.execute("BEGIN IMMEDIATE")
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version not in (0, FORMAT_VERSION):
+            self._db.execute("ROLLBACK")
+            message = f"{self._path}: journal format {version}; this version reads format {FORMAT_VERSION}"
+            raise JournalError(message)
+        for statement in filter(str.strip, _SCHEMA.split(";")):
+            self._db.execute(statement)
+        self._db.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+        self._db.execute("INSERT INTO writer VALUES (1, 1) ON CONFLICT (one) DO UPDATE SET epoch = epoch + 1")
+        (epoch,) = self._db.execute("SELECT epoch FROM writer").fetchone()
+        self._db.execute("COMMIT")
+        return int(epoch)
+
+    def _check_epoch(self) -> None:
+        (newest,) = self._db.execute("SELECT epoch FROM writer").fetchone()
+        if newest != self.epoch:
+            self._db.execute("ROLLBACK")
+            message = f"{self._path}: epoch {self.epoch} was fenced by epoch {newest}: another writer has taken over"
+            raise EpochFencedError(message)
+
+    def _read_head(self) -> Head:
+        row = self._db.execute("SELECT last_sequence, hash FROM batches ORDER BY last_sequence DESC LIMIT 1").fetchone()
+        return Head(0, HASH_OF_NOTHING) if row is None else Head(row[0], row[1])
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)

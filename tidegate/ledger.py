@@ -1,0 +1,173 @@
+"""A ledger: cash, positions at cost, profit and loss. Everything in one currency, exact to the last digit."""
+
+import hashlib
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from tidegate.instruments import Instrument
+from tidegate.numbers import ZERO, plain, round_money
+
+
+@dataclass(slots=True)
+class Position:
+    """
+    One instrument in one ledger; negative quantities are short.
+
+    cost: what was paid for the quantity held, signed like it; total, so that no division is ever stored.
+    working_buys, working_sells: what accepted orders may still fill.
+    """
+
+    multiplier: Decimal
+    mark: Decimal
+    quantity: Decimal = ZERO
+    cost: Decimal = ZERO
+    working_buys: Decimal = ZERO
+    working_sells: Decimal = ZERO
+
+    @property
+    def worst_quantity(self) -> Decimal:
+        """The largest quantity, long or short, that the working orders could make of the position."""
+        return max(abs(self.quantity + self.working_buys), abs(self.quantity - self.working_sells))
+
+    @property
+    def market_value(self) -> Decimal:
+        """Signed value at the mark."""
+        return self.quantity * self.mark * self.multiplier
+
+    @property
+    def average_cost(self) -> Decimal:
+        """Price paid per unit held; for display, since it is rarely exact."""
+        return self.cost / (self.quantity * self.multiplier) if self.quantity else ZERO
+
+    @property
+    def unrealised_pnl(self) -> Decimal:
+        """Value at the mark less cost."""
+        return self.market_value - self.cost
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the position says nothing any more."""
+        return not (self.quantity or self.working_buys or self.working_sells)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """
+    Cash and positions of one owner, with running sums, so that equity and exposure cost the same at any size.
+
+    equity = cash + market_value = capital + realised + unrealised - fees, always and exactly.
+    """
+
+    currency: str
+    cash: Decimal = ZERO
+    capital: Decimal = ZERO
+    realised_pnl: Decimal = ZERO
+    fees: Decimal = ZERO
+    reserved_cash: Decimal = ZERO
+    market_value: Decimal = ZERO
+    gross_exposure: Decimal = ZERO
+    positions: dict[str, Position] = field(default_factory=dict)
+
+    @property
+    def equity(self) -> Decimal:
+        """What the ledger is worth at the marks."""
+        return self.cash + self.market_value
+
+    @property
+    def unrealised_pnl(self) -> Decimal:
+        """Value at the marks less cost, over all positions."""
+        return sum((position.unrealised_pnl for position in self.positions.values()), ZERO)
+
+    @property
+    def short_proceeds(self) -> Decimal:
+        """Cash that came from selling short and is owed back."""
+        return -sum((position.cost for position in self.positions.values() if position.quantity < ZERO), ZERO)
+
+    def worst_quantity(self, symbol: str) -> Decimal:
+        """Return the worst-case quantity in one instrument, working orders included."""
+        position = self.positions.get(symbol)
+        return position.worst_quantity if position is not None else ZERO
+
+    def transfer(self, amount: Decimal) -> None:
+        """Put capital in, or take it out with a negative amount: never performance."""
+        self.cash += amount
+        self.capital += amount
+
+    def mark(self, symbol: str, price: Decimal) -> None:
+        """Value a position at a new price; an instrument without a position is ignored."""
+        position = self.positions.get(symbol)
+        if position is None:
+            return
+        step = (price - position.mark) * position.multiplier
+        position.mark = price
+        self.market_value += position.quantity * step
+        self.gross_exposure += position.worst_quantity * step
+
+    def reserve(
+        self, instrument: Instrument, quantity: Decimal, *, buy: bool, price: Decimal, mark: Decimal | None
+    ) -> None:
+        """
+        Count a quantity as working; a negative quantity releases it.
+
+        price: what a unit of a buy takes of the cash.
+        """
+        position = self._position(instrument, price if mark is None else mark)
+        before = position.worst_quantity
+        if buy:
+            position.working_buys += quantity
+            self.reserved_cash += quantity * price * instrument.multiplier
+        else:
+            position.working_sells += quantity
+        self.gross_exposure += (position.worst_quantity - before) * position.mark * position.multiplier
+        self._forget_if_empty(instrument.symbol, position)
+
+    def fill(
+        self, instrument: Instrument, quantity: Decimal, *, price: Decimal, fee: Decimal, mark: Decimal | None
+    ) -> None:
+        """
+        Book what the broker did; quantity is negative for a sale.
+
+        A sale of more than is held closes the position and opens a short one; the same the other way round.
+        """
+        position = self._position(instrument, price if mark is None else mark)
+        before_worst, before_value = position.worst_quantity, position.market_value
+        opening = quantity
+        if position.quantity * quantity < ZERO:
+            opening = self._close(position, quantity, price)
+        position.cost += opening * price * position.multiplier
+        position.quantity += quantity
+        self.cash -= quantity * price * position.multiplier + fee
+        self.fees += fee
+        self.market_value += position.market_value - before_value
+        self.gross_exposure += (position.worst_quantity - before_worst) * position.mark * position.multiplier
+        self._forget_if_empty(instrument.symbol, position)
+
+    def digest(self) -> bytes:
+        """Hash what the ledger holds, marks left out: equal digests mean equal ledgers."""
+        lines = [plain(n) for n in (self.cash, self.capital, self.realised_pnl, self.fees, self.reserved_cash)]
+        for symbol, position in sorted(self.positions.items()):
+            figures = (position.quantity, position.cost, position.working_buys, position.working_sells)
+            lines.append(" ".join([symbol, *map(plain, figures)]))
+        return hashlib.sha256("\n".join(lines).encode()).digest()
+
+    def _close(self, position: Position, quantity: Decimal, price: Decimal) -> Decimal:
+        """Realise the part of a fill that closes; return the part that opens."""
+        held = position.quantity
+        if abs(quantity) >= abs(held):
+            closing, released = -held, position.cost  # the last slice takes what rounding left over
+        else:
+            closing = quantity
+            released = round_money(position.cost * -closing / held, self.currency)
+        self.realised_pnl += -closing * price * position.multiplier - released
+        position.cost -= released
+        return quantity - closing
+
+    def _position(self, instrument: Instrument, mark: Decimal) -> Position:
+        position = self.positions.get(instrument.symbol)
+        if position is None:
+            position = self.positions[instrument.symbol] = Position(instrument.multiplier, mark)
+        return position
+
+    def _forget_if_empty(self, symbol: str, position: Position) -> None:
+        if position.is_empty:
+            del self.positions[symbol]

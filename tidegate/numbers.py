@@ -1,0 +1,65 @@
+"""Exact decimals: bounded at the door, so that no product or sum inside is ever rounded."""
+
+import decimal
+import re
+from decimal import ROUND_HALF_EVEN, Decimal
+
+ZERO = Decimal(0)
+ONE = Decimal(1)
+
+INTEGER_DIGITS_MAX = 12
+FRACTION_DIGITS_MAX = 8
+
+# A product of four bounded factors (quantity, price, multiplier, rate) has at most 80 digits; sums of them add a few.
+PRECISION = 96
+
+# Threads copy the default context on first use; the importing thread already has its own.
+decimal.DefaultContext.prec = PRECISION
+decimal.getcontext().prec = PRECISION
+
+_PLAIN = re.compile(rf"-?[0-9]{{1,{INTEGER_DIGITS_MAX}}}(?:\.[0-9]{{1,{FRACTION_DIGITS_MAX}}})?")
+_CURRENCY_DIGITS = {"BTC": 8, "ETH": 8, "JPY": 0, "KRW": 0}
+_DEFAULT_CURRENCY_DIGITS = 2
+
+
+def parse(text: str) -> Decimal | None:
+    """
+    Read a decimal from the wire, or None when it is not a plain bounded one.
+
+    Plain is digits, at most 12 before the point and 8 behind it: no exponent, NaN, infinity, blank or underscore.
+    """
+    return Decimal(text) if _PLAIN.fullmatch(text) else None
+
+
+def parse_positive(text: str) -> Decimal | None:
+    """Read a decimal above zero from the wire, or None when it is not one."""
+    number = parse(text)
+    return number if number is not None and number > ZERO else None
+
+
+def plain(number: Decimal) -> str:
+    """Write a decimal without exponent and trailing zeros: the one spelling of each number."""
+    text = format(number, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in {"-0", ""} else text
+
+
+def is_multiple(number: Decimal, step: Decimal) -> bool:
+    """Tell whether a number is a whole number of steps (a tick, a lot)."""
+    return number % step == ZERO
+
+
+def round_money(amount: Decimal, currency: str) -> Decimal:
+    """
+    Round an amount to the currency's smallest unit, half to even.
+
+    The only rounding in the ledger: it splits a cost, and what it leaves over stays with the rest.
+    """
+    digits = _CURRENCY_DIGITS.get(currency, _DEFAULT_CURRENCY_DIGITS)
+    return amount.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_EVEN)
+
+
+def round_ratio(ratio: Decimal) -> Decimal:
+    """Round a ratio for display, to eight digits behind the point, half to even."""
+    return ratio.quantize(Decimal("1e-8"), rounding=ROUND_HALF_EVEN)

@@ -1,0 +1,1 @@
+"""What the portfolio as a whole has done."""

@@ -1,0 +1,259 @@
+"""The portfolio file: read, checked whole, and refused with file, line and key before anything starts."""
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tidegate.clocks import BARS, WALL
+from tidegate.errors import ConfigurationError
+from tidegate.instruments import Instrument
+from tidegate.numbers import FRACTION_DIGITS_MAX, INTEGER_DIGITS_MAX, ONE, ZERO, parse, plain, round_money
+from tidegate.risk.limits import Limits
+from tidegate.risk.terms import CASH, MARGIN
+from tidegate.times import NS_PER_S
+from tidegate.v1 import journal_pb2
+
+_Path = tuple[str | int, ...]
+_DEFAULTS = Limits()
+
+
+def _bounded(number: Decimal) -> Decimal:
+    if parse(format(number, "f")) is None:
+        message = f"takes at most {INTEGER_DIGITS_MAX} digits before the point and {FRACTION_DIGITS_MAX} behind"
+        raise ValueError(message)
+    return number
+
+
+Positive = Annotated[Decimal, Field(gt=0), AfterValidator(_bounded)]
+Share = Annotated[Decimal, Field(gt=0, le=1), AfterValidator(_bounded)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,32}$")]
+ImportPath = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class InstrumentSection(_Section):
+    """One instrument that may be traded; everything else is refused."""
+
+    symbol: Name
+    tick: Positive = Decimal("0.01")
+    lot: Positive = ONE
+    multiplier: Positive = ONE
+    currency: str | None = None
+    sector: str = ""
+    asset_class: str = "equity"
+
+
+class LimitsSection(_Section):
+    """The portfolio's limits; ``null`` switches one off."""
+
+    max_leverage: Positive | None = _DEFAULTS.max_leverage
+    warn_leverage: Positive | None = _DEFAULTS.warn_leverage
+    max_concentration: Positive | None = _DEFAULTS.max_concentration
+    warn_concentration: Positive | None = _DEFAULTS.warn_concentration
+    halt_drawdown: Share | None = _DEFAULTS.halt_drawdown
+    max_drawdown: Share | None = _DEFAULTS.max_drawdown
+    warn_drawdown: Share | None = _DEFAULTS.warn_drawdown
+    max_order_notional: Positive | None = None
+    max_order_quantity: Positive | None = None
+    max_price_age_s: Annotated[int, Field(ge=1, le=31_536_000)] = 60
+
+
+class StrategySection(_Section):
+    """One strategy: its code (none for kind external), its capital, and who routes its orders."""
+
+    id: Name
+    code: Annotated[ImportPath | None, Field(alias="class")] = None
+    kind: Literal["cash", "margin", "external"] = "cash"
+    allocation: Share
+    max_leverage: Positive = ONE
+    route: Name | None = None
+    parameters: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _has_code_unless_external(self) -> Self:
+        if (self.code is None) is not (self.kind == "external"):
+            message = "a strategy has a class, and one of kind external has none"
+            raise ValueError(message)
+        if self.code is not None and self.route is None:
+            message = "a strategy with a class needs a route: the adapter that sends its orders"
+            raise ValueError(message)
+        return self
+
+
+class AdapterSection(_Section):
+    """
+    A broker adapter that orders may be routed to.
+
+    synchronised: strategies see a bar only once this adapter has reported on it; for replays.
+    command: started by ``tidegate run`` as a process of its own, with ``--address`` and ``--adapter`` added.
+    """
+
+    name: Name
+    synchronised: bool = False
+    command: list[str] = []
+
+
+class OperatorSection(_Section):
+    """The operator that a replay simulates: resets a halt after some bars, by the real ResetHalt."""
+
+    name: Name
+    reset_after_bars: Annotated[int, Field(ge=1)]
+    high_water_mark: Literal["rebase", "keep"] = "rebase"
+    reason: str = "scheduled review"
+
+
+class ReplaySection(_Section):
+    """Where a replay's prices come from: a function that returns a table, dates down, symbols across."""
+
+    prices: ImportPath
+    operator: OperatorSection | None = None
+
+
+class PortfolioFile(_Section):
+    """A whole portfolio file."""
+
+    name: Name
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3,4}$")]
+    capital: Positive
+    clock: Literal["wall", "bars"] = "wall"
+    bar_deadline_s: Annotated[float, Field(gt=0, le=3_600)] = 5.0
+    route_within_s: Annotated[int, Field(ge=1, le=86_400)] = 30
+    limits: LimitsSection = LimitsSection()
+    instruments: Annotated[list[InstrumentSection], Field(min_length=1)]
+    strategies: Annotated[list[StrategySection], Field(min_length=1)]
+    adapters: list[AdapterSection] = []
+    replay: ReplaySection | None = None
+
+    def problems(self) -> Iterator[tuple[_Path, str]]:
+        """Find what no single key shows: sums, duplicates and names without a meaning, with their places."""
+        yield from _duplicates("instruments", "symbol", [i.symbol for i in self.instruments])
+        yield from _duplicates("strategies", "id", [s.id for s in self.strategies])
+        yield from _duplicates("adapters", "name", [a.name for a in self.adapters])
+        total, adapters = ZERO, {adapter.name for adapter in self.adapters}
+        for index, strategy in enumerate(self.strategies):
+            total += strategy.allocation
+            if total > ONE:
+                text = f"allocations add up to {plain(total * 100)}%, over 100%"
+                yield ("strategies", index, "allocation"), text
+            if strategy.route is not None and strategy.route not in adapters:
+                yield ("strategies", index, "route"), f"no adapter is called {strategy.route}"
+        for index, instrument in enumerate(self.instruments):
+            if instrument.currency not in (None, self.currency):
+                text = f"only {self.currency}, the portfolio's currency, can be traded"
+                yield ("instruments", index, "currency"), text
+
+    def to_wire(self) -> journal_pb2.PortfolioConfigured:
+        """Write what the journal has to know: everything that decides, nothing that only runs."""
+        limits = self.limits.model_dump(exclude={"max_price_age_s"})
+        return journal_pb2.PortfolioConfigured(
+            name=self.name,
+            currency=self.currency,
+            capital=plain(self.capital),
+            instruments=[self._instrument(section).to_wire() for section in self.instruments],
+            strategies=[self._terms(section) for section in self.strategies],
+            limits=Limits(**limits, max_price_age_ns=self.limits.max_price_age_s * NS_PER_S).to_wire(),
+            adapters=[adapter.name for adapter in self.adapters],
+            synchronised_adapters=[adapter.name for adapter in self.adapters if adapter.synchronised],
+            clock=BARS if self.clock == "bars" else WALL,
+            route_within_s=self.route_within_s,
+        )
+
+    def _instrument(self, section: InstrumentSection) -> Instrument:
+        figures = section.model_dump() | {"currency": section.currency or self.currency}
+        return Instrument(**figures)
+
+    def _terms(self, section: StrategySection) -> journal_pb2.StrategyTerms:
+        return journal_pb2.StrategyTerms(
+            strategy_id=section.id,
+            kind=CASH if section.kind == "cash" else MARGIN,
+            capital=plain(round_money(self.capital * section.allocation, self.currency)),
+            max_leverage=plain(section.max_leverage),
+        )
+
+
+def read_portfolio_file(path: Path) -> PortfolioFile:
+    """
+    Read and check a portfolio file.
+
+    Raises:
+        ConfigurationError: one line a problem, each with file, line and key.
+    """
+    try:
+        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except OSError as error:
+        message = f"{path}: {error.strerror}"
+        raise ConfigurationError(message) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        message = f"{path}:{mark.line + 1 if mark else 1}: {getattr(error, 'problem', None) or error}"
+        raise ConfigurationError(message) from error
+    lines: dict[_Path, int] = {(): 1}
+    problems = list(_index(root, (), lines)) if root is not None else [((), "the file is empty")]
+    if not problems and root is not None:
+        try:
+            loader = _Loader("")
+            portfolio = PortfolioFile.model_validate(loader.construct_document(root))
+        except ValidationError as error:
+            problems = [(tuple(e["loc"]), e["msg"].removeprefix("Value error, ")) for e in error.errors()]
+        except (yaml.YAMLError, InvalidOperation) as error:
+            problems = [((), f"{getattr(error, 'problem', None) or 'a number that is none'}")]
+        else:
+            problems = list(portfolio.problems())
+            if not problems:
+                return portfolio
+    message = "\n".join(f"{path}:{_line(place, lines)}: {_key(place)}{text}" for place, text in problems)
+    raise ConfigurationError(message)
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads fractions as decimals, so that 0.1 is a tenth."""
+
+
+def _decimal(_loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Decimal:
+    return Decimal(node.value.replace("_", ""))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:float", _decimal)
+
+
+def _index(node: yaml.Node, place: _Path, lines: dict[_Path, int]) -> Iterator[tuple[_Path, str]]:
+    """Note on which line each key stands; find keys that stand twice, which YAML itself lets pass."""
+    lines.setdefault(place, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            below = (*place, str(key.value))
+            if below in lines:
+                lines[below] = key.start_mark.line + 1
+                yield below, "the key stands twice"
+            lines[below] = key.start_mark.line + 1
+            yield from _index(value, below, lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, value in enumerate(node.value):
+            yield from _index(value, (*place, number), lines)
+
+
+def _duplicates(section: str, key: str, names: list[str]) -> Iterator[tuple[_Path, str]]:
+    seen: set[str] = set()
+    for index, name in enumerate(names):
+        if name in seen:
+            yield (section, index, key), f"{name} stands twice"
+        seen.add(name)
+
+
+def _line(place: _Path, lines: dict[_Path, int]) -> int:
+    """Find the line of a place, or of the nearest thing around it that the file does have."""
+    while place not in lines:
+        place = place[:-1]
+    return lines[place]
+
+
+def _key(place: _Path) -> str:
+    return re.sub(r"\.(\d+)", r"[\1]", ".".join(map(str, place))) + ": " if place else ""

@@ -1,0 +1,91 @@
+"""Every reason for a refusal, a warning, a halt or an alert: stable codes, from one place."""
+
+from enum import StrEnum
+from typing import Self
+
+
+class Reason(StrEnum):
+    """A stable code, and what it means to its reader."""
+
+    def __new__(cls, code: str, meaning: str) -> Self:
+        """Make the code itself the value, and keep its meaning beside it."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
+    meaning: str
+
+    # Malformed input: nothing is recorded, the same input is refused again.
+    MESSAGE_MALFORMED = "MESSAGE_MALFORMED", "The bytes are not the message that the method takes."
+    METHOD_UNKNOWN = "METHOD_UNKNOWN", "The gate has no such method."
+    IDENTIFIER_INVALID = "IDENTIFIER_INVALID", "An id is missing, longer than 64 characters, or not printable ASCII."
+    SIDE_INVALID = "SIDE_INVALID", "The side is neither BUY nor SELL."
+    ORDER_TYPE_INVALID = "ORDER_TYPE_INVALID", "The order type is not one that the gate knows."
+    TIME_IN_FORCE_INVALID = "TIME_IN_FORCE_INVALID", "The time in force is not one that the gate knows."
+    QUANTITY_INVALID = "QUANTITY_INVALID", "The quantity is not a positive plain decimal of at most 12 and 8 digits."
+    PRICE_INVALID = "PRICE_INVALID", "The price is missing, or not a positive plain decimal of at most 12 and 8 digits."
+    AMOUNT_INVALID = "AMOUNT_INVALID", "The amount is not a plain decimal of at most 12 and 8 digits, or not positive."
+    TIME_INVALID = "TIME_INVALID", "The time is missing or outside 1970 to 9999."
+    TEXT_INVALID = "TEXT_INVALID", "A required text is empty, or longer than 500 characters."
+    EXECUTION_TYPE_INVALID = "EXECUTION_TYPE_INVALID", "The execution type is not one that the gate knows."
+    SCOPE_INVALID = "SCOPE_INVALID", "The scope's kind is unknown, or its name does not fit its kind."
+    HALT_LEVEL_INVALID = "HALT_LEVEL_INVALID", "The level is neither REDUCE_ONLY nor HALTED."
+    BATCH_TOO_LARGE = "BATCH_TOO_LARGE", "The batch has more entries than the method takes."
+    SYMBOL_REPEATED = "SYMBOL_REPEATED", "A bar names the same symbol twice."
+    PAGE_TOKEN_INVALID = "PAGE_TOKEN_INVALID", "The page token is not one that the gate gave out."
+
+    # Identity.
+    CLIENT_ORDER_ID_REUSED = "CLIENT_ORDER_ID_REUSED", "The client_order_id was used before, for another order."
+    EXECUTION_ID_REUSED = "EXECUTION_ID_REUSED", "The execution_id was used before, for another execution."
+    TRANSFER_ID_REUSED = "TRANSFER_ID_REUSED", "The transfer_id was used before, for another transfer."
+    STRATEGY_UNKNOWN = "STRATEGY_UNKNOWN", "No strategy has this id."
+    INSTRUMENT_UNKNOWN = "INSTRUMENT_UNKNOWN", "The instrument is not in the portfolio file."
+    ADAPTER_UNKNOWN = "ADAPTER_UNKNOWN", "The adapter is not in the portfolio file."
+    ORDER_UNKNOWN = "ORDER_UNKNOWN", "The gate has no such order."
+
+    # Order checks.
+    TRADING_HALTED = "TRADING_HALTED", "Trading is halted, for the portfolio, the strategy or the instrument."
+    REDUCE_ONLY = "REDUCE_ONLY", "Only orders that reduce a position pass now."
+    STRATEGY_PAUSED = "STRATEGY_PAUSED", "The strategy is paused; only orders that reduce a position pass."
+    PRICE_MISSING = "PRICE_MISSING", "The instrument has no price yet."
+    PRICE_STALE = "PRICE_STALE", "The instrument's price is older than the limit."
+    PRICE_OFF_TICK = "PRICE_OFF_TICK", "The order's price is not a multiple of the instrument's tick."
+    QUANTITY_OFF_LOT = "QUANTITY_OFF_LOT", "The quantity is not a multiple of the instrument's lot."
+    ORDER_QUANTITY = "ORDER_QUANTITY", "The quantity is above the limit of one order."
+    ORDER_NOTIONAL = "ORDER_NOTIONAL", "The value is above the limit of one order."
+    NOT_REDUCING = "NOT_REDUCING", "The order is reduce_only and would do more than reduce the position."
+    LEVERAGE = "LEVERAGE", "Gross exposure, working orders at their worst, is over its share of equity."
+    CONCENTRATION = "CONCENTRATION", "One instrument's exposure, working orders at their worst, is over its share."
+    DRAWDOWN = "DRAWDOWN", "Equity is too far below its high-water mark."
+    CAPITAL = "CAPITAL", "The strategy's own capital does not carry the order."
+    SHORT_SALE = "SHORT_SALE", "A cash strategy may not sell what it does not have."
+
+    # Routing and the life of an order.
+    ORDER_DONE = "ORDER_DONE", "The order is filled, canceled, rejected or expired."
+    ORDER_PENDING_CANCEL = "ORDER_PENDING_CANCEL", "The order is being canceled."
+    ORDER_CLAIMED = "ORDER_CLAIMED", "Another adapter has claimed the order."
+    ORDER_NOT_ROUTED_HERE = "ORDER_NOT_ROUTED_HERE", "The order is not routed to this adapter."
+
+    # Halts, capital, bars.
+    OPERATOR_HALT = "OPERATOR_HALT", "An operator halted trading."
+    RESET_WOULD_HALT_AGAIN = "RESET_WOULD_HALT_AGAIN", "Trading would halt again at once; re-base the high-water mark."
+    HIGH_WATER_MARK_UNDECIDED = "HIGH_WATER_MARK_UNDECIDED", "A reset must say whether to re-base the high-water mark."
+    CASH_NOT_AVAILABLE = "CASH_NOT_AVAILABLE", "The cash is not there, is reserved, or is the proceeds of a short sale."
+    TRANSFER_BREAKS_LIMIT = "TRANSFER_BREAKS_LIMIT", "The transfer would put the strategy over its own limit."
+    TRANSFER_TO_ITSELF = "TRANSFER_TO_ITSELF", "The transfer's two sides are the same."
+    BAR_OUT_OF_ORDER = "BAR_OUT_OF_ORDER", "The bar is not newer than the last one."
+    PRICE_OUT_OF_ORDER = "PRICE_OUT_OF_ORDER", "The price is older than the instrument's mark, or from the future."
+    BAR_UNKNOWN = "BAR_UNKNOWN", "The sequence is not that of the newest bar."
+
+    # What the gate itself raises.
+    STRATEGY_FAILED = "STRATEGY_FAILED", "The strategy's code raised; it is paused."
+    STRATEGY_LATE = "STRATEGY_LATE", "The strategy missed the bar's deadline; it is paused and its orders are void."
+    LEDGER_DIFFERS = "LEDGER_DIFFERS", "The strategy's ledger differs from the book; it is paused."
+    EXECUTION_OF_UNKNOWN_ORDER = "EXECUTION_OF_UNKNOWN_ORDER", "A fill of an order never seen: in the suspense ledger."
+    EXECUTION_OVERFILL = "EXECUTION_OVERFILL", "The broker filled more than the order asked for."
+    EXECUTION_AFTER_DONE = "EXECUTION_AFTER_DONE", "The broker filled an order that it had reported done."
+    CASH_NEGATIVE = "CASH_NEGATIVE", "A cash strategy's cash went below zero by a fill or a fee."
+    INTERNAL = "INTERNAL", "The gate failed on this command; nothing changed."
+    RISK_MANAGER_UNAVAILABLE = "RISK_MANAGER_UNAVAILABLE", "The RiskManager is away: unknown, not no. Retry."
+    OVERLOADED = "OVERLOADED", "Too many requests wait already. Retry later."

@@ -1,0 +1,267 @@
+"""The book: what every event so far adds up to. It records and never decides."""
+
+from collections import deque
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from tidegate.errors import BookError
+from tidegate.instruments import Instrument
+from tidegate.ledger import Ledger
+from tidegate.numbers import ZERO
+from tidegate.orders import Order
+from tidegate.risk.halts import Halt, Pause
+from tidegate.risk.limits import Limits
+from tidegate.risk.scopes import PORTFOLIO as PORTFOLIO_SCOPE
+from tidegate.risk.scopes import Scope, instrument_scope, strategy_scope
+from tidegate.risk.terms import Terms
+from tidegate.strategy_book import StrategyBook, strategies_of
+from tidegate.times import to_ns
+from tidegate.v1 import admin_pb2, common_pb2, journal_pb2, market_data_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Bars that no allocator completed; past the bound the oldest is given up, so that memory stays flat.
+PENDING_BARS_MAX = 1_000
+
+# The suspense ledger is a strategy's book with no strategy.
+SUSPENSE = ""
+
+
+class Book:
+    """
+    All positions, working orders, marks and halts, with running sums over strategies.
+
+    ``apply`` is the only way to change it, one event at a time, in sequence. Deciding costs the same with one position
+    or ten thousand, because equity and exposures are sums kept up to date, never recomputed.
+    """
+
+    def __init__(self) -> None:
+        """Begin empty: the first event configures the portfolio."""
+        self.sequence = 0
+        self.time_ns = 0
+        self.configuration: journal_pb2.PortfolioConfigured | None = None
+        self.limits = Limits()
+        self.instruments: dict[str, Instrument] = {}
+        self.terms: dict[str, Terms] = {}
+        self.strategies: dict[str, StrategyBook] = {}
+        self.orders: dict[str, Order] = {}
+        self.reserve = ZERO
+        self.deposits = ZERO
+
+        self.marks: dict[str, Decimal] = {}
+        self.mark_times_ns: dict[str, int] = {}
+        self.equity = ZERO
+        self.high_water_mark = ZERO
+        self.gross_exposure = ZERO
+        self.worst_quantities: dict[str, Decimal] = {}
+
+        self.halts: dict[Scope, Halt] = {}
+        self.pauses: dict[str, Pause] = {}
+        self.breaches: dict[tuple[str, Scope], common_pb2.Violation] = {}
+
+        self.last_bar = market_data_pb2.PublishBarsRequest()
+        self.last_bar_sequence = 0
+        self.pending_bars: deque[int] = deque(maxlen=PENDING_BARS_MAX)
+        self.completed_bar_sequence = 0
+        self.seen_sequence = 0
+        self.acknowledged_bars: dict[str, int] = {}
+
+        self._appliers: dict[str, Callable[[journal_pb2.Event], None]] = {
+            "portfolio_configured": self._configure,
+            "order_decided": self._apply_to_strategies,
+            "order_claimed": self._apply_to_strategies,
+            "cancel_requested": self._apply_to_strategies,
+            "execution_booked": self._book_execution,
+            "bar_published": self._publish_bar,
+            "prices_published": self._publish_prices,
+            "bar_acknowledged": self._acknowledge_bar,
+            "bar_completed": self._complete_bar,
+            "trading_halted": self._halt,
+            "halt_reset": self._reset,
+            "capital_transferred": self._transfer,
+            "strategy_paused": self._pause,
+            "strategy_resumed": self._resume,
+            "limit_breached": self._breach,
+            "limit_restored": self._restore,
+            "command_refused": _ignore,
+            "alert_raised": _ignore,
+        }
+
+    def apply(self, event: journal_pb2.Event) -> None:
+        """
+        Take the next event.
+
+        Raises:
+            BookError: it is not the next one, or cannot have happened; the book must not be used any more.
+        """
+        if event.sequence != self.sequence + 1:
+            text = f"event {event.sequence} does not follow {self.sequence}"
+            raise BookError(text)
+        body = event.WhichOneof("body")
+        if body is None or (self.configuration is None) is not (body == "portfolio_configured"):
+            text = f"event {event.sequence} ({body}) has no place here"
+            raise BookError(text)
+        self._appliers[body](event)
+        self.sequence = event.sequence
+        self.time_ns = max(self.time_ns, to_ns(event.time))
+
+    # What the checks and the views ask.
+
+    @property
+    def last_bar_time_ns(self) -> int:
+        """When the newest bar ended; 0 before the first."""
+        return to_ns(self.last_bar.time)
+
+    def instrument_exposure(self, symbol: str) -> Decimal:
+        """Return the instrument's worst-case exposure over all strategies, in money."""
+        worst = self.worst_quantities.get(symbol)
+        if not worst:
+            return ZERO
+        known = self.instruments.get(symbol)
+        return worst * self.marks.get(symbol, ZERO) * (known.multiplier if known else 1)
+
+    def halt_over(self, strategy_id: str, symbol: str) -> Halt | None:
+        """Return the most severe halt over an order, the widest scope first among equals."""
+        if not self.halts:
+            return None
+        scopes = (PORTFOLIO_SCOPE, strategy_scope(strategy_id), instrument_scope(symbol))
+        found = [halt for scope in scopes if (halt := self.halts.get(scope)) is not None]
+        return max(found, key=lambda halt: halt.level, default=None)
+
+    def is_settled(self) -> bool:
+        """Whether every adapter has reported on every order that was routed to it."""
+        return not any(order.awaits_adapter for order in self.orders.values())
+
+    # How each event changes it.
+
+    def _configure(self, event: journal_pb2.Event) -> None:
+        configured = event.portfolio_configured
+        self.configuration = configured
+        self.limits = Limits.from_wire(configured.limits)
+        self.instruments = {i.symbol: Instrument.from_wire(i) for i in configured.instruments}
+        self.terms = {s.strategy_id: Terms.from_wire(s) for s in configured.strategies}
+        self.deposits = self.reserve = self.equity = self.high_water_mark = Decimal(configured.capital)
+        for strategy_id in (*self.terms, SUSPENSE):
+            ledger = Ledger(configured.currency)
+            self.strategies[strategy_id] = StrategyBook(strategy_id, ledger, self.instruments, self.marks)
+        for strategy_id, terms in self.terms.items():
+            self.strategies[strategy_id].ledger.transfer(terms.capital)
+            self.reserve -= terms.capital
+
+    def _apply_to_strategies(self, event: journal_pb2.Event) -> None:
+        if event.HasField("order_decided") and event.order_decided.order.strategy_id not in self.strategies:
+            return  # refused: no such strategy
+        for strategy_id in strategies_of(event):
+            self._apply_to_strategy(self.strategies[strategy_id], event)
+
+    def _apply_to_strategy(self, strategy: StrategyBook, event: journal_pb2.Event) -> None:
+        """Let one strategy's book take the event, and carry what changed over to the sums."""
+        symbol, order_id = _subject(event, self.orders)
+        ledger = strategy.ledger
+        before = (ledger.equity, ledger.gross_exposure, ledger.worst_quantity(symbol))
+        strategy.apply(event)
+        self.equity += ledger.equity - before[0]
+        self.gross_exposure += ledger.gross_exposure - before[1]
+        if (grown := ledger.worst_quantity(symbol) - before[2]) != ZERO:
+            self.worst_quantities[symbol] = self.worst_quantities.get(symbol, ZERO) + grown
+        if (order := strategy.orders.get(order_id)) is not None:
+            self.orders[order_id] = order
+        else:
+            self.orders.pop(order_id, None)
+
+    def _book_execution(self, event: journal_pb2.Event) -> None:
+        booked = event.execution_booked
+        if booked.execution.last_price and booked.symbol not in self.marks:
+            # Never priced: worth what it cost, until a price comes. Orders stay refused, for it has no mark time.
+            self.marks[booked.symbol] = Decimal(booked.execution.last_price)
+        self._apply_to_strategy(self.strategies[booked.strategy_id], event)
+        self.high_water_mark = max(self.high_water_mark, self.equity)
+
+    def _publish_bar(self, event: journal_pb2.Event) -> None:
+        bar = event.bar_published
+        time_ns = to_ns(bar.time)
+        for entry in bar.bars:
+            self._mark(entry.symbol, Decimal(entry.close), time_ns)
+        self.high_water_mark = max(self.high_water_mark, self.equity)
+        self.last_bar = bar
+        self.last_bar_sequence = event.sequence
+        self.pending_bars.append(event.sequence)
+
+    def _publish_prices(self, event: journal_pb2.Event) -> None:
+        for entry in event.prices_published.prices:
+            self._mark(entry.symbol, Decimal(entry.price), to_ns(entry.time))
+        self.high_water_mark = max(self.high_water_mark, self.equity)
+
+    def _mark(self, symbol: str, price: Decimal, time_ns: int) -> None:
+        self.marks[symbol] = price
+        self.mark_times_ns[symbol] = time_ns
+        if symbol not in self.worst_quantities:
+            return
+        for strategy in self.strategies.values():
+            ledger = strategy.ledger
+            before = (ledger.equity, ledger.gross_exposure)
+            ledger.mark(symbol, price)
+            self.equity += ledger.equity - before[0]
+            self.gross_exposure += ledger.gross_exposure - before[1]
+
+    def _acknowledge_bar(self, event: journal_pb2.Event) -> None:
+        self.acknowledged_bars[event.bar_acknowledged.adapter] = event.bar_acknowledged.bar_sequence
+
+    def _complete_bar(self, event: journal_pb2.Event) -> None:
+        self.completed_bar_sequence = event.bar_completed.bar_sequence
+        self.seen_sequence = event.bar_completed.seen_sequence
+        while self.pending_bars and self.pending_bars[0] <= self.completed_bar_sequence:
+            self.pending_bars.popleft()
+        for halt in self.halts.values():
+            halt.bars += 1
+
+    def _halt(self, event: journal_pb2.Event) -> None:
+        halt = Halt.from_event(event)
+        self.halts[halt.scope] = halt
+
+    def _reset(self, event: journal_pb2.Event) -> None:
+        self.halts.pop(Scope.from_wire(event.halt_reset.scope), None)
+        if event.halt_reset.high_water_mark == admin_pb2.HIGH_WATER_MARK_CHOICE_REBASE:
+            self.high_water_mark = self.equity
+
+    def _transfer(self, event: journal_pb2.Event) -> None:
+        transfer = event.capital_transferred
+        amount = Decimal(transfer.amount)
+        if not transfer.from_strategy_id:
+            self.reserve -= amount
+        if not transfer.to_strategy_id:
+            self.reserve += amount
+        for strategy_id in strategies_of(event):
+            self.strategies[strategy_id].apply(event)
+
+    def _pause(self, event: journal_pb2.Event) -> None:
+        paused = event.strategy_paused
+        self.pauses[paused.strategy_id] = Pause(paused.operator, paused.reason_code, paused.reason)
+
+    def _resume(self, event: journal_pb2.Event) -> None:
+        self.pauses.pop(event.strategy_resumed.strategy_id, None)
+
+    def _breach(self, event: journal_pb2.Event) -> None:
+        violation = event.limit_breached.violation
+        self.breaches[violation.reason_code, Scope.from_wire(violation.scope)] = violation
+
+    def _restore(self, event: journal_pb2.Event) -> None:
+        restored = event.limit_restored
+        self.breaches.pop((restored.reason_code, Scope.from_wire(restored.scope)), None)
+
+
+def _ignore(_event: journal_pb2.Event) -> None:
+    """Take an event that is a record only."""
+
+
+def _subject(event: journal_pb2.Event, orders: dict[str, Order]) -> tuple[str, str]:
+    """Name the symbol and the order that an event is about."""
+    match event.WhichOneof("body"):
+        case "order_decided":
+            return event.order_decided.order.symbol, event.order_decided.decision.order_id
+        case "execution_booked":
+            return event.execution_booked.symbol, event.execution_booked.execution.order_id
+        case body:
+            order_id: str = getattr(event, body or "").order_id
+            return orders[order_id].request.symbol, order_id

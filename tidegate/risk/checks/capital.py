@@ -1,0 +1,56 @@
+"""Capital: a strategy trades with its own."""
+
+from decimal import Decimal
+
+from tidegate.numbers import ZERO, plain
+from tidegate.orders import BUY
+from tidegate.reasons import Reason
+from tidegate.risk.proposal import Proposal
+from tidegate.risk.scopes import strategy_scope
+from tidegate.risk.violation import Violation, money
+from tidegate.v1 import common_pb2
+
+
+class Capital:
+    """
+    Hold an order against its strategy's own capital.
+
+    A cash strategy buys with cash that no working buy has reserved, and sells only what it has. A margin strategy's
+    gross exposure, working orders at their worst, stays within its own multiple of its own equity.
+    """
+
+    def check(self, proposal: Proposal) -> Violation | None:
+        """Return what the order would violate, or None; exactly at the limit passes."""
+        terms = proposal.book.terms[proposal.request.strategy_id]
+        if terms.is_margin:
+            return _margin(proposal, terms.max_leverage)
+        return _buy(proposal) if proposal.sign == BUY else _sell(proposal)
+
+
+def _margin(proposal: Proposal, multiple: Decimal) -> Violation | None:
+    ledger = proposal.strategy.ledger
+    exposure, limit = ledger.gross_exposure + proposal.added_exposure, multiple * ledger.equity
+    if exposure <= limit:
+        return None
+    text = f"gross exposure {money(exposure)} is over {plain(multiple)} times the strategy's equity, {money(limit)}"
+    return _violation(Reason.CAPITAL, proposal, text, limit, exposure)
+
+
+def _buy(proposal: Proposal) -> Violation | None:
+    ledger = proposal.strategy.ledger
+    limit = ledger.cash - ledger.reserved_cash
+    if proposal.notional <= limit:
+        return None
+    text = f"the order costs {money(proposal.notional)}, and {money(limit)} of the strategy's cash is free"
+    return _violation(Reason.CAPITAL, proposal, text, limit, proposal.notional)
+
+
+def _sell(proposal: Proposal) -> Violation | None:
+    limit = max(proposal.position_quantity - proposal.working_sells, ZERO)
+    text = f"the order sells {plain(proposal.quantity)}, and {plain(limit)} is left to sell"
+    return _violation(Reason.SHORT_SALE, proposal, text, limit, proposal.quantity)
+
+
+def _violation(reason: Reason, proposal: Proposal, text: str, limit: Decimal, actual: Decimal) -> Violation:
+    scope = strategy_scope(proposal.request.strategy_id)
+    return Violation(reason, common_pb2.ACTION_REJECT, text, scope, limit=limit, actual=actual)

@@ -1,0 +1,44 @@
+"""Drawdown: how far below its high-water mark the portfolio may be."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tidegate.numbers import ONE
+from tidegate.reasons import Reason
+from tidegate.risk.proposal import Proposal
+from tidegate.risk.violation import Violation, money, percent
+from tidegate.v1 import common_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Drawdown:
+    """
+    Warn, then refuse added risk, then halt, as equity falls below its high-water mark.
+
+    Strict: equity exactly at a threshold passes. At equity <= 0 every threshold is crossed.
+    """
+
+    warn: Decimal | None
+    reject: Decimal | None
+    halt: Decimal | None
+
+    def check(self, proposal: Proposal) -> Violation | None:
+        """Return what the state of the portfolio forbids, or None."""
+        return self.assess(proposal.book.equity, proposal.book.high_water_mark)
+
+    def assess(self, equity: Decimal, high_water_mark: Decimal) -> Violation | None:
+        """Hold the equity against its high-water mark; the most severe threshold crossed is named."""
+        thresholds = (
+            (self.halt, common_pb2.ACTION_HALT),
+            (self.reject, common_pb2.ACTION_REJECT),
+            (self.warn, common_pb2.ACTION_WARN),
+        )
+        for share, action in thresholds:
+            if share is not None and equity < (ONE - share) * high_water_mark:
+                floor = (ONE - share) * high_water_mark
+                text = (
+                    f"equity {money(equity)} is more than {percent(share)} below its high-water mark "
+                    f"{money(high_water_mark)}"
+                )
+                return Violation(Reason.DRAWDOWN, action, text, limit=floor, actual=equity)
+        return None

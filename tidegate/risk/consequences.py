@@ -1,0 +1,97 @@
+"""What follows from a price, a fill or an operator's act: halts, and limits breached by no order."""
+
+from collections.abc import Iterator
+
+from tidegate.numbers import ZERO
+from tidegate.reasons import Reason
+from tidegate.risk.book import SUSPENSE, Book
+from tidegate.risk.checks.concentration import Concentration
+from tidegate.risk.checks.drawdown import Drawdown
+from tidegate.risk.checks.leverage import Leverage
+from tidegate.risk.draft import Draft
+from tidegate.risk.operators import record_halt
+from tidegate.risk.scopes import PORTFOLIO, Scope, instrument_scope, strategy_scope
+from tidegate.risk.violation import Violation, money
+from tidegate.v1 import common_pb2, journal_pb2, risk_pb2
+
+# Who halted, when the gate itself did.
+GATE = "tidegate"
+
+_HALT = common_pb2.ACTION_HALT
+_ALL_SYMBOLS = frozenset({"bar_published", "prices_published", "halt_reset"})
+
+
+def follow(draft: Draft, event: journal_pb2.Event) -> None:
+    """Record what an applied event causes, with the event as the cause."""
+    body = event.WhichOneof("body")
+    book = draft.book
+    if body in _ALL_SYMBOLS:
+        symbols = [symbol for symbol, worst in book.worst_quantities.items() if worst]
+        strategy_ids = []
+    elif body == "execution_booked":
+        symbols = [event.execution_booked.symbol]
+        strategy_ids = [event.execution_booked.strategy_id]
+    elif body == "capital_transferred":
+        symbols = []
+        strategy_ids = [event.capital_transferred.from_strategy_id, event.capital_transferred.to_strategy_id]
+    else:
+        return
+    for reason, scope, violation in _states(book, symbols, strategy_ids):
+        if violation is not None and violation.action == _HALT:
+            _halt(draft, violation)
+        _record_change(draft, reason, scope, violation, event.sequence)
+
+
+def _states(
+    book: Book, symbols: list[str], strategy_ids: list[str]
+) -> Iterator[tuple[Reason, Scope, Violation | None]]:
+    """Hold the book against its limits: each with what it violates now, or None."""
+    limits = book.limits
+    drawdown = Drawdown(limits.warn_drawdown, limits.max_drawdown, limits.halt_drawdown)
+    yield Reason.DRAWDOWN, PORTFOLIO, drawdown.assess(book.equity, book.high_water_mark)
+    leverage = Leverage(None, limits.max_leverage).assess(book.gross_exposure, book.equity)
+    yield Reason.LEVERAGE, PORTFOLIO, leverage
+    concentration = Concentration(None, limits.max_concentration)
+    for symbol in symbols:
+        found = concentration.assess(symbol, book.instrument_exposure(symbol), book.equity)
+        yield Reason.CONCENTRATION, instrument_scope(symbol), found
+    for strategy_id in strategy_ids:
+        if strategy_id != SUSPENSE and not book.terms[strategy_id].is_margin:
+            yield Reason.CASH_NEGATIVE, strategy_scope(strategy_id), _cash_state(book, strategy_id)
+
+
+def _cash_state(book: Book, strategy_id: str) -> Violation | None:
+    cash = book.strategies[strategy_id].ledger.cash
+    if cash >= ZERO:
+        return None
+    text = f"cash of strategy {strategy_id} is {money(cash)}"
+    scope = strategy_scope(strategy_id)
+    return Violation(Reason.CASH_NEGATIVE, common_pb2.ACTION_WARN, text, scope, limit=ZERO, actual=cash)
+
+
+def _halt(draft: Draft, violation: Violation) -> None:
+    standing = draft.book.halts.get(PORTFOLIO)
+    if standing is not None and standing.level == common_pb2.HALT_LEVEL_HALTED:
+        return
+    body = risk_pb2.Halt(
+        scope=PORTFOLIO.to_wire(),
+        level=common_pb2.HALT_LEVEL_HALTED,
+        operator=GATE,
+        reason_code=violation.reason,
+        reason=violation.text,
+    )
+    record_halt(draft, body)
+
+
+def _record_change(
+    draft: Draft, reason: Reason, scope: Scope, violation: Violation | None, cause_sequence: int
+) -> None:
+    """Record that a limit was breached, more severely than before, or is kept again."""
+    standing = draft.book.breaches.get((reason, scope))
+    if violation is None:
+        if standing is not None:
+            restored = journal_pb2.LimitRestored(reason_code=reason, scope=scope.to_wire())
+            draft.record(limit_restored=restored)
+    elif standing is None or standing.action != violation.action:
+        breached = journal_pb2.LimitBreached(violation=violation.to_wire(), cause_sequence=cause_sequence)
+        draft.record(limit_breached=breached)

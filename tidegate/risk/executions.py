@@ -1,0 +1,125 @@
+"""Deciding on executions: what the broker did is booked, whatever the state; what is odd about it is alerted."""
+
+from tidegate.errors import RefusedError
+from tidegate.numbers import plain
+from tidegate.orders import Order, sign_of
+from tidegate.reasons import Reason
+from tidegate.risk import door
+from tidegate.risk.book import SUSPENSE
+from tidegate.risk.draft import Draft, execution_key
+from tidegate.risk.scopes import PORTFOLIO, Scope, strategy_scope
+from tidegate.v1 import journal_pb2, orders_pb2
+
+_TYPES = frozenset(orders_pb2.ExecutionType.values()) - {orders_pb2.EXECUTION_TYPE_UNSPECIFIED}
+_TRADE = orders_pb2.EXECUTION_TYPE_TRADE
+
+
+def read_execution(execution: orders_pb2.Execution, field: str) -> None:
+    """Refuse a malformed execution, naming the field at fault."""
+    door.identifier(execution.execution_id, f"{field}.execution_id")
+    if execution.execution_type not in _TYPES:
+        text = f"{field}.execution_type is not one that the gate knows"
+        raise RefusedError(Reason.EXECUTION_TYPE_INVALID, text, field=f"{field}.execution_type")
+    if execution.order_id:
+        door.identifier(execution.order_id, f"{field}.order_id")
+    door.amount(execution.fee, f"{field}.fee", positive=False)
+    door.words(execution.text, f"{field}.text", required=False)
+    if execution.HasField("time"):
+        door.time_ns(execution.time, f"{field}.time")
+    if execution.execution_type == _TRADE:
+        door.quantity(execution.last_quantity, f"{field}.last_quantity")
+        door.price(execution.last_price, f"{field}.last_price")
+        if not execution.order_id:
+            _read_orphan(execution, field)
+    elif not execution.order_id:
+        door.identifier(execution.order_id, f"{field}.order_id")
+    elif execution.last_quantity or execution.last_price or execution.fee:
+        text = f"{field}: only a TRADE has last_quantity, last_price and fee"
+        raise RefusedError(Reason.QUANTITY_INVALID, text, field=field)
+
+
+def _read_orphan(execution: orders_pb2.Execution, field: str) -> None:
+    """Ask of a fill without an order what is needed to book it."""
+    door.identifier(execution.symbol, f"{field}.symbol")
+    if not sign_of(execution.side):
+        text = f"{field}.side takes SIDE_BUY or SIDE_SELL"
+        raise RefusedError(Reason.SIDE_INVALID, text, field=f"{field}.side")
+
+
+def book_execution(draft: Draft, command: journal_pb2.ExecutionBooked) -> journal_pb2.Event:
+    """
+    Book one execution, once.
+
+    The command names account, adapter and execution; whose it is follows from the order. The reply is the event that
+    booked it, now or before.
+    """
+    execution = command.execution
+    earlier = draft.archive.find(execution_key(command.account, execution.execution_id))
+    if earlier is not None:
+        if _facts(earlier.execution_booked.execution) != _facts(execution):
+            text = f"execution_id {execution.execution_id} was booked before, with other figures; not booked"
+            _alert(draft, Reason.EXECUTION_ID_REUSED, text)
+            raise RefusedError(Reason.EXECUTION_ID_REUSED, text)
+        return earlier
+    booked = journal_pb2.ExecutionBooked(account=command.account, adapter=command.adapter, execution=execution)
+    order, is_working = _order_of(draft, execution.order_id)
+    if order is not None:
+        booked.strategy_id = order.request.strategy_id
+        booked.symbol, booked.side = order.request.symbol, order.request.side
+    else:
+        _require_orphan(execution)
+        booked.strategy_id = SUSPENSE
+        booked.symbol, booked.side = execution.symbol, execution.side
+    event = draft.record(execution_booked=booked)
+    if execution.execution_type == _TRADE:
+        _alert_if_odd(draft, execution, order, is_working=is_working)
+    return event
+
+
+def _require_orphan(execution: orders_pb2.Execution) -> None:
+    if execution.execution_type == _TRADE:
+        _read_orphan(execution, "execution")
+
+
+def _order_of(draft: Draft, order_id: str) -> tuple[Order | None, bool]:
+    """Return the order and whether it is working; a done one comes from the archive."""
+    if not order_id:
+        return None, False
+    order = draft.book.orders.get(order_id)
+    if order is not None:
+        return order, True
+    events = draft.archive.events_of_order(order_id)
+    return (Order.from_events(events) if events else None), False
+
+
+def _alert_if_odd(draft: Draft, execution: orders_pb2.Execution, order: Order | None, *, is_working: bool) -> None:
+    quantity = execution.last_quantity
+    if order is None:
+        text = f"fill of {quantity} {execution.symbol} for unknown order {door.shown(execution.order_id)}: in suspense"
+        _alert(draft, Reason.EXECUTION_OF_UNKNOWN_ORDER, text)
+        return
+    scope = strategy_scope(order.request.strategy_id)
+    name = f"{order.request.strategy_id}/{order.request.client_order_id}"
+    if not is_working:
+        _alert(draft, Reason.EXECUTION_AFTER_DONE, f"fill of {quantity} for order {name}, which was done", scope)
+    elif door.quantity(quantity, "last_quantity") > order.leaves_quantity:
+        text = f"fill of {quantity} for order {name}, of which {plain(order.leaves_quantity)} was left"
+        _alert(draft, Reason.EXECUTION_OVERFILL, text, scope)
+
+
+def _alert(draft: Draft, reason: Reason, text: str, scope: Scope = PORTFOLIO) -> None:
+    alert = journal_pb2.AlertRaised(reason_code=reason, scope=scope.to_wire(), text=text)
+    draft.record(alert_raised=alert)
+
+
+def _facts(execution: orders_pb2.Execution) -> tuple[object, ...]:
+    """Keep what must not differ when a report is repeated; a broker may stamp and word it anew."""
+    return (
+        execution.execution_type,
+        execution.order_id,
+        execution.last_quantity,
+        execution.last_price,
+        execution.fee,
+        execution.symbol,
+        execution.side,
+    )

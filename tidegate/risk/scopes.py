@@ -1,0 +1,43 @@
+"""What a halt or a limit is about: the portfolio, a strategy, an instrument."""
+
+from typing import NamedTuple
+
+from tidegate.v1 import common_pb2
+
+
+class Scope(NamedTuple):
+    """A kind and, but for the portfolio, a name: a strategy_id or a symbol."""
+
+    kind: common_pb2.ScopeKind.ValueType
+    name: str = ""
+
+    @classmethod
+    def from_wire(cls, message: common_pb2.Scope) -> "Scope":
+        """Read a scope; an unspecified kind is the portfolio."""
+        return cls(message.kind or common_pb2.SCOPE_KIND_PORTFOLIO, message.name)
+
+    def to_wire(self) -> common_pb2.Scope:
+        """Write the scope."""
+        return common_pb2.Scope(kind=self.kind, name=self.name)
+
+    def __str__(self) -> str:
+        """Write the scope for a sentence: ``strategy momentum``."""
+        word = common_pb2.ScopeKind.Name(self.kind).removeprefix("SCOPE_KIND_").lower()
+        return f"{word} {self.name}" if self.name else word
+
+    def covers(self, strategy_id: str, symbol: str) -> bool:
+        """Tell whether an order of this strategy in this instrument falls under the scope."""
+        return self in (PORTFOLIO, strategy_scope(strategy_id), instrument_scope(symbol))
+
+
+PORTFOLIO = Scope(common_pb2.SCOPE_KIND_PORTFOLIO)
+
+
+def strategy_scope(strategy_id: str) -> Scope:
+    """Name one strategy's scope."""
+    return Scope(common_pb2.SCOPE_KIND_STRATEGY, strategy_id)
+
+
+def instrument_scope(symbol: str) -> Scope:
+    """Name one instrument's scope."""
+    return Scope(common_pb2.SCOPE_KIND_INSTRUMENT, symbol)

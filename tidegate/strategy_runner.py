@@ -1,0 +1,125 @@
+"""Runs a user's strategy on what the journal says: bar by bar, live or through its history."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from tidegate.errors import BookError
+from tidegate.instruments import Instrument
+from tidegate.ledger import Ledger
+from tidegate.orders import sign_of
+from tidegate.risk.terms import Terms
+from tidegate.strategy import Bar, Context, Fill, Strategy
+from tidegate.strategy_book import StrategyBook
+from tidegate.times import compact, to_datetime, to_ns
+from tidegate.v1 import actors_pb2, journal_pb2, orders_pb2
+
+
+class LedgerDiffersError(BookError):
+    """The strategy's ledger is not what the RiskManager's book says it is."""
+
+
+class StrategyRunner:
+    """
+    A strategy with its own ledger, fed by the same events as the RiskManager's book.
+
+    sequence: the journal's place that the strategy has seen up to.
+    """
+
+    def __init__(
+        self, strategy_id: str, strategy: Strategy, configuration: journal_pb2.PortfolioConfigured, *, route: str
+    ) -> None:
+        """Begin before the first bar, with the capital that the configuration gives the strategy."""
+        terms = {s.strategy_id: Terms.from_wire(s) for s in configuration.strategies}[strategy_id]
+        self.sequence = 0
+        self._id = strategy_id
+        self._strategy = strategy
+        self._marks: dict[str, Decimal] = {}
+        instruments = {i.symbol: Instrument.from_wire(i) for i in configuration.instruments}
+        self._book = StrategyBook(strategy_id, Ledger(configuration.currency), instruments, self._marks)
+        self._book.ledger.transfer(terms.capital)
+        self._context = Context(instruments, self._book.ledger, route)
+        self._unseen: list[journal_pb2.Event] = []
+        self._bars: dict[int, journal_pb2.Event] = {}
+        self._strategy.on_start(self._context)
+
+    def run_bar(self, update: actors_pb2.BarUpdate) -> list[orders_pb2.NewOrder]:
+        """
+        Take what happened since the last bar, then the bar; return the orders that the strategy asks for.
+
+        Raises:
+            LedgerDiffersError: after what happened, the ledger's digest is not the book's.
+        """
+        (own,) = (entry for entry in update.strategies if entry.strategy_id == self._id)
+        bar = self._mark(update.bar)
+        self._take(own.events)
+        self.sequence = update.sequence
+        if self._book.ledger.digest() != own.digest:
+            text = f"the ledger of strategy {self._id} differs from the book at event {update.sequence}"
+            raise LedgerDiffersError(text)
+        return self._decide(bar, to_ns(update.bar.bar_published.time))
+
+    def catch_up(self, events: Iterable[journal_pb2.Event]) -> None:
+        """
+        Live through a part of the history; parts follow each other.
+
+        Every bar that was completed is run again if the strategy ran on it then, and its orders are thrown away: they
+        were decided then. What happened after the last completed bar comes again with the next one.
+        """
+        for event in events:
+            match event.WhichOneof("body"):
+                case "bar_published":
+                    self._bars[event.sequence] = event
+                case "bar_completed":
+                    self._relive(event.bar_completed)
+                case "portfolio_configured":
+                    pass
+                case _:
+                    self._unseen.append(event)
+
+    def end_catch_up(self) -> None:
+        """Forget what no completed bar has shown yet: it comes with the next bar."""
+        self._unseen.clear()
+        self._bars.clear()
+
+    def _relive(self, completed: journal_pb2.BarCompleted) -> None:
+        seen = [event for event in self._unseen if event.sequence <= completed.seen_sequence]
+        self._unseen = [event for event in self._unseen if event.sequence > completed.seen_sequence]
+        event = self._bars[completed.bar_sequence]
+        bar = self._mark(event)
+        for sequence in [sequence for sequence in self._bars if sequence <= completed.bar_sequence]:
+            del self._bars[sequence]
+        self._take(seen)
+        self.sequence = completed.seen_sequence
+        if self._id in completed.strategy_ids:
+            self._decide(bar, to_ns(event.bar_published.time))
+
+    def _mark(self, event: journal_pb2.Event) -> Bar:
+        closes = {entry.symbol: Decimal(entry.close) for entry in event.bar_published.bars}
+        self._marks.update(closes)
+        for symbol, close in closes.items():
+            self._book.ledger.mark(symbol, close)
+        return Bar(to_datetime(to_ns(event.bar_published.time)), closes)
+
+    def _take(self, events: Iterable[journal_pb2.Event]) -> None:
+        for event in events:
+            working = self._book.orders.get(event.execution_booked.execution.order_id)
+            self._book.apply(event)
+            booked = event.execution_booked
+            if booked.execution.execution_type == orders_pb2.EXECUTION_TYPE_TRADE:
+                fill = Fill(
+                    client_order_id=working.request.client_order_id if working is not None else "",
+                    symbol=booked.symbol,
+                    quantity=sign_of(booked.side) * Decimal(booked.execution.last_quantity),
+                    price=Decimal(booked.execution.last_price),
+                    fee=Decimal(booked.execution.fee or 0),
+                )
+                self._strategy.on_fill(fill, self._context)
+
+    def _decide(self, bar: Bar, time_ns: int) -> list[orders_pb2.NewOrder]:
+        self._context.orders.clear()
+        self._strategy.on_bar(bar, self._context)
+        orders = list(self._context.orders)
+        for ordinal, order in enumerate(orders, start=1):
+            order.strategy_id = self._id
+            order.client_order_id = f"{self._id}-{compact(time_ns)}-{ordinal}"
+        return orders

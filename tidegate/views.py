@@ -1,0 +1,195 @@
+"""What the book says to whoever asks: reads only, of a state that is already durable."""
+
+from decimal import Decimal
+
+from tidegate.errors import RefusedError
+from tidegate.ledger import Ledger
+from tidegate.numbers import ZERO, plain, round_ratio
+from tidegate.orders import Order
+from tidegate.publications import instruction_for
+from tidegate.reasons import Reason
+from tidegate.risk import door
+from tidegate.risk.book import SUSPENSE, Book
+from tidegate.risk.draft import Archive, order_key
+from tidegate.risk.engine import Engine
+from tidegate.risk.scopes import PORTFOLIO
+from tidegate.times import to_stamp
+from tidegate.v1 import common_pb2, orders_pb2, portfolio_pb2, risk_pb2
+
+_PAGE_SIZE = 100
+_PAGE_SIZE_MAX = 1_000
+
+
+def risk_metrics(book: Book) -> risk_pb2.GetRiskMetricsResponse:
+    """Show how near the portfolio is to its limits."""
+    equity, peak = book.equity, book.high_water_mark
+    exposures = {symbol: book.instrument_exposure(symbol) for symbol in book.worst_quantities}
+    largest = max(exposures, key=lambda symbol: exposures[symbol], default="")
+    net = sum((strategy.ledger.market_value for strategy in book.strategies.values()), ZERO)
+    return risk_pb2.GetRiskMetricsResponse(
+        sequence=book.sequence,
+        time=to_stamp(book.time_ns),
+        equity=plain(equity),
+        high_water_mark=plain(peak),
+        drawdown=plain(round_ratio(equity / peak - 1)) if peak > ZERO else "",
+        gross_exposure=plain(book.gross_exposure),
+        net_exposure=plain(net),
+        leverage=plain(round_ratio(book.gross_exposure / equity)) if equity > ZERO else "",
+        largest_symbol=largest,
+        largest_exposure=plain(exposures[largest]) if largest else "0",
+        working_orders=len(book.orders),
+        breaches=book.breaches.values(),
+    )
+
+
+def halt_state(book: Book) -> risk_pb2.GetHaltStateResponse:
+    """Show every scope that is halted."""
+    standing = book.halts.get(PORTFOLIO)
+    return risk_pb2.GetHaltStateResponse(
+        level=common_pb2.HALT_LEVEL_ACTIVE if standing is None else standing.level,
+        halts=[halt.to_wire() for halt in book.halts.values()],
+    )
+
+
+def portfolio(engine: Engine) -> portfolio_pb2.GetPortfolioResponse:
+    """Show the portfolio as a whole, and that its capital is conserved."""
+    book, performance = engine.book, engine.performance
+    configured = book.configuration
+    return portfolio_pb2.GetPortfolioResponse(
+        name=configured.name if configured else "",
+        currency=configured.currency if configured else "",
+        equity=plain(book.equity),
+        performance=performance.portfolio.to_wire(),
+        conservation=conservation(book),
+        halts=performance.halts,
+        halted_bars=performance.halted_bars,
+        bar_time=to_stamp(performance.bar_time_ns),
+        sequence=book.sequence,
+    )
+
+
+def conservation(book: Book) -> portfolio_pb2.Conservation:
+    """
+    Add the capital up from the ledgers, on both sides.
+
+    The left side is cash and value at the marks; the right one is what was put in, what trades earned against their
+    cost, and fees. Neither uses the running sums.
+    """
+    ledgers = [strategy.ledger for strategy in book.strategies.values()]
+    strategies = sum((_equity(s.ledger) for id_, s in book.strategies.items() if id_ != SUSPENSE), ZERO)
+    suspense = _equity(book.strategies[SUSPENSE].ledger)
+    pnl = sum((ledger.realised_pnl + ledger.unrealised_pnl for ledger in ledgers), ZERO)
+    fees = sum((ledger.fees for ledger in ledgers), ZERO)
+    return portfolio_pb2.Conservation(
+        strategies=plain(strategies),
+        reserve=plain(book.reserve),
+        suspense=plain(suspense),
+        capital=plain(book.deposits),
+        pnl=plain(pnl),
+        fees=plain(fees),
+        difference=plain(strategies + book.reserve + suspense - (book.deposits + pnl - fees)),
+    )
+
+
+def strategies(engine: Engine) -> portfolio_pb2.ListStrategiesResponse:
+    """Show every strategy, in the portfolio file's order."""
+    return portfolio_pb2.ListStrategiesResponse(
+        strategies=[_summary(engine, strategy_id) for strategy_id in engine.book.terms]
+    )
+
+
+def strategy(engine: Engine, strategy_id: str) -> portfolio_pb2.GetStrategyResponse:
+    """Show one strategy with its positions."""
+    if strategy_id not in engine.book.terms:
+        text = f"no strategy is called {door.shown(strategy_id)}"
+        raise RefusedError(Reason.STRATEGY_UNKNOWN, text, field="strategy_id")
+    positions = engine.book.strategies[strategy_id].ledger.positions
+    return portfolio_pb2.GetStrategyResponse(
+        strategy=_summary(engine, strategy_id),
+        positions=[
+            portfolio_pb2.Position(
+                symbol=symbol,
+                quantity=plain(position.quantity),
+                average_cost=plain(round_ratio(position.average_cost)),
+                mark=plain(position.mark),
+                market_value=plain(position.market_value),
+                unrealised_pnl=plain(position.unrealised_pnl),
+                working_buys=plain(position.working_buys),
+                working_sells=plain(position.working_sells),
+            )
+            for symbol, position in sorted(positions.items())
+        ],
+    )
+
+
+def order(book: Book, archive: Archive, request: orders_pb2.GetOrderRequest) -> orders_pb2.GetOrderResponse:
+    """Show one order, working or long done, and the decision on it."""
+    if request.order_id:
+        events = archive.events_of_order(request.order_id)
+        decided = events[0] if events else None
+    else:
+        decided = archive.find(order_key(request.strategy_id, request.client_order_id))
+    if decided is None:
+        text = f"the gate has no such order: {door.shown(request.order_id or request.client_order_id)}"
+        raise RefusedError(Reason.ORDER_UNKNOWN, text)
+    decision = decided.order_decided.decision
+    if not decision.order_id:
+        return orders_pb2.GetOrderResponse(decision=decision)
+    working = book.orders.get(decision.order_id)
+    found = working or Order.from_events(archive.events_of_order(decision.order_id))
+    return orders_pb2.GetOrderResponse(order=found.to_wire(), decision=decision)
+
+
+def working_orders(book: Book, request: orders_pb2.ListOrdersRequest) -> orders_pb2.ListOrdersResponse:
+    """Show working orders page by page, oldest first; the token is the last order's id."""
+    token = request.page_token or "0"
+    if not (token.isascii() and token.isdigit()):
+        text = f"page_token is {door.shown(token)}, which the gate never gave out"
+        raise RefusedError(Reason.PAGE_TOKEN_INVALID, text, field="page_token")
+    size, after = min(request.page_size or _PAGE_SIZE, _PAGE_SIZE_MAX), int(token)
+    matching = [
+        order
+        for order in book.orders.values()
+        if int(order.order_id) > after and request.strategy_id in ("", order.request.strategy_id)
+    ]
+    return orders_pb2.ListOrdersResponse(
+        orders=[order.to_wire() for order in matching[:size]],
+        next_page_token=matching[size - 1].order_id if len(matching) > size else "",
+    )
+
+
+def instructions(book: Book, adapter: str) -> orders_pb2.WatchOrdersResponse:
+    """Show an adapter that begins to watch what is to be done now."""
+    if book.configuration is None or adapter not in book.configuration.adapters:
+        text = f"no adapter is called {door.shown(adapter)}"
+        raise RefusedError(Reason.ADAPTER_UNKNOWN, text, field="adapter")
+    mine = (order for order in book.orders.values() if order.request.route == adapter)
+    return orders_pb2.WatchOrdersResponse(
+        sequence=book.sequence,
+        instructions=[found for order in mine if (found := instruction_for(order)) is not None],
+        bar_sequence=book.last_bar_sequence,
+    )
+
+
+def _summary(engine: Engine, strategy_id: str) -> portfolio_pb2.StrategySummary:
+    book = engine.book
+    ledger, pause = book.strategies[strategy_id].ledger, book.pauses.get(strategy_id)
+    return portfolio_pb2.StrategySummary(
+        strategy_id=strategy_id,
+        kind=book.terms[strategy_id].kind,
+        paused=pause is not None,
+        paused_reason=pause.reason if pause is not None else "",
+        capital=plain(ledger.capital),
+        equity=plain(ledger.equity),
+        cash=plain(ledger.cash),
+        reserved_cash=plain(ledger.reserved_cash),
+        gross_exposure=plain(ledger.gross_exposure),
+        realised_pnl=plain(ledger.realised_pnl),
+        unrealised_pnl=plain(ledger.unrealised_pnl),
+        fees=plain(ledger.fees),
+        performance=engine.performance.strategies[strategy_id].to_wire(),
+    )
+
+
+def _equity(ledger: Ledger) -> Decimal:
+    return ledger.cash + sum((position.market_value for position in ledger.positions.values()), ZERO)
