@@ -3,11 +3,14 @@
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from tidegate.journal.contract import Journal
+from tidegate.numbers import plain
 from tidegate.publications import bar_message
 from tidegate.risk.book import SUSPENSE, Book
+from tidegate.risk.scopes import PORTFOLIO
 from tidegate.strategy_book import strategies_of
-from tidegate.times import to_stamp
-from tidegate.v1 import actors_pb2, journal_pb2, market_data_pb2
+from tidegate.v1 import actors_pb2, common_pb2, journal_pb2, market_data_pb2
+from tidegate.views import drawdown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,10 +30,18 @@ def first_bar(gate: "Gate", request: market_data_pb2.WatchBarsRequest) -> market
 
 
 def await_bar(gate: "Gate", request: market_data_pb2.AwaitBarRequest) -> market_data_pb2.AwaitBarResponse:
-    """Answer with the sequence once the bar's orders are decided, routed and acknowledged; 0 until then."""
+    """Answer once the bar's orders are decided, routed and acknowledged; an empty answer until then."""
     book = gate.engine.book
-    settled = request.bar_sequence <= book.completed_bar_sequence and book.is_settled()
-    return market_data_pb2.AwaitBarResponse(sequence=book.sequence if settled else 0)
+    if request.bar_sequence > book.completed_bar_sequence or not book.is_settled():
+        return market_data_pb2.AwaitBarResponse()
+    halt = book.halts.get(PORTFOLIO)
+    return market_data_pb2.AwaitBarResponse(
+        sequence=book.sequence,
+        equity=plain(book.equity),
+        drawdown=drawdown(book),
+        level=common_pb2.HALT_LEVEL_ACTIVE if halt is None else halt.level,
+        bars_halted=0 if halt is None else halt.bars,
+    )
 
 
 def next_bar(gate: "Gate", _request: actors_pb2.NextBarRequest) -> actors_pb2.BarUpdate:
@@ -53,11 +64,15 @@ def next_bar(gate: "Gate", _request: actors_pb2.NextBarRequest) -> actors_pb2.Ba
     return update
 
 
-def read_history(gate: "Gate", request: actors_pb2.ReadHistoryRequest) -> actors_pb2.ReadHistoryResponse:
-    """Give one strategy a bounded part of what it missed: every bar, and its own events."""
+def read_history(journal: Journal, request: actors_pb2.ReadHistoryRequest) -> actors_pb2.ReadHistoryResponse:
+    """
+    Give one strategy a bounded part of what it missed: every bar, and its own events.
+
+    Safe on any thread: it reads only what is durable, on a connection of its own.
+    """
     response = actors_pb2.ReadHistoryResponse(next_after_sequence=request.up_to_sequence)
     most = min(_HISTORY_EVENTS_MAX, max(request.up_to_sequence - request.after_sequence, 0))
-    for event in gate.journal.read(request.after_sequence, most):
+    for event in journal.read(request.after_sequence, most):
         response.next_after_sequence = event.sequence
         if event.WhichOneof("body") in _FOR_EVERY_STRATEGY or request.strategy_id in strategies_of(event):
             response.events.append(event)
@@ -79,7 +94,7 @@ def _events_after(gate: "Gate", sequence: int) -> "Iterable[journal_pb2.Event]":
 
 
 def _bar_event(gate: "Gate", sequence: int) -> journal_pb2.Event:
-    book = gate.engine.book
-    if sequence == book.last_bar_sequence:
-        return journal_pb2.Event(sequence=sequence, time=to_stamp(book.time_ns), bar_published=book.last_bar)
+    recent = gate.recent
+    if recent and recent[0].sequence <= sequence:
+        return recent[sequence - recent[0].sequence]
     return next(iter(gate.journal.read(sequence - 1, 1)))

@@ -6,9 +6,9 @@ from google.protobuf.message import Message
 
 from tidegate.errors import RefusedError
 from tidegate.reasons import Reason
-from tidegate.risk import door, executions, orders
+from tidegate.risk import door, executions, market_data, orders
 from tidegate.risk.consequences import GATE
-from tidegate.v1 import actors_pb2, admin_pb2, journal_pb2, orders_pb2
+from tidegate.v1 import actors_pb2, admin_pb2, common_pb2, journal_pb2, orders_pb2
 
 if TYPE_CHECKING:
     from tidegate.gate import Gate
@@ -29,12 +29,13 @@ def submit_orders(gate: "Gate", request: orders_pb2.SubmitOrdersRequest) -> orde
 
 
 def report_executions(gate: "Gate", request: orders_pb2.ReportExecutionsRequest) -> orders_pb2.ReportExecutionsResponse:
-    """Book each execution; a malformed one refuses the whole report before any is booked."""
+    """Book each execution; a malformed one, or an unknown bar, refuses the report before any is booked."""
     door.identifier(request.account, "account")
     _read_adapter(gate, request.adapter)
     door.bounded(len(request.executions), ENTRIES_MAX, "executions")
     for index, execution in enumerate(request.executions):
         executions.read_execution(execution, f"executions[{index}]")
+    market_data.read_bar_sequence(gate.engine.book, request.bar_sequence)
     sequences = [_book(gate, request, execution) for execution in request.executions]
     if request.bar_sequence:
         acknowledged = journal_pb2.BarAcknowledged(adapter=request.adapter, bar_sequence=request.bar_sequence)
@@ -88,6 +89,9 @@ def complete_bar(gate: "Gate", request: actors_pb2.CompleteBarRequest) -> actors
             strategy_id=fault.strategy_id, operator=GATE, reason_code=fault.reason_code, reason=fault.reason
         )
         gate.execute(command)
+        if fault.reason_code == Reason.LEDGER_DIFFERS:
+            scope = common_pb2.Scope(kind=common_pb2.SCOPE_KIND_STRATEGY, name=fault.strategy_id)
+            gate.execute(admin_pb2.HaltRequest(scope=scope, operator=GATE, reason=fault.reason))
     decisions = [_submit(gate, order) for order in request.orders]
     completed = journal_pb2.BarCompleted(
         bar_sequence=request.bar_sequence, seen_sequence=request.seen_sequence, strategy_ids=request.strategy_ids

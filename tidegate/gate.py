@@ -69,6 +69,7 @@ class Gate:
         self._clock = clock
         self._events: list[journal_pb2.Event] = []
         self._fresh: dict[Key, journal_pb2.Event] = {}
+        self._failures: list[BaseException] = []
 
     def start(self, configuration: journal_pb2.PortfolioConfigured) -> int:
         """
@@ -112,18 +113,18 @@ class Gate:
             CommitFailedError: nothing may be answered, and the process must end.
         """
         replies: list[Reply | None] = [None] * len(requests)
-        failures: list[BaseException] = []
         for index, request in enumerate(requests):
             if request.method in _COMMANDS:
-                replies[index] = self._answer(_COMMANDS[request.method], request, failures)
+                replies[index] = self._answer(_COMMANDS[request.method], request)
         events = self._commit()
         for index, request in enumerate(requests):
             if request.method in _READS:
-                replies[index] = self._answer(_READS[request.method], request, failures)
+                replies[index] = self._answer(_READS[request.method], request)
+        failures, self._failures = self._failures, []
         unknown = Reply(b"", Reason.METHOD_UNKNOWN, Reason.METHOD_UNKNOWN.meaning)
         return Batch([reply or unknown for reply in replies], publications_of(events, self.engine.book), failures)
 
-    def execute(self, command: Message) -> Any:  # noqa: ANN401 -- each command has a reply of its own type
+    def execute(self, command: Message) -> Any:
         """
         Decide one command now, as part of the batch under way; return its reply.
 
@@ -137,6 +138,8 @@ class Gate:
                 self._fresh[key] = event
         self._events += outcome.events
         if outcome.refusal is not None:
+            if outcome.refusal.__cause__ is not None:
+                self._failures.append(outcome.refusal.__cause__)
             raise outcome.refusal
         return outcome.reply
 
@@ -151,7 +154,7 @@ class Gate:
         fresh = [event for event in self._events if order_id and order_id_of(event) == order_id]
         return self.journal.events_of_order(order_id) + fresh
 
-    def _answer(self, method: "_Method", request: Request, failures: list[BaseException]) -> Reply:
+    def _answer(self, method: "_Method", request: Request) -> Reply:
         try:
             message = method.request_type.FromString(request.body)
         except DecodeError:
@@ -161,8 +164,6 @@ class Gate:
         try:
             return Reply(method.answer(self, message).SerializeToString())
         except RefusedError as refusal:
-            if refusal.__cause__ is not None:
-                failures.append(refusal.__cause__)
             return Reply(b"", refusal.reason, refusal.text, refusal.field)
 
     def _commit(self) -> list[journal_pb2.Event]:
@@ -209,7 +210,6 @@ _READS = {
     "WatchBars": _Method(market_data_pb2.WatchBarsRequest, bars.first_bar),
     "AwaitBar": _Method(market_data_pb2.AwaitBarRequest, bars.await_bar),
     "NextBar": _Method(actors_pb2.NextBarRequest, bars.next_bar),
-    "ReadHistory": _Method(actors_pb2.ReadHistoryRequest, bars.read_history),
     "GetRiskMetrics": _Method(risk_pb2.GetRiskMetricsRequest, lambda gate, _: views.risk_metrics(gate.engine.book)),
     "GetHaltState": _Method(risk_pb2.GetHaltStateRequest, lambda gate, _: views.halt_state(gate.engine.book)),
     "GetPortfolio": _Method(portfolio_pb2.GetPortfolioRequest, lambda gate, _: views.portfolio(gate.engine)),

@@ -50,14 +50,14 @@ def is_multiple(number: Decimal, step: Decimal) -> bool:
     return number % step == ZERO
 
 
-def round_money(amount: Decimal, currency: str) -> Decimal:
+def round_money(amount: Decimal, currency: str, rounding: str = ROUND_HALF_EVEN) -> Decimal:
     """
-    Round an amount to the currency's smallest unit, half to even.
+    Round an amount to the currency's smallest unit, half to even unless told otherwise.
 
-    The only rounding in the ledger: it splits a cost, and what it leaves over stays with the rest.
+    The only rounding of money: it splits a cost or a capital, and what it leaves over stays with the rest.
     """
     digits = _CURRENCY_DIGITS.get(currency, _DEFAULT_CURRENCY_DIGITS)
-    return amount.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_EVEN)
+    return amount.quantize(Decimal(1).scaleb(-digits), rounding=rounding)
 
 
 def round_ratio(ratio: Decimal) -> Decimal:

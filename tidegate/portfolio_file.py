@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_DOWN, Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -19,11 +19,15 @@ from tidegate.times import NS_PER_S
 from tidegate.v1 import journal_pb2
 
 _Path = tuple[str | int, ...]
+_FLOAT = "tag:yaml.org,2002:float"
+# What YAML also calls a float, and is none here: .nan, .inf, 1:30.5.
+_NO_DECIMAL = re.compile(r"[^-+.0-9_eE]")
 _DEFAULTS = Limits()
 
 
 def _bounded(number: Decimal) -> Decimal:
-    if parse(format(number, "f")) is None:
+    # A far exponent is refused unwritten: its plain spelling has that many digits.
+    if abs(number.adjusted()) > INTEGER_DIGITS_MAX or parse(format(number, "f")) is None:
         message = f"takes at most {INTEGER_DIGITS_MAX} digits before the point and {FRACTION_DIGITS_MAX} behind"
         raise ValueError(message)
     return number
@@ -174,7 +178,7 @@ class PortfolioFile(_Section):
         return journal_pb2.StrategyTerms(
             strategy_id=section.id,
             kind=CASH if section.kind == "cash" else MARGIN,
-            capital=plain(round_money(self.capital * section.allocation, self.currency)),
+            capital=plain(round_money(self.capital * section.allocation, self.currency, rounding=ROUND_DOWN)),
             max_leverage=plain(section.max_leverage),
         )
 
@@ -221,7 +225,7 @@ def _decimal(_loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Decimal:
     return Decimal(node.value.replace("_", ""))
 
 
-_Loader.add_constructor("tag:yaml.org,2002:float", _decimal)
+_Loader.add_constructor(_FLOAT, _decimal)
 
 
 def _index(node: yaml.Node, place: _Path, lines: dict[_Path, int]) -> Iterator[tuple[_Path, str]]:
@@ -238,6 +242,8 @@ def _index(node: yaml.Node, place: _Path, lines: dict[_Path, int]) -> Iterator[t
     elif isinstance(node, yaml.SequenceNode):
         for number, value in enumerate(node.value):
             yield from _index(value, (*place, number), lines)
+    elif isinstance(node, yaml.ScalarNode) and node.tag == _FLOAT and _NO_DECIMAL.search(node.value):
+        yield place, f"{node.value} is not a decimal"
 
 
 def _duplicates(section: str, key: str, names: list[str]) -> Iterator[tuple[_Path, str]]:

@@ -26,7 +26,7 @@ class Reason(StrEnum):
     QUANTITY_INVALID = "QUANTITY_INVALID", "The quantity is not a positive plain decimal of at most 12 and 8 digits."
     PRICE_INVALID = "PRICE_INVALID", "The price is missing, or not a positive plain decimal of at most 12 and 8 digits."
     AMOUNT_INVALID = "AMOUNT_INVALID", "The amount is not a plain decimal of at most 12 and 8 digits, or not positive."
-    TIME_INVALID = "TIME_INVALID", "The time is missing or outside 1970 to 9999."
+    TIME_INVALID = "TIME_INVALID", "The time is missing or outside 1970 to 2261."
     TEXT_INVALID = "TEXT_INVALID", "A required text is empty, or longer than 500 characters."
     EXECUTION_TYPE_INVALID = "EXECUTION_TYPE_INVALID", "The execution type is not one that the gate knows."
     SCOPE_INVALID = "SCOPE_INVALID", "The scope's kind is unknown, or its name does not fit its kind."
@@ -81,7 +81,7 @@ class Reason(StrEnum):
     # What the gate itself raises.
     STRATEGY_FAILED = "STRATEGY_FAILED", "The strategy's code raised; it is paused."
     STRATEGY_LATE = "STRATEGY_LATE", "The strategy missed the bar's deadline; it is paused and its orders are void."
-    LEDGER_DIFFERS = "LEDGER_DIFFERS", "The strategy's ledger differs from the book; it is paused."
+    LEDGER_DIFFERS = "LEDGER_DIFFERS", "The strategy's ledger differs from the book; it is paused and halted."
     EXECUTION_OF_UNKNOWN_ORDER = "EXECUTION_OF_UNKNOWN_ORDER", "A fill of an order never seen: in the suspense ledger."
     EXECUTION_OVERFILL = "EXECUTION_OVERFILL", "The broker filled more than the order asked for."
     EXECUTION_AFTER_DONE = "EXECUTION_AFTER_DONE", "The broker filled an order that it had reported done."

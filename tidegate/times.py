@@ -7,8 +7,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 NS_PER_S = 1_000_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NS_PER_US = 1_000
-# What a Timestamp may hold: years 1 to 9999. Nothing before 1970 is a trading time.
-_SECONDS_MAX = 253_402_300_799
+# Nothing before 1970 is a trading time; 2262 is where nanoseconds outgrow 64 bits, here and in whoever reads us.
+_SECONDS_END = 9_214_646_400
 
 
 def to_ns(stamp: Timestamp) -> int:
@@ -23,8 +23,8 @@ def to_stamp(time_ns: int) -> Timestamp:
 
 
 def is_valid(stamp: Timestamp) -> bool:
-    """Tell whether a wire time is one: after 1970, before the year 10,000, nanoseconds within a second."""
-    return 0 < stamp.seconds <= _SECONDS_MAX and 0 <= stamp.nanos < NS_PER_S
+    """Tell whether a wire time is one: after 1970, before 2262, nanoseconds within a second."""
+    return 0 < stamp.seconds < _SECONDS_END and 0 <= stamp.nanos < NS_PER_S
 
 
 def to_datetime(time_ns: int) -> datetime:

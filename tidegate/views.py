@@ -18,6 +18,8 @@ from tidegate.v1 import common_pb2, orders_pb2, portfolio_pb2, risk_pb2
 
 _PAGE_SIZE = 100
 _PAGE_SIZE_MAX = 1_000
+# A token is a sequence, of at most 64 bits.
+_PAGE_TOKEN_LENGTH_MAX = 20
 
 
 def risk_metrics(book: Book) -> risk_pb2.GetRiskMetricsResponse:
@@ -31,7 +33,7 @@ def risk_metrics(book: Book) -> risk_pb2.GetRiskMetricsResponse:
         time=to_stamp(book.time_ns),
         equity=plain(equity),
         high_water_mark=plain(peak),
-        drawdown=plain(round_ratio(equity / peak - 1)) if peak > ZERO else "",
+        drawdown=drawdown(book),
         gross_exposure=plain(book.gross_exposure),
         net_exposure=plain(net),
         leverage=plain(round_ratio(book.gross_exposure / equity)) if equity > ZERO else "",
@@ -40,6 +42,12 @@ def risk_metrics(book: Book) -> risk_pb2.GetRiskMetricsResponse:
         working_orders=len(book.orders),
         breaches=book.breaches.values(),
     )
+
+
+def drawdown(book: Book) -> str:
+    """Write how far equity is below its high-water mark, as a negative share; empty without a mark."""
+    peak = book.high_water_mark
+    return plain(round_ratio(book.equity / peak - 1)) if peak > ZERO else ""
 
 
 def halt_state(book: Book) -> risk_pb2.GetHaltStateResponse:
@@ -143,7 +151,7 @@ def order(book: Book, archive: Archive, request: orders_pb2.GetOrderRequest) -> 
 def working_orders(book: Book, request: orders_pb2.ListOrdersRequest) -> orders_pb2.ListOrdersResponse:
     """Show working orders page by page, oldest first; the token is the last order's id."""
     token = request.page_token or "0"
-    if not (token.isascii() and token.isdigit()):
+    if not (token.isascii() and token.isdigit() and len(token) <= _PAGE_TOKEN_LENGTH_MAX):
         text = f"page_token is {door.shown(token)}, which the gate never gave out"
         raise RefusedError(Reason.PAGE_TOKEN_INVALID, text, field="page_token")
     size, after = min(request.page_size or _PAGE_SIZE, _PAGE_SIZE_MAX), int(token)

@@ -53,7 +53,9 @@ def _states(
     yield Reason.LEVERAGE, PORTFOLIO, leverage
     concentration = Concentration(None, limits.max_concentration)
     for symbol in symbols:
-        found = concentration.assess(symbol, book.instrument_exposure(symbol), book.equity)
+        exposure = book.instrument_exposure(symbol)
+        # What is not held breaches nothing, also at equity < 0: a closed position's breach must end with it.
+        found = concentration.assess(symbol, exposure, book.equity) if exposure else None
         yield Reason.CONCENTRATION, instrument_scope(symbol), found
     for strategy_id in strategy_ids:
         if strategy_id != SUSPENSE and not book.terms[strategy_id].is_margin:

@@ -58,9 +58,9 @@ def amount(text: str, field: str, *, positive: bool) -> Decimal:
 
 
 def time_ns(stamp: Timestamp, field: str) -> int:
-    """Take a time between 1970 and 9999."""
+    """Take a time between 1970 and 2261."""
     if not is_valid(stamp):
-        message = f"{field} is missing or outside 1970 to 9999"
+        message = f"{field} is missing or outside 1970 to 2261"
         raise RefusedError(Reason.TIME_INVALID, message, field=field)
     return to_ns(stamp)
 

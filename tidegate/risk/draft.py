@@ -99,7 +99,7 @@ class Draft:
         """The sequence that the next recorded event gets."""
         return self.book.sequence + len(self.events) + 1
 
-    def record(self, **body: Any) -> journal_pb2.Event:  # noqa: ANN401 -- one keyword: the body's field and message
+    def record(self, **body: Any) -> journal_pb2.Event:
         """Add an event; its one keyword names the body."""
         event = journal_pb2.Event(sequence=self.next_sequence, time=to_stamp(self.now_ns), **body)
         self.events.append(event)

@@ -3,6 +3,7 @@
 from tidegate.errors import RefusedError
 from tidegate.reasons import Reason
 from tidegate.risk import door
+from tidegate.risk.book import Book
 from tidegate.risk.draft import Draft
 from tidegate.times import NS_PER_S, compact, to_ns
 from tidegate.v1 import journal_pb2, market_data_pb2
@@ -56,11 +57,15 @@ def publish_prices(
     return market_data_pb2.PublishPricesResponse(sequence=event.sequence)
 
 
+def read_bar_sequence(book: Book, bar_sequence: int) -> None:
+    """Refuse the sequence of a bar that was never published."""
+    if bar_sequence > book.last_bar_sequence:
+        raise RefusedError(Reason.BAR_UNKNOWN, f"no bar has the sequence {bar_sequence}", field="bar_sequence")
+
+
 def acknowledge_bar(draft: Draft, command: journal_pb2.BarAcknowledged) -> None:
     """Note that an adapter has reported all that a bar caused."""
-    if command.bar_sequence > draft.book.last_bar_sequence:
-        text = f"no bar has the sequence {command.bar_sequence}"
-        raise RefusedError(Reason.BAR_UNKNOWN, text, field="bar_sequence")
+    read_bar_sequence(draft.book, command.bar_sequence)
     if command.bar_sequence > draft.book.acknowledged_bars.get(command.adapter, 0):
         draft.record(bar_acknowledged=command)
 

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from tidegate.v1 import common_pb2 as _common_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -241,15 +242,29 @@ class AwaitBarResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SEQUENCE_FIELD_NUMBER: _builtins.int
+    EQUITY_FIELD_NUMBER: _builtins.int
+    DRAWDOWN_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    BARS_HALTED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
+    equity: _builtins.str
+    """Of the portfolio, after the bar. Decimals; drawdown is negative below the high-water mark."""
+    drawdown: _builtins.str
+    level: _common_pb2.HaltLevel.ValueType
+    bars_halted: _builtins.int
+    """Bars completed since the portfolio was halted; 0 when it is not."""
     def __init__(
         self,
         *,
         sequence: _builtins.int = ...,
+        equity: _builtins.str = ...,
+        drawdown: _builtins.str = ...,
+        level: _common_pb2.HaltLevel.ValueType = ...,
+        bars_halted: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bars_halted", b"bars_halted", "drawdown", b"drawdown", "equity", b"equity", "level", b"level", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

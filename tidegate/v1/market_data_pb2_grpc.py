@@ -76,7 +76,8 @@ class MarketDataServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchBars(self, request, context):
-        """For an adapter: the bars it has not yet reported on, then as they come; for others: from now on.
+        """First where it begins: for an adapter with the newest bar if it has not reported on it, else without bars. Then
+        every bar as it comes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,9 @@ class MarketDataServiceStub:
     PublishPrices: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.PublishPricesRequest, _market_data_pb2.PublishPricesResponse]
     """Marks between bars."""
     WatchBars: _grpc.UnaryStreamMultiCallable[_market_data_pb2.WatchBarsRequest, _market_data_pb2.WatchBarsResponse]
-    """For an adapter: the bars it has not yet reported on, then as they come; for others: from now on."""
+    """First where it begins: for an adapter with the newest bar if it has not reported on it, else without bars. Then
+    every bar as it comes.
+    """
     AwaitBar: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.AwaitBarRequest, _market_data_pb2.AwaitBarResponse]
     """Answers when the orders that this bar caused are decided, routed and acknowledged."""
 
@@ -52,7 +54,9 @@ class MarketDataServiceAsyncStub(MarketDataServiceStub):
     PublishPrices: _aio.UnaryUnaryMultiCallable[_market_data_pb2.PublishPricesRequest, _market_data_pb2.PublishPricesResponse]  # type: ignore[assignment]
     """Marks between bars."""
     WatchBars: _aio.UnaryStreamMultiCallable[_market_data_pb2.WatchBarsRequest, _market_data_pb2.WatchBarsResponse]  # type: ignore[assignment]
-    """For an adapter: the bars it has not yet reported on, then as they come; for others: from now on."""
+    """First where it begins: for an adapter with the newest bar if it has not reported on it, else without bars. Then
+    every bar as it comes.
+    """
     AwaitBar: _aio.UnaryUnaryMultiCallable[_market_data_pb2.AwaitBarRequest, _market_data_pb2.AwaitBarResponse]  # type: ignore[assignment]
     """Answers when the orders that this bar caused are decided, routed and acknowledged."""
 
@@ -81,7 +85,9 @@ class MarketDataServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _market_data_pb2.WatchBarsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_market_data_pb2.WatchBarsResponse], _abc.AsyncIterator[_market_data_pb2.WatchBarsResponse]]:
-        """For an adapter: the bars it has not yet reported on, then as they come; for others: from now on."""
+        """First where it begins: for an adapter with the newest bar if it has not reported on it, else without bars. Then
+        every bar as it comes.
+        """
 
     @_abc_1.abstractmethod
     def AwaitBar(

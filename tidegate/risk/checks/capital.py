@@ -16,11 +16,16 @@ class Capital:
     Hold an order against its strategy's own capital.
 
     A cash strategy buys with cash that no working buy has reserved, and sells only what it has. A margin strategy's
-    gross exposure, working orders at their worst, stays within its own multiple of its own equity.
+    gross exposure, working orders at their worst, stays within its own multiple of its own equity. Neither adds risk
+    while its own equity or the portfolio's is not above zero, whatever other limits are switched off.
     """
 
     def check(self, proposal: Proposal) -> Violation | None:
         """Return what the order would violate, or None; exactly at the limit passes."""
+        equity = min(proposal.book.equity, proposal.strategy.ledger.equity)
+        if equity <= ZERO:
+            text = f"equity {money(equity)}, the strategy's or the portfolio's, carries no order"
+            return _violation(Reason.CAPITAL, proposal, text, ZERO, proposal.notional)
         terms = proposal.book.terms[proposal.request.strategy_id]
         if terms.is_margin:
             return _margin(proposal, terms.max_leverage)

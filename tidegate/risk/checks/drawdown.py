@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tidegate.numbers import ONE
+from tidegate.numbers import ONE, ZERO
 from tidegate.reasons import Reason
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.violation import Violation, money, percent
@@ -34,7 +34,7 @@ class Drawdown:
             (self.warn, common_pb2.ACTION_WARN),
         )
         for share, action in thresholds:
-            if share is not None and equity < (ONE - share) * high_water_mark:
+            if share is not None and (equity <= ZERO or equity < (ONE - share) * high_water_mark):
                 floor = (ONE - share) * high_water_mark
                 text = (
                     f"equity {money(equity)} is more than {percent(share)} below its high-water mark "

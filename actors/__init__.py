@@ -1,0 +1,1 @@
+"""Where Tidegate lives: Ray actors, thin shells round the bottom floor."""

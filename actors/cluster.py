@@ -1,0 +1,97 @@
+"""Start, attach, stop: the one place that knows every actor."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray.exceptions import RayActorError, RayTaskError
+
+from actors.allocator import AllocatorSettings, PortfolioAllocator
+from actors.gateway_host import GatewayHost
+from actors.names import ALLOCATOR, GATEWAY, NAMESPACE, RISK_MANAGER, strategy_name
+from actors.port import OpenFrontDoor
+from actors.risk_manager import RiskManager, RiskManagerSettings
+from actors.strategy_actor import StrategySpec
+from tidegate.errors import TidegateError
+
+_STOP_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True)
+class ClusterSettings:
+    """
+    What runs: the RiskManager, the strategies, and a gateway.
+
+    gateway_apart: opens a gateway in an actor of its own; the one beside is in the RiskManager's settings.
+    """
+
+    risk_manager: RiskManagerSettings
+    strategies: Sequence[StrategySpec]
+    bar_deadline_s: float
+    gateway_apart: OpenFrontDoor | None = None
+
+
+def start_ray() -> None:
+    """Start Ray on this machine, for this process and its actors. It reports to nobody and opens no dashboard."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    ray.init(namespace=NAMESPACE, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+
+
+def start(settings: ClusterSettings) -> int:
+    """
+    Start every actor; return the number of events read from the journal.
+
+    Raises:
+        TidegateError: what the actor that could not start said, in one line; nothing is left running.
+    """
+    try:
+        manager = _actor(RiskManager, RISK_MANAGER).remote(settings.risk_manager)
+        count: int = ray.get(manager.start.remote())
+        allocator_settings = AllocatorSettings(
+            settings.strategies, settings.bar_deadline_s, RISK_MANAGER, settings.risk_manager.logs
+        )
+        allocator = _actor(PortfolioAllocator, ALLOCATOR).remote(allocator_settings)
+        ray.get(allocator.start.remote())
+        if settings.gateway_apart is not None:
+            host = _actor(GatewayHost, GATEWAY)
+            gateway = host.remote(settings.gateway_apart, RISK_MANAGER, settings.risk_manager)
+            ray.get(gateway.start.remote())
+    except RayTaskError as error:
+        stop([spec.strategy_id for spec in settings.strategies])
+        raise TidegateError(str(error.cause).splitlines()[0]) from error
+    return count
+
+
+def attach(address: str = "auto") -> Any:
+    """Join a running cluster and return the RiskManager's handle."""
+    if not ray.is_initialized():
+        ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
+    return ray.get_actor(RISK_MANAGER, NAMESPACE)
+
+
+def stop(strategy_ids: Sequence[str]) -> None:
+    """Stop every actor: first who asks, last who writes."""
+    for name in (GATEWAY, ALLOCATOR, *map(strategy_name, strategy_ids), RISK_MANAGER):
+        try:
+            actor = ray.get_actor(name, NAMESPACE)
+        except ValueError:
+            continue
+        if name in (GATEWAY, RISK_MANAGER):
+            with contextlib.suppress(RayActorError, ray.exceptions.GetTimeoutError):
+                ray.get(actor.stop.remote(), timeout=_STOP_TIMEOUT_S)
+        ray.kill(actor, no_restart=True)
+
+
+def stop_ray() -> None:
+    """Stop the Ray that ``start_ray`` started, with all its processes."""
+    ray.shutdown()
+
+
+def _actor(kind: type[Any], name: str) -> Any:
+    """Prepare an actor that outlives who made it, comes back when its process dies, and is found by its name."""
+    make: Any = ray.remote(kind)
+    return make.options(name=name, namespace=NAMESPACE, lifetime="detached", max_restarts=-1, num_cpus=0)

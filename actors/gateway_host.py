@@ -1,0 +1,32 @@
+"""An actor that holds a gateway apart from the RiskManager, on any node."""
+
+import ray
+
+from actors.logs import open_log
+from actors.names import NAMESPACE
+from actors.port import FrontDoor, OpenFrontDoor
+from actors.ray_port import RayPort
+from actors.restarts import start_again_after_a_restart
+from actors.risk_manager import RiskManagerSettings
+
+
+class GatewayHost:
+    """A thin shell: a front door that stands on the RiskManager's port over Ray."""
+
+    def __init__(self, open_front_door: OpenFrontDoor, risk_manager: str, settings: RiskManagerSettings) -> None:
+        """Keep the settings; ``start`` does what can fail."""
+        self._open_front_door = open_front_door
+        self._port = RayPort(ray.get_actor(risk_manager, NAMESPACE))
+        self._log = open_log(settings.logs, "gateway")
+        self._front_door: FrontDoor | None = None
+        start_again_after_a_restart(self.start, self._log)
+
+    async def start(self) -> None:
+        """Open the front door; raises OSError when its port is taken."""
+        if self._front_door is None:
+            self._front_door = await self._open_front_door(self._port)
+
+    async def stop(self) -> None:
+        """Close the front door."""
+        if self._front_door is not None:
+            await self._front_door.close()

@@ -1,0 +1,107 @@
+"""The port in the RiskManager's own process: engine thread, journal and feed, put together."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from actors.engine_thread import EngineThread
+from actors.feed import Feed
+from actors.port import UnavailableError
+from tidegate.bars import read_history
+from tidegate.gate import Gate, Reply, Request
+from tidegate.publications import Publication
+from tidegate.v1 import actors_pb2, journal_pb2
+
+
+class LocalPort:
+    """
+    The gate on an engine thread of its own.
+
+    Until ``open`` has read the journal every call is UNAVAILABLE: no answer is ever given from half a history.
+    """
+
+    def __init__(
+        self,
+        on_failures: Callable[[Sequence[BaseException]], None],
+        on_fatal: Callable[[BaseException], None],
+    ) -> None:
+        """Stand closed; the callbacks log failures, and end the process when memory cannot be trusted."""
+        self._feed = Feed()
+        self._engine: EngineThread | None = None
+        self._gate: Gate | None = None
+        self._on_failures = on_failures
+        self._on_fatal = on_fatal
+
+    async def open(self, open_gate: Callable[[], Gate], configuration: journal_pb2.PortfolioConfigured) -> int:
+        """
+        Open the journal and fold it, off the event loop; return the number of events folded.
+
+        Raises:
+            JournalError, ConfigurationError: the journal cannot be used; the port stays closed.
+        """
+
+        def read() -> tuple[Gate, int]:
+            gate = open_gate()
+            try:
+                return gate, gate.start(configuration)
+            except BaseException:
+                gate.journal.close()
+                raise
+
+        gate, count = await asyncio.to_thread(read)
+        self._gate = gate
+        self._engine = EngineThread(gate, self._feed.publish, self._on_failures, self._on_fatal)
+        self._engine.start()
+        return count
+
+    async def close(self) -> None:
+        """Decide what waits already, then close the journal."""
+        if self._engine is not None and self._gate is not None:
+            engine, self._engine = self._engine, None
+            await asyncio.to_thread(engine.stop)
+            self._gate.journal.close()
+
+    async def execute(self, requests: Sequence[Request]) -> list[Reply]:
+        """Have a batch decided; one reply a request."""
+        return await self._opened().execute(requests)
+
+    async def wait(self, request: Request, timeout_s: float) -> Reply:
+        """Ask a read again after every batch until it has an answer; an empty reply at the time-out."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    next_batch = self._feed.next_batch
+                    (reply,) = await self.execute([request])
+                    if reply.body or reply.reason:
+                        return reply
+                    await next_batch.wait()
+        except TimeoutError:
+            return Reply(b"")
+
+    async def follow(self, topic: str, after: int, timeout_s: float) -> list[Publication]:
+        """Return what was published on a topic after a sequence, waiting for it; nothing at the time-out."""
+        self._opened()
+        return await self._feed.follow(topic, after, timeout_s)
+
+    async def read_history(self, body: bytes) -> bytes:
+        """Return a part of the journal for a strategy that has fallen behind."""
+        self._opened()
+        request = actors_pb2.ReadHistoryRequest.FromString(body)
+        journal = self._gate.journal if self._gate is not None else None
+        if journal is None:
+            raise _closed()
+        response = await asyncio.to_thread(partial(read_history, journal, request))
+        return response.SerializeToString()
+
+    async def is_serving(self) -> bool:
+        """Tell whether the journal has been read."""
+        return self._engine is not None
+
+    def _opened(self) -> EngineThread:
+        if self._engine is None:
+            raise _closed()
+        return self._engine
+
+
+def _closed() -> UnavailableError:
+    return UnavailableError("the RiskManager has not read its journal yet")

@@ -1,0 +1,46 @@
+"""The port that a gateway stands on: it does not know whether the RiskManager is beside it or far away."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from tidegate.errors import TidegateError
+from tidegate.gate import Reply, Request
+from tidegate.publications import Publication
+
+
+class UnavailableError(TidegateError):
+    """The RiskManager is away, or has not read its journal yet. What was asked may or may not have happened."""
+
+
+class FellBehindError(TidegateError):
+    """A reader asked to go on from a place that is no longer in memory: it must begin again."""
+
+
+class Port(Protocol):
+    """Bytes in, bytes out."""
+
+    async def execute(self, requests: Sequence[Request]) -> list[Reply]:
+        """Have a batch decided; one reply a request. Raises UnavailableError."""
+
+    async def wait(self, request: Request, timeout_s: float) -> Reply:
+        """Ask a read again after every batch until it has an answer; an empty reply at the time-out."""
+
+    async def follow(self, topic: str, after: int, timeout_s: float) -> list[Publication]:
+        """Return what was published on a topic after a sequence, waiting for it; nothing at the time-out."""
+
+    async def read_history(self, body: bytes) -> bytes:
+        """Return a part of the journal for a strategy that has fallen behind."""
+
+    async def is_serving(self) -> bool:
+        """Tell whether the RiskManager has read its journal and decides."""
+
+
+class FrontDoor(Protocol):
+    """A gateway that stands on a port."""
+
+    async def close(self) -> None:
+        """Stop taking requests, and end the streams."""
+
+
+# Opens a gateway on a port: handed down by the floor above, so that this floor need not know it.
+OpenFrontDoor = Callable[[Port], Awaitable[FrontDoor]]

@@ -1,0 +1,56 @@
+"""The port over Ray: for gateways apart, and for the allocator."""
+
+from collections.abc import Awaitable, Sequence
+from typing import Any, TypeVar
+
+from ray.exceptions import RayActorError, RayError
+
+from actors.port import FellBehindError, UnavailableError
+from tidegate.gate import Reply, Request
+from tidegate.publications import Publication
+
+T = TypeVar("T")
+
+
+class RayPort:
+    """Forwards to a RiskManager actor; a call that Ray lost is UNAVAILABLE, for it may have run."""
+
+    def __init__(self, risk_manager: Any) -> None:
+        """Stand on an actor's handle."""
+        self._risk_manager = risk_manager
+
+    async def execute(self, requests: Sequence[Request]) -> list[Reply]:
+        """Have a batch decided; one reply a request."""
+        return await _call(self._risk_manager.execute.remote(list(requests)))
+
+    async def wait(self, request: Request, timeout_s: float) -> Reply:
+        """Ask a read again after every batch until it has an answer; an empty reply at the time-out."""
+        return await _call(self._risk_manager.wait.remote(request, timeout_s))
+
+    async def follow(self, topic: str, after: int, timeout_s: float) -> list[Publication]:
+        """Return what was published on a topic after a sequence, waiting for it; nothing at the time-out."""
+        return await _call(self._risk_manager.follow.remote(topic, after, timeout_s))
+
+    async def read_history(self, body: bytes) -> bytes:
+        """Return a part of the journal for a strategy that has fallen behind."""
+        return await _call(self._risk_manager.read_history.remote(body))
+
+    async def is_serving(self) -> bool:
+        """Tell whether the RiskManager is there and has read its journal."""
+        try:
+            return await _call(self._risk_manager.is_serving.remote())
+        except UnavailableError:
+            return False
+
+
+async def _call(call: Awaitable[T]) -> T:
+    try:
+        return await call
+    except (UnavailableError, FellBehindError):
+        raise
+    except RayActorError as error:
+        text = "the RiskManager is away"
+        raise UnavailableError(text) from error
+    except RayError as error:
+        text = f"the call to the RiskManager was lost: {type(error).__name__}"
+        raise UnavailableError(text) from error

@@ -1,0 +1,112 @@
+"""The RiskManager: the only one that decides, and the only one that writes the journal."""
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from google.protobuf.message import Message
+
+from actors.local_port import LocalPort
+from actors.logs import open_log
+from actors.port import FrontDoor, OpenFrontDoor
+from actors.restarts import EXIT_FATAL, start_again_after_a_restart
+from tidegate.clocks import BARS, bar_clock
+from tidegate.gate import Gate, Reply, Request
+from tidegate.journal.sqlite import SqliteJournal
+from tidegate.publications import Publication
+from tidegate.v1 import journal_pb2
+
+
+def wall_clock(_command: Message, _newest_ns: int) -> int:
+    """Stamp a command with the time of this machine."""
+    return time.time_ns()
+
+
+@dataclass(frozen=True)
+class RiskManagerSettings:
+    """
+    What a RiskManager needs to begin, and to begin again.
+
+    configuration: a serialized PortfolioConfigured. open_front_door: opens a gateway beside it; None without one.
+    """
+
+    configuration: bytes
+    journal: Path
+    logs: Path
+    open_front_door: OpenFrontDoor | None = None
+
+
+class RiskManager:
+    """
+    A thin shell: one engine thread, one journal, and perhaps a gateway beside them.
+
+    The front door opens first and says NOT_SERVING until the journal has been read.
+    """
+
+    def __init__(self, settings: RiskManagerSettings) -> None:
+        """Keep the settings; ``start`` does what can fail."""
+        self._settings = settings
+        self._log = open_log(settings.logs, "risk_manager")
+        self._port = LocalPort(self._log_failures, self._end_process)
+        self._front_door: FrontDoor | None = None
+        start_again_after_a_restart(self.start, self._log)
+
+    async def start(self) -> int:
+        """
+        Open the front door, read the journal, begin to decide; return the number of events read.
+
+        Raises:
+            JournalError, ConfigurationError: the journal cannot be used.
+        """
+        settings = self._settings
+        configuration = journal_pb2.PortfolioConfigured.FromString(settings.configuration)
+        clock = bar_clock if configuration.clock == BARS else wall_clock
+        if settings.open_front_door is not None and self._front_door is None:
+            self._front_door = await settings.open_front_door(self._port)
+        count = await self._port.open(lambda: Gate(SqliteJournal(settings.journal), clock), configuration)
+        self._log.info("started", events=count, journal=str(settings.journal), clock=configuration.clock)
+        return count
+
+    async def stop(self) -> None:
+        """Close the front door, decide what waits already, close the journal."""
+        if self._front_door is not None:
+            await self._front_door.close()
+        await self._port.close()
+        self._log.info("stopped")
+
+    async def process_id(self) -> int:
+        """Return this process's id."""
+        return os.getpid()
+
+    # The port, for those who reach it over Ray.
+
+    async def execute(self, requests: Sequence[Request]) -> list[Reply]:
+        """Have a batch decided; one reply a request."""
+        return await self._port.execute(requests)
+
+    async def wait(self, request: Request, timeout_s: float) -> Reply:
+        """Ask a read again after every batch until it has an answer; an empty reply at the time-out."""
+        return await self._port.wait(request, timeout_s)
+
+    async def follow(self, topic: str, after: int, timeout_s: float) -> list[Publication]:
+        """Return what was published on a topic after a sequence, waiting for it; nothing at the time-out."""
+        return await self._port.follow(topic, after, timeout_s)
+
+    async def read_history(self, body: bytes) -> bytes:
+        """Return a part of the journal for a strategy that has fallen behind."""
+        return await self._port.read_history(body)
+
+    async def is_serving(self) -> bool:
+        """Tell whether the journal has been read."""
+        return await self._port.is_serving()
+
+    def _log_failures(self, failures: Sequence[BaseException]) -> None:
+        for failure in failures:
+            self._log.critical("command_failed", exc_info=failure)
+
+    def _end_process(self, error: BaseException) -> None:
+        """Fail-stop: what is in memory may be ahead of the journal; Ray starts the actor again from the journal."""
+        self._log.critical("fail_stop", exc_info=error)
+        os._exit(EXIT_FATAL)

@@ -1,0 +1,130 @@
+"""A strategy's actor: runs the user's class in a process of its own, and owns its ledger."""
+
+import importlib
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from actors.logs import open_log
+from tidegate.reasons import Reason
+from tidegate.strategy import Strategy
+from tidegate.strategy_runner import LedgerDiffersError, StrategyRunner
+from tidegate.v1 import actors_pb2, journal_pb2
+
+
+@dataclass(frozen=True)
+class StrategySpec:
+    """
+    What a strategy's actor needs to begin, and to begin again.
+
+    code: ``module:Class``. folder: where the module is looked for first: the portfolio file's own.
+    """
+
+    strategy_id: str
+    code: str
+    parameters: dict[str, Any]
+    route: str
+    folder: Path
+    configuration: bytes
+    logs: Path
+
+
+@dataclass(frozen=True)
+class BarResult:
+    """
+    What a strategy made of a bar: serialized orders, or why there are none.
+
+    sequence: the journal's place that it had seen up to; is_behind: it must catch up from there first.
+    """
+
+    sequence: int
+    is_behind: bool = False
+    orders: list[bytes] = field(default_factory=list)
+    fault: Reason | None = None
+    text: str = ""
+
+
+def load_strategy(code: str, parameters: dict[str, Any], folder: Path) -> Strategy:
+    """
+    Import a user's class and make one of it.
+
+    Raises:
+        TypeError: it is no Strategy, or does not take the parameters.
+        ImportError, AttributeError: there is no such module or class. Whatever else the user's own code raises.
+    """
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    module, _, name = code.partition(":")
+    found = getattr(importlib.import_module(module), name)
+    if not (isinstance(found, type) and issubclass(found, Strategy)):
+        text = f"{code} is not a subclass of tidegate.strategy.Strategy"
+        raise TypeError(text)
+    return found(**parameters)
+
+
+class StrategyActor:
+    """
+    A thin shell round one strategy. It calls nobody: the allocator calls it, one bar at a time.
+
+    What the user's code raises becomes a fault of this strategy and stops no other. After a fault the strategy is built
+    anew when it runs again, since nobody knows how far its code had come.
+    """
+
+    def __init__(self, spec: StrategySpec) -> None:
+        """Keep the spec; the first call builds the strategy."""
+        self._spec = spec
+        self._log = open_log(spec.logs, f"strategy_{spec.strategy_id}")
+        self._runner: StrategyRunner | None = None
+
+    def start(self) -> int:
+        """Build the strategy if it is not there yet; return the journal's place that it has seen up to."""
+        if self._runner is None:
+            spec = self._spec
+            strategy = load_strategy(spec.code, spec.parameters, spec.folder)
+            configuration = journal_pb2.PortfolioConfigured.FromString(spec.configuration)
+            self._runner = StrategyRunner(spec.strategy_id, strategy, configuration, route=spec.route)
+        return self._runner.sequence
+
+    def process_id(self) -> int:
+        """Return this process's id."""
+        return os.getpid()
+
+    def run_bar(self, update: bytes) -> BarResult:
+        """Run one bar on a BarUpdate that holds this strategy's own part."""
+        message = actors_pb2.BarUpdate.FromString(update)
+        try:
+            sequence = self.start()
+            if self._runner is None or sequence != message.after_sequence:
+                return BarResult(sequence, is_behind=True)
+            orders = self._runner.run_bar(message)
+        except LedgerDiffersError as error:
+            self._log.critical("ledger_differs", exc_info=error)
+            self._runner = None
+            return BarResult(message.sequence, fault=Reason.LEDGER_DIFFERS, text=str(error))
+        except Exception as error:  # noqa: BLE001 -- user code may raise anything; it is logged and becomes a fault
+            self._log.error("strategy_failed", bar=message.bar.sequence, exc_info=error)
+            self._runner = None
+            return BarResult(message.sequence, fault=Reason.STRATEGY_FAILED, text=_one_line(error))
+        return BarResult(message.sequence, orders=[order.SerializeToString() for order in orders])
+
+    def catch_up(self, history: bytes, *, is_last: bool) -> BarResult:
+        """Live through a part of the journal again."""
+        response = actors_pb2.ReadHistoryResponse.FromString(history)
+        try:
+            sequence = self.start()
+            if self._runner is not None:
+                self._runner.catch_up(response.events)
+                if is_last:
+                    self._runner.end_catch_up()
+                sequence = self._runner.sequence
+        except Exception as error:  # noqa: BLE001 -- user code may raise anything; it is logged and becomes a fault
+            self._log.error("strategy_failed_on_its_history", exc_info=error)
+            self._runner = None
+            return BarResult(0, fault=Reason.STRATEGY_FAILED, text=_one_line(error))
+        return BarResult(sequence)
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0][:200]

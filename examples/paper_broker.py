@@ -1,0 +1,215 @@
+"""
+A paper broker: an adapter in the form a user would write it, an ordinary client of the gateway.
+
+It watches the orders routed to it, claims them, reports them NEW, and fills them at the next bar's close, with slippage
+and commission. What it draws by lot depends on the seed, the order and the bar alone, so that it keeps nothing: after a
+restart it asks the gate what works, and goes on as if nothing had happened.
+"""
+
+import argparse
+import asyncio
+import os
+import random
+import sys
+import threading
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
+
+import grpc
+
+from gateway.client import AsyncClient
+from tidegate.numbers import plain
+from tidegate.v1 import common_pb2, market_data_pb2, orders_pb2
+
+BASIS_POINTS = Decimal(10_000)
+PRICE_DIGITS = Decimal("0.0001")
+FEE_DIGITS = Decimal("0.01")
+
+
+class PaperBroker:
+    """The broker's side of every order that works: nothing but the order, and the bars it waits for."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        """Take the command line's options."""
+        self.options = options
+        self.working: dict[str, orders_pb2.Order] = {}
+        self.bar_sequence = 0
+
+    def accept(self, order: orders_pb2.Order) -> orders_pb2.Execution:
+        """Take a new order, or reject it by lot."""
+        if self._lot("reject", order) < self.options.reject:
+            return self._execution(order, orders_pb2.EXECUTION_TYPE_REJECTED, "reject", text="rejected by lot")
+        self.keep(order)
+        return self._execution(order, orders_pb2.EXECUTION_TYPE_NEW, "new")
+
+    def keep(self, order: orders_pb2.Order) -> None:
+        """Work an order from the next bar on."""
+        self.working[order.order_id] = order
+
+    def cancel(self, order: orders_pb2.Order) -> orders_pb2.Execution:
+        """Cancel an order, known here or not: what never came here is as good as canceled."""
+        self.working.pop(order.order_id, None)
+        return self._execution(order, orders_pb2.EXECUTION_TYPE_CANCELED, "cancel")
+
+    def fill(self, bar: market_data_pb2.WatchBarsResponse) -> list[orders_pb2.Execution]:
+        """Fill what works at the bar's close."""
+        at = bar.time.ToJsonString()
+        closes = {entry.symbol: Decimal(entry.close) for entry in bar.bars}
+        executions = []
+        for order in sorted(self.working.values(), key=lambda order: int(order.order_id)):
+            close = closes.get(order.order.symbol)
+            if close is None or self._lot(f"delay {at}", order) < self.options.delay:
+                continue
+            execution = self._trade(order, close, bar)
+            if execution is not None:
+                executions.append(execution)
+                if self._lot(f"duplicate {at}", order) < self.options.duplicate:
+                    executions.append(execution)
+        return executions
+
+    def _trade(
+        self, order: orders_pb2.Order, close: Decimal, bar: market_data_pb2.WatchBarsResponse
+    ) -> orders_pb2.Execution | None:
+        buys, at = order.order.side == common_pb2.SIDE_BUY, bar.time.ToJsonString()
+        slip = Decimal(str(self._lot(f"slip {at}", order))) * self.options.slippage_bp / BASIS_POINTS
+        price = (close * (1 + slip if buys else 1 - slip)).quantize(PRICE_DIGITS, rounding=ROUND_HALF_EVEN)
+        if order.order.limit_price:
+            limit = Decimal(order.order.limit_price)
+            if close > limit if buys else close < limit:
+                return None
+            price = min(price, limit) if buys else max(price, limit)
+        quantity = left = Decimal(order.leaves_quantity)
+        if self._lot(f"partial {at}", order) < self.options.partial and left > 1:
+            quantity = (left / 2).to_integral_value(rounding=ROUND_DOWN)
+        order.leaves_quantity = plain(left - quantity)
+        if quantity == left:
+            del self.working[order.order_id]
+        fee = (quantity * price * self.options.commission_bp / BASIS_POINTS).quantize(FEE_DIGITS)
+        execution = self._execution(order, orders_pb2.EXECUTION_TYPE_TRADE, f"fill-{bar.bar_sequence}")
+        execution.last_quantity, execution.last_price, execution.fee = plain(quantity), plain(price), plain(fee)
+        execution.time.CopyFrom(bar.time)
+        return execution
+
+    def _execution(
+        self, order: orders_pb2.Order, kind: orders_pb2.ExecutionType.ValueType, name: str, text: str = ""
+    ) -> orders_pb2.Execution:
+        """Report on an order; the same report always has the same id."""
+        return orders_pb2.Execution(
+            execution_id=f"{order.order_id}-{name}", execution_type=kind, order_id=order.order_id, text=text
+        )
+
+    def _lot(self, what: str, order: orders_pb2.Order) -> float:
+        """Draw a number from 0 to 1 that is the same whenever the same thing is drawn for."""
+        return random.Random(f"{self.options.seed} {what} {order.order.client_order_id}").random()  # noqa: S311 -- a simulation
+
+
+class Adapter:
+    """Carries messages between the gateway and the broker, one after the other."""
+
+    def __init__(self, client: AsyncClient, broker: PaperBroker, options: argparse.Namespace) -> None:
+        """Connect a broker to a client."""
+        self.client = client
+        self.broker = broker
+        self.name = options.adapter
+        self.account = options.account
+        self.bar_came = asyncio.Condition()
+
+    async def run(self) -> None:
+        """Watch orders and bars until the gateway goes away; then begin anew with what the gate says."""
+        while True:
+            try:
+                await self.recover()
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self.watch_orders())
+                    group.create_task(self.watch_bars())
+            except* grpc.aio.AioRpcError as errors:
+                print(f"gateway away: {errors.exceptions[0]}", file=sys.stderr)
+                await asyncio.sleep(0.2)
+
+    async def recover(self) -> None:
+        """Ask the gate which orders work here."""
+        self.broker.working.clear()
+        request = orders_pb2.ListOrdersRequest(page_size=1_000)
+        while True:
+            page = await self.client.orders.ListOrders(request)
+            for order in page.orders:
+                if order.order.route == self.name and order.claimed_by and not order.possibly_sent:
+                    self.broker.keep(order)
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def watch_orders(self) -> None:
+        """Claim and acknowledge what is to be sent, cancel what is to be canceled."""
+        request = orders_pb2.WatchOrdersRequest(adapter=self.name)
+        async for message in self.client.orders.WatchOrders(request):
+            async with self.bar_came:
+                # The bar that came before these instructions is filled first, as it would be at an exchange.
+                while self.broker.bar_sequence < message.bar_sequence:
+                    await self.bar_came.wait()
+                await self.follow(message)
+
+    async def follow(self, message: orders_pb2.WatchOrdersResponse) -> None:
+        """Do what one message asks for."""
+        sends = {entry.send.order_id: entry.send for entry in message.instructions if entry.HasField("send")}
+        executions = []
+        if sends:
+            claim = orders_pb2.ClaimOrdersRequest(adapter=self.name, order_ids=sends)
+            claims = (await self.client.orders.ClaimOrders(claim)).claims
+            # One claimed before a restart and never reported: this broker would know it, and does not.
+            taken = [sends[c.order_id] for c in claims if c.outcome != orders_pb2.CLAIM_OUTCOME_REFUSED]
+            executions += [self.broker.accept(order) for order in taken]
+        executions += [self.broker.cancel(entry.cancel) for entry in message.instructions if entry.HasField("cancel")]
+        if executions:
+            await self.report(executions)
+
+    async def watch_bars(self) -> None:
+        """Fill at each bar's close, and say that the bar is dealt with."""
+        request = market_data_pb2.WatchBarsRequest(adapter=self.name)
+        async for bar in self.client.market_data.WatchBars(request):
+            async with self.bar_came:
+                if bar.bars:
+                    await self.report(self.broker.fill(bar), bar.bar_sequence)
+                self.broker.bar_sequence = bar.bar_sequence
+                self.bar_came.notify_all()
+
+    async def report(self, executions: list[orders_pb2.Execution], bar_sequence: int = 0) -> None:
+        """Tell the gate what happened."""
+        request = orders_pb2.ReportExecutionsRequest(
+            account=self.account, adapter=self.name, executions=executions, bar_sequence=bar_sequence
+        )
+        await self.client.orders.ReportExecutions(request)
+
+
+async def main(options: argparse.Namespace) -> None:
+    """Run until ended; together with the parent, when asked to."""
+    if options.exit_with_parent:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+    async with AsyncClient(options.address) as client:
+        await Adapter(client, PaperBroker(options), options).run()
+
+
+def _end_with_parent() -> None:
+    """End when the parent closes this process's input, by will or by death; there is nothing to save."""
+    sys.stdin.read()
+    os._exit(0)
+
+
+def parse_options() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="A paper broker for Tidegate.")
+    parser.add_argument("--address", default="127.0.0.1:50051")
+    parser.add_argument("--adapter", default="paper")
+    parser.add_argument("--account", default="paper")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--slippage-bp", type=Decimal, default=Decimal(2), help="at most, in basis points")
+    parser.add_argument("--commission-bp", type=Decimal, default=Decimal(1), help="of the value, in basis points")
+    parser.add_argument("--partial", type=float, default=0.0, help="share of fills that are partial")
+    parser.add_argument("--reject", type=float, default=0.0, help="share of orders rejected")
+    parser.add_argument("--delay", type=float, default=0.0, help="share of fills that wait for another bar")
+    parser.add_argument("--duplicate", type=float, default=0.0, help="share of fills that are reported twice")
+    parser.add_argument("--exit-with-parent", action="store_true", help="end when standard input is closed")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(parse_options()))

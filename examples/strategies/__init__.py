@@ -1,0 +1,1 @@
+"""Three strategies, each one class in one file."""

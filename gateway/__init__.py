@@ -1,0 +1,1 @@
+"""How the world reaches Tidegate: gRPC services, the client SDK, the command line."""

@@ -1,0 +1,149 @@
+"""
+The client SDK: every service of the gateway, synchronous or asyncio.
+
+A call that finds the gateway away is repeated, with the same ids, until its time is up: ``client_order_id``,
+``execution_id``, ``transfer_id`` and a bar's time make that safe, for the gateway gives the first answer again. An
+error after the last attempt means "unknown", not "no": ask again with the same id.
+"""
+
+import json
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+
+from gateway.addresses import DEFAULT_ADDRESS
+from gateway.methods import methods, services
+from tidegate.v1 import common_pb2, orders_pb2
+from tidegate.v1.admin_pb2_grpc import AdminServiceStub
+from tidegate.v1.market_data_pb2_grpc import MarketDataServiceStub
+from tidegate.v1.orders_pb2_grpc import OrderServiceStub
+from tidegate.v1.portfolio_pb2_grpc import PortfolioServiceStub
+from tidegate.v1.risk_pb2_grpc import RiskServiceStub
+
+TIMEOUT_S = 30.0
+_ENDLESS = ("AwaitBar",)
+_RETRY = {
+    "maxAttempts": 5,
+    "initialBackoff": "0.2s",
+    "maxBackoff": "3s",
+    "backoffMultiplier": 2,
+    "retryableStatusCodes": ["UNAVAILABLE"],
+}
+
+
+def new_order(  # noqa: PLR0913 -- an order has as many parts
+    *,
+    strategy_id: str,
+    client_order_id: str,
+    symbol: str,
+    side: common_pb2.Side.ValueType,
+    quantity: str,
+    limit_price: str = "",
+    reduce_only: bool = False,
+    route: str = "",
+) -> orders_pb2.NewOrder:
+    """Write an order: at its limit when it has one, else at market; quantity and price are decimals as text."""
+    return orders_pb2.NewOrder(
+        strategy_id=strategy_id,
+        client_order_id=client_order_id,
+        symbol=symbol,
+        side=side,
+        order_type=common_pb2.ORDER_TYPE_LIMIT if limit_price else common_pb2.ORDER_TYPE_MARKET,
+        quantity=quantity,
+        limit_price=limit_price,
+        time_in_force=common_pb2.TIME_IN_FORCE_DAY,
+        reduce_only=reduce_only,
+        route=route,
+    )
+
+
+class Client:
+    """
+    A synchronous client; each service is an attribute with its methods.
+
+    Calls raise ``grpc.RpcError``; ``gateway.status.refusal_of`` reads the reason code out of it.
+    """
+
+    def __init__(self, address: str = DEFAULT_ADDRESS, *, timeout_s: float = TIMEOUT_S) -> None:
+        """Connect when first used; timeout_s bounds each call, retries included."""
+        self.channel = grpc.insecure_channel(address, options=_options(timeout_s))
+        self.orders = OrderServiceStub(self.channel)
+        self.market_data = MarketDataServiceStub(self.channel)
+        self.risk = RiskServiceStub(self.channel)
+        self.portfolio = PortfolioServiceStub(self.channel)
+        self.admin = AdminServiceStub(self.channel)
+
+    def submit_order(self, order: orders_pb2.NewOrder) -> orders_pb2.Decision:
+        """Have one order decided."""
+        return self.orders.SubmitOrder(orders_pb2.SubmitOrderRequest(order=order)).decision
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self.channel.close()
+
+    def __enter__(self) -> Self:
+        """Use the client in a ``with``."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Drop the connection at the end of the ``with``."""
+        self.close()
+
+
+class AsyncClient:
+    """
+    An asyncio client; each service is an attribute with its methods. Make it inside the event loop.
+
+    Calls raise ``grpc.aio.AioRpcError``; ``gateway.status.refusal_of`` reads the reason code out of it.
+    """
+
+    def __init__(self, address: str = DEFAULT_ADDRESS, *, timeout_s: float = TIMEOUT_S) -> None:
+        """Connect when first used; timeout_s bounds each call, retries included."""
+        self.channel = grpc.aio.insecure_channel(address, options=_options(timeout_s))
+        self.orders = OrderServiceStub(self.channel)
+        self.market_data = MarketDataServiceStub(self.channel)
+        self.risk = RiskServiceStub(self.channel)
+        self.portfolio = PortfolioServiceStub(self.channel)
+        self.admin = AdminServiceStub(self.channel)
+
+    async def submit_order(self, order: orders_pb2.NewOrder) -> orders_pb2.Decision:
+        """Have one order decided."""
+        response = await self.orders.SubmitOrder(orders_pb2.SubmitOrderRequest(order=order))
+        return response.decision
+
+    async def close(self) -> None:
+        """Drop the connection."""
+        await self.channel.close()
+
+    async def __aenter__(self) -> Self:
+        """Use the client in an ``async with``."""
+        return self
+
+    async def __aexit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        """Drop the connection at the end of the ``async with``."""
+        await self.close()
+
+
+def _options(timeout_s: float) -> list[tuple[str, Any]]:
+    """Let gRPC itself wait for the gateway and repeat what found it away."""
+    names = [{"service": service.full_name} for service in services()]
+    endless = [
+        {"service": method.path.split("/")[1], "method": method.name}
+        for method in methods()
+        if method.is_stream or method.name in _ENDLESS
+    ]
+    config = {
+        "methodConfig": [
+            {"name": names, "waitForReady": True, "timeout": f"{timeout_s:g}s", "retryPolicy": _RETRY},
+            {"name": endless, "waitForReady": True, "retryPolicy": _RETRY},
+        ]
+    }
+    return [
+        ("grpc.service_config", json.dumps(config)),
+        ("grpc.max_reconnect_backoff_ms", 1_000),
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.enable_retries", 1),
+    ]

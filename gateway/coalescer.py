@@ -1,0 +1,65 @@
+"""Coalescing: one batch in flight; what arrives meanwhile forms the next one."""
+
+import asyncio
+from collections import deque
+
+from actors.port import Port, UnavailableError
+from tidegate.gate import Reply, Request
+from tidegate.reasons import Reason
+
+BATCH_REQUESTS_MAX = 512
+WAITING_REQUESTS_MAX = 10_000
+
+_URGENT = frozenset({"Halt"})
+
+
+class Coalescer:
+    """
+    Gathers requests into batches. Low load gets low latency, high load gets large batches.
+
+    A halt goes by itself at once; everything else keeps its order.
+    """
+
+    def __init__(self, port: Port) -> None:
+        """Stand on a port, on the running event loop."""
+        self._port = port
+        self._waiting: deque[tuple[Request, asyncio.Future[Reply]]] = deque()
+        self._sending: asyncio.Task[None] | None = None
+
+    async def call(self, request: Request) -> Reply:
+        """
+        Have one request decided with the next batch.
+
+        Raises:
+            UnavailableError: the batch got no answer; what was asked may or may not have happened.
+        """
+        if request.method in _URGENT:
+            (reply,) = await self._port.execute([request])
+            return reply
+        if len(self._waiting) >= WAITING_REQUESTS_MAX:
+            return Reply(b"", Reason.OVERLOADED, Reason.OVERLOADED.meaning)
+        answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._waiting.append((request, answered))
+        if self._sending is None:
+            self._sending = asyncio.create_task(self._send())
+        return await answered
+
+    async def _send(self) -> None:
+        try:
+            while self._waiting:
+                count = min(len(self._waiting), BATCH_REQUESTS_MAX)
+                await self._send_batch([self._waiting.popleft() for _ in range(count)])
+        finally:
+            self._sending = None
+
+    async def _send_batch(self, batch: list[tuple[Request, asyncio.Future[Reply]]]) -> None:
+        try:
+            replies = await self._port.execute([request for request, _ in batch])
+        except UnavailableError as error:
+            for _, answered in batch:
+                if not answered.done():
+                    answered.set_exception(error)
+            return
+        for (_, answered), reply in zip(batch, replies, strict=True):
+            if not answered.done():
+                answered.set_result(reply)

@@ -1,0 +1,196 @@
+"""``tidegate run``: everything started, a replay through it if there is one, then service until Ctrl-C."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from actors import cluster
+from actors.risk_manager import RiskManagerSettings
+from actors.strategy_actor import StrategySpec, load_strategy
+from gateway.adapters import AdapterProcesses
+from gateway.addresses import require_loopback
+from gateway.client import Client
+from gateway.prices import Prices
+from gateway.replay import Progress as BarProgress
+from gateway.replay import Replay
+from gateway.server import open_gateway
+from gateway.tables import show_portfolio
+from tidegate.errors import ConfigurationError
+from tidegate.portfolio_file import PortfolioFile, read_portfolio_file
+from tidegate.times import to_datetime
+
+_PLAIN_PROGRESS_PERIOD_S = 10.0
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """
+    What a run is asked to do.
+
+    apart: the gateway in an actor of its own instead of beside the RiskManager. leave: end after the replay.
+    """
+
+    portfolio: Path
+    journal: Path
+    address: str
+    apart: bool = False
+    leave: bool = False
+    begin: date | None = None
+    end: date | None = None
+
+
+def run(options: RunOptions, console: Console) -> None:
+    """
+    Start everything, replay, show the result, serve.
+
+    Raises:
+        TidegateError: something cannot start; what had started is stopped.
+        KeyboardInterrupt: it was asked to end, by Ctrl-C or SIGTERM.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    portfolio = read_portfolio_file(options.portfolio)
+    address = require_loopback(options.address)
+    specs = _strategy_specs(portfolio, options)
+    _check_strategies(specs, options.portfolio)
+    prices = _prices(portfolio, options)
+    with _running(portfolio, specs, options, console), Client(address) as client:
+        if portfolio.replay is not None and prices is not None:
+            replay = Replay(client, portfolio.replay.operator)
+            _replay(replay, prices, console)
+            show_portfolio(client, console)
+        if not options.leave:
+            console.print(f"serving on {address}; Ctrl-C ends", highlight=False)
+            threading.Event().wait()
+
+
+def _interrupt(_signal: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _strategy_specs(portfolio: PortfolioFile, options: RunOptions) -> list[StrategySpec]:
+    configuration = portfolio.to_wire().SerializeToString()
+    return [
+        StrategySpec(
+            strategy_id=section.id,
+            code=section.code,
+            parameters=section.parameters,
+            route=section.route or "",
+            folder=options.portfolio.parent.resolve(),
+            configuration=configuration,
+            logs=_logs(options),
+        )
+        for section in portfolio.strategies
+        if section.code is not None
+    ]
+
+
+def _check_strategies(specs: list[StrategySpec], path: Path) -> None:
+    """Build each strategy once here, so that a wrong class is refused before anything starts."""
+    for spec in specs:
+        try:
+            load_strategy(spec.code, spec.parameters, spec.folder)
+        except Exception as error:
+            message = f"{path}: strategies: {spec.strategy_id}: cannot build {spec.code}: {error}"
+            raise ConfigurationError(message) from error
+
+
+def _prices(portfolio: PortfolioFile, options: RunOptions) -> Prices | None:
+    if portfolio.replay is None:
+        return None
+    if portfolio.clock != "bars":
+        message = f"{options.portfolio}: clock: a replay needs the clock to be bars"
+        raise ConfigurationError(message)
+    symbols = [section.symbol for section in portfolio.instruments]
+    return Prices(portfolio.replay.prices, symbols, begin=options.begin, end=options.end)
+
+
+def _logs(options: RunOptions) -> Path:
+    return options.journal.parent.resolve() / "logs"
+
+
+@contextmanager
+def _running(
+    portfolio: PortfolioFile, specs: list[StrategySpec], options: RunOptions, console: Console
+) -> Iterator[None]:
+    """Start Ray, the actors and the adapters; stop them in the opposite order, whatever happens between."""
+    open_front_door = partial(open_gateway, address=options.address)
+    settings = cluster.ClusterSettings(
+        risk_manager=RiskManagerSettings(
+            configuration=portfolio.to_wire().SerializeToString(),
+            journal=options.journal.resolve(),
+            logs=_logs(options),
+            open_front_door=None if options.apart else open_front_door,
+        ),
+        strategies=specs,
+        bar_deadline_s=portfolio.bar_deadline_s,
+        gateway_apart=open_front_door if options.apart else None,
+    )
+    _logs(options).mkdir(parents=True, exist_ok=True)
+    folder = options.portfolio.parent.resolve()
+    adapters = AdapterProcesses(portfolio.adapters, folder=folder, address=options.address, logs=_logs(options))
+    try:
+        with console.status("starting Ray and the actors"):
+            cluster.start_ray()
+            events = cluster.start(settings)
+            adapters.start()
+        console.print(f"journal {options.journal}: {events:,} events; logs in {_logs(options)}", highlight=False)
+        yield
+    finally:
+        with console.status("stopping"):
+            adapters.stop()
+            cluster.stop([spec.strategy_id for spec in specs])
+            cluster.stop_ray()
+
+
+def _replay(replay: Replay, prices: Prices, console: Console) -> None:
+    """Run the bars under a progress bar; where nobody watches, print a line from time to time."""
+    completed_ns = replay.completed_ns()
+    sessions = [session for session in prices.sessions() if session.time_ns > completed_ns]
+    if done := len(prices) - len(sessions):
+        console.print(f"{done:,} bars are in the journal already; going on after them", highlight=False)
+    columns = (
+        TextColumn("{task.fields[date]}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]:.0f} bars/s  equity {task.fields[equity]}  {task.fields[drawdown]}"),
+        TextColumn("{task.fields[halted]}"),
+        TimeRemainingColumn(),
+    )
+    began = shown = time.monotonic()
+    count = 0
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=len(sessions), date="", rate=0.0, equity="", drawdown="", halted="")
+
+        def show(bar: BarProgress) -> None:
+            nonlocal count, shown
+            count += 1
+            now = time.monotonic()
+            fields: dict[str, Any] = {
+                "date": to_datetime(bar.time_ns).date().isoformat(),
+                "rate": count / max(now - began, 1e-9),
+                "equity": f"{Decimal(bar.equity):,.0f}",
+                "drawdown": f"{Decimal(bar.drawdown or 0) * 100:.1f}%",
+                "halted": "HALTED" if bar.is_halted else "",
+            }
+            progress.update(task, completed=count, **fields)
+            if not console.is_terminal and now - shown > _PLAIN_PROGRESS_PERIOD_S:
+                shown = now
+                line = "{date}  {n:,} of {total:,}  {rate:.0f} bars/s  equity {equity}  {drawdown}  {halted}"
+                console.print(line.format(n=count, total=len(sessions), **fields).rstrip(), highlight=False)
+
+        replay.run(sessions, show)
+    elapsed_s = time.monotonic() - began
+    if count:
+        rate = count / elapsed_s
+        console.print(f"{count:,} bars in {elapsed_s:.0f} s, {rate:.0f} bars/s", highlight=False)

@@ -1,0 +1,93 @@
+"""What a person reads: tables of the portfolio, its strategies and its halts."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from gateway.client import Client
+from tidegate.v1 import common_pb2, portfolio_pb2, risk_pb2
+
+
+def show_portfolio(client: Client, console: Console) -> None:
+    """Show each strategy, the portfolio, and that its capital is conserved."""
+    portfolio = client.portfolio.GetPortfolio(portfolio_pb2.GetPortfolioRequest())
+    strategies = client.portfolio.ListStrategies(portfolio_pb2.ListStrategiesRequest()).strategies
+    console.print(_strategies_table(portfolio, strategies))
+    conserved = portfolio.conservation
+    console.print(
+        f"halts {portfolio.halts}, halted bars {portfolio.halted_bars} of {portfolio.performance.bars}",
+        highlight=False,
+    )
+    console.print(
+        f"capital: strategies {_money(conserved.strategies)} + reserve {_money(conserved.reserve)} "
+        f"+ suspense {_money(conserved.suspense)} = put in {_money(conserved.capital)} + P&L {_money(conserved.pnl)} "
+        f"- fees {_money(conserved.fees)}; difference {conserved.difference}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def show_risk(client: Client, console: Console) -> None:
+    """Show how near the portfolio is to its limits, what is halted, and what is over a limit."""
+    metrics = client.risk.GetRiskMetrics(risk_pb2.GetRiskMetricsRequest())
+    state = client.risk.GetHaltState(risk_pb2.GetHaltStateRequest())
+    level = common_pb2.HaltLevel.Name(state.level).removeprefix("HALT_LEVEL_")
+    console.print(f"portfolio {level}", highlight=False)
+    console.print(
+        f"equity {_money(metrics.equity)}, {_percent(metrics.drawdown)} from its high-water mark "
+        f"{_money(metrics.high_water_mark)}; gross exposure {_money(metrics.gross_exposure)} "
+        f"({metrics.leverage or '-'} times equity), net {_money(metrics.net_exposure)}; "
+        f"working orders {metrics.working_orders}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for halt in state.halts:
+        name = halt.scope.name or "portfolio"
+        text = f"halted: {name} by {halt.operator} at {halt.time.ToJsonString()}: {halt.reason_code}: {halt.reason}"
+        console.print(text, highlight=False, soft_wrap=True)
+    for breach in metrics.breaches:
+        console.print(f"breach: {breach.reason_code}: {breach.text}", highlight=False, soft_wrap=True)
+
+
+def _strategies_table(
+    portfolio: portfolio_pb2.GetPortfolioResponse, strategies: Sequence[portfolio_pb2.StrategySummary]
+) -> Table:
+    end = portfolio.bar_time.ToJsonString()[:10] if portfolio.performance.bars else "no bars yet"
+    # 80 columns wide, so that it fits a plain terminal.
+    table = Table(title=f"{portfolio.name}, {portfolio.currency}, {end}", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("strategy", no_wrap=True)
+    for name in ("capital", "value", "return", "Sharpe", "max DD", "orders", "rejects", "fills"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for strategy in strategies:
+        name = f"{strategy.strategy_id} (paused)" if strategy.paused else strategy.strategy_id
+        table.add_row(name, _units(strategy.capital), _units(strategy.equity), *_figures(strategy.performance))
+    reserve = _units(portfolio.conservation.reserve)
+    table.add_row("reserve", reserve, reserve)
+    table.add_section()
+    capital = _units(portfolio.conservation.capital)
+    table.add_row("portfolio", capital, _units(portfolio.equity), *_figures(portfolio.performance))
+    return table
+
+
+def _figures(performance: portfolio_pb2.Performance) -> list[str]:
+    return [
+        _percent(performance.total_return),
+        f"{float(performance.sharpe_ratio):.2f}" if performance.sharpe_ratio else "-",
+        _percent(performance.max_drawdown),
+        *(f"{count:,}" for count in (performance.orders, performance.rejects, performance.fills)),
+    ]
+
+
+def _money(text: str) -> str:
+    return f"{Decimal(text):,.2f}"
+
+
+def _units(text: str) -> str:
+    return f"{Decimal(text):,.0f}"
+
+
+def _percent(text: str) -> str:
+    return f"{Decimal(text) * 100:,.2f}%" if text else "-"

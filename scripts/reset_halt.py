@@ -1,0 +1,61 @@
+"""Reset a halt: who, why, and what becomes of the high-water mark. A thin call of the client SDK."""
+
+import argparse
+import sys
+
+import grpc
+
+from gateway.addresses import DEFAULT_ADDRESS
+from gateway.client import Client
+from gateway.status import refusal_of
+from tidegate.v1 import admin_pb2, common_pb2
+
+_CALL_TIMEOUT_S = 10.0
+
+
+def parse_options() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--operator", required=True, help="your name; it is journaled")
+    parser.add_argument("--reason", required=True, help="why trading may go on; it is journaled")
+    mark = parser.add_mutually_exclusive_group()
+    mark.add_argument("--rebase-peak", action="store_true", help="drawdown counts from the equity of now")
+    mark.add_argument("--keep-peak", action="store_true", help="drawdown goes on counting from the old peak")
+    scope = parser.add_mutually_exclusive_group()
+    scope.add_argument("--strategy", default="", help="reset only this strategy's halt")
+    scope.add_argument("--instrument", default="", help="reset only this instrument's halt")
+    parser.add_argument("--address", default=DEFAULT_ADDRESS, help="where the gateway listens")
+    options = parser.parse_args()
+    if not (options.strategy or options.instrument or options.rebase_peak or options.keep_peak):
+        parser.error("the portfolio's reset needs --rebase-peak or --keep-peak")
+    return options
+
+
+def main(options: argparse.Namespace) -> int:
+    """Reset, and say in one line what happened."""
+    scope = common_pb2.Scope(kind=common_pb2.SCOPE_KIND_PORTFOLIO)
+    if options.strategy:
+        scope = common_pb2.Scope(kind=common_pb2.SCOPE_KIND_STRATEGY, name=options.strategy)
+    elif options.instrument:
+        scope = common_pb2.Scope(kind=common_pb2.SCOPE_KIND_INSTRUMENT, name=options.instrument)
+    choice = admin_pb2.HIGH_WATER_MARK_CHOICE_UNSPECIFIED
+    if options.rebase_peak:
+        choice = admin_pb2.HIGH_WATER_MARK_CHOICE_REBASE
+    elif options.keep_peak:
+        choice = admin_pb2.HIGH_WATER_MARK_CHOICE_KEEP
+    request = admin_pb2.ResetHaltRequest(
+        scope=scope, operator=options.operator, reason=options.reason, high_water_mark=choice
+    )
+    with Client(options.address, timeout_s=_CALL_TIMEOUT_S) as client:
+        try:
+            changed = client.admin.ResetHalt(request).changed
+        except grpc.RpcError as error:
+            refusal = refusal_of(error)
+            print(f"{refusal.reason or refusal.code.name}: {refusal.text}", file=sys.stderr)
+            return 1
+    print(f"{scope.name or 'portfolio'}: {'reset' if changed else 'was not halted'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(parse_options()))
