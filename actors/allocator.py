@@ -75,12 +75,9 @@ class PortfolioAllocator:
         self._running = asyncio.get_running_loop().create_task(self._run())
         self._running.add_done_callback(self._end_process)
 
-    async def process_ids(self) -> dict[str, int]:
-        """Return the process ids of the allocator and of each strategy."""
-        ids = {"": os.getpid()}
-        for strategy_id, actor in self._actors.items():
-            ids[strategy_id] = await actor.process_id.remote()
-        return ids
+    async def process_id(self) -> int:
+        """Return this process's id."""
+        return os.getpid()
 
     async def _run(self) -> None:
         while True:
@@ -122,7 +119,7 @@ class PortfolioAllocator:
         text = ""
         for _attempt in (1, 2):
             try:
-                return await self._run_bar(spec, actor, body, update.after_sequence)
+                return await self._run_bar(spec, actor, body, update.sequence)
             except RayActorError as error:
                 text = f"its process died: {type(error).__name__}"
                 self._log.warning("strategy_process_died", strategy=spec.strategy_id, bar=update.bar.sequence)

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from itertools import takewhile
 
 from actors.port import FellBehindError
 from tidegate.publications import Publication
@@ -62,4 +63,5 @@ class Feed:
         ring = self._topics.get(topic, ())
         if not ring or ring[-1].sequence <= after:
             return []
-        return [publication for publication in ring if publication.sequence > after]
+        newest_first = takewhile(lambda publication: publication.sequence > after, reversed(ring))
+        return list(newest_first)[::-1]

@@ -1,13 +1,12 @@
 """A strategy's actor: runs the user's class in a process of its own, and owns its ledger."""
 
-import importlib
 import os
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from actors.logs import open_log
+from tidegate.imports import load
 from tidegate.reasons import Reason
 from tidegate.strategy import Strategy
 from tidegate.strategy_runner import LedgerDiffersError, StrategyRunner
@@ -54,10 +53,7 @@ def load_strategy(code: str, parameters: dict[str, Any], folder: Path) -> Strate
         TypeError: it is no Strategy, or does not take the parameters.
         ImportError, AttributeError: there is no such module or class. Whatever else the user's own code raises.
     """
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
-    module, _, name = code.partition(":")
-    found = getattr(importlib.import_module(module), name)
+    found = load(code, folder)
     if not (isinstance(found, type) and issubclass(found, Strategy)):
         text = f"{code} is not a subclass of tidegate.strategy.Strategy"
         raise TypeError(text)

@@ -1,13 +1,14 @@
 """Prices for a replay: a table from a user's function, as bars."""
 
-import importlib
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from tidegate.errors import ConfigurationError
-from tidegate.numbers import plain
+from tidegate.imports import load
+from tidegate.numbers import plain, round_ratio
 from tidegate.times import from_datetime, to_stamp
 from tidegate.v1 import market_data_pb2
 
@@ -26,22 +27,17 @@ class Prices:
     Only the symbols of the portfolio file are taken.
     """
 
-    def __init__(self, source: str, symbols: list[str], *, begin: date | None, end: date | None) -> None:
+    def __init__(self, source: str, symbols: list[str], *, folder: Path, begin: date | None, end: date | None) -> None:
         """
         Call the function ``module:name`` and cut the table to the period, both ends included.
 
         Raises:
             ConfigurationError: there is no such function, or the table lacks a symbol.
         """
-        module, _, name = source.partition(":")
         try:
-            table: Any = getattr(importlib.import_module(module), name)()
+            table: Any = load(source, folder)()
         except (ImportError, AttributeError) as error:
-            hint = (
-                "; the demo's prices need the extra: pip install 'tidegate[demo]'"
-                if module == "skfolio.datasets"
-                else ""
-            )
+            hint = "; it comes with the extra tidegate[demo]" if source.startswith("skfolio.") else ""
             message = f"cannot load the prices {source}: {error}{hint}"
             raise ConfigurationError(message) from error
         if missing := [symbol for symbol in symbols if symbol not in table.columns]:
@@ -61,5 +57,5 @@ class Prices:
             request = market_data_pb2.PublishBarsRequest(time=to_stamp(time_ns))
             for symbol, close in zip(self._symbols, row, strict=True):
                 if close == close:  # noqa: PLR0124 -- NaN is the one number that differs from itself
-                    request.bars.add(symbol=symbol, close=plain(Decimal(repr(float(close)))))
+                    request.bars.add(symbol=symbol, close=plain(round_ratio(Decimal(repr(float(close))))))
             yield Session(time_ns, request)

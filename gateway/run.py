@@ -58,27 +58,90 @@ def run(options: RunOptions, console: Console) -> None:
         TidegateError: something cannot start; what had started is stopped.
         KeyboardInterrupt: it was asked to end, by Ctrl-C or SIGTERM.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
     portfolio = read_portfolio_file(options.portfolio)
     address = require_loopback(options.address)
-    specs = _strategy_specs(portfolio, options)
+    specs = strategy_specs(portfolio, options)
     _check_strategies(specs, options.portfolio)
     prices = _prices(portfolio, options)
-    with _running(portfolio, specs, options, console), Client(address) as client:
-        if portfolio.replay is not None and prices is not None:
-            replay = Replay(client, portfolio.replay.operator)
-            _replay(replay, prices, console)
-            show_portfolio(client, console)
-        if not options.leave:
-            console.print(f"serving on {address}; Ctrl-C ends", highlight=False)
-            threading.Event().wait()
+    console.print("starting Ray and the actors", highlight=False)
+    try:
+        with _signals_deferred():
+            cluster.start_ray()
+        with started(portfolio, specs, options) as events, Client(address) as client:
+            console.print(f"journal {options.journal}: {events:,} events; logs in {_logs(options)}", highlight=False)
+            if portfolio.replay is not None and prices is not None:
+                _replay(Replay(client, portfolio.replay.operator), prices, console)
+                show_portfolio(client, console)
+            if not options.leave:
+                console.print(f"serving on {address}; Ctrl-C ends", highlight=False)
+                threading.Event().wait()
+            _ignore_signals()
+    finally:
+        cluster.stop_ray()
+
+
+@contextmanager
+def started(portfolio: PortfolioFile, specs: list[StrategySpec], options: RunOptions) -> Iterator[int]:
+    """
+    Start the actors and the adapters on the Ray that runs; stop them, adapters first, whatever happens meanwhile.
+
+    Yields the number of events that the journal held.
+    """
+    open_front_door = partial(open_gateway, address=options.address)
+    settings = cluster.ClusterSettings(
+        risk_manager=RiskManagerSettings(
+            configuration=portfolio.to_wire().SerializeToString(),
+            journal=options.journal.resolve(),
+            logs=_logs(options),
+            open_front_door=None if options.apart else open_front_door,
+        ),
+        strategies=specs,
+        bar_deadline_s=portfolio.bar_deadline_s,
+        gateway_apart=open_front_door if options.apart else None,
+    )
+    _logs(options).mkdir(parents=True, exist_ok=True)
+    folder = options.portfolio.parent.resolve()
+    adapters = AdapterProcesses(portfolio.adapters, folder=folder, address=options.address, logs=_logs(options))
+    try:
+        events = cluster.start(settings)
+        adapters.start()
+        yield events
+    finally:
+        adapters.stop()
+        cluster.stop([spec.strategy_id for spec in specs])
 
 
 def _interrupt(_signal: int, _frame: object) -> NoReturn:
+    _ignore_signals()
     raise KeyboardInterrupt
 
 
-def _strategy_specs(portfolio: PortfolioFile, options: RunOptions) -> list[StrategySpec]:
+def _ignore_signals() -> None:
+    """Stop undisturbed: a second Ctrl-C must not leave processes behind."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def _signals_deferred() -> Iterator[None]:
+    """
+    Hold Ctrl-C and SIGTERM back until Ray has started: a half-started Ray leaves processes behind.
+
+    Afterwards both interrupt; Ray has put handlers of its own in place, which abort.
+    """
+    held: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    for number in numbers:
+        signal.signal(number, lambda number, _frame: held.append(number))
+    yield
+    for number in numbers:
+        signal.signal(number, _interrupt)
+    if held:
+        _interrupt(held[0], None)
+
+
+def strategy_specs(portfolio: PortfolioFile, options: RunOptions) -> list[StrategySpec]:
+    """Write down what each strategy's actor needs."""
     configuration = portfolio.to_wire().SerializeToString()
     return [
         StrategySpec(
@@ -112,45 +175,12 @@ def _prices(portfolio: PortfolioFile, options: RunOptions) -> Prices | None:
         message = f"{options.portfolio}: clock: a replay needs the clock to be bars"
         raise ConfigurationError(message)
     symbols = [section.symbol for section in portfolio.instruments]
-    return Prices(portfolio.replay.prices, symbols, begin=options.begin, end=options.end)
+    folder = options.portfolio.parent.resolve()
+    return Prices(portfolio.replay.prices, symbols, folder=folder, begin=options.begin, end=options.end)
 
 
 def _logs(options: RunOptions) -> Path:
     return options.journal.parent.resolve() / "logs"
-
-
-@contextmanager
-def _running(
-    portfolio: PortfolioFile, specs: list[StrategySpec], options: RunOptions, console: Console
-) -> Iterator[None]:
-    """Start Ray, the actors and the adapters; stop them in the opposite order, whatever happens between."""
-    open_front_door = partial(open_gateway, address=options.address)
-    settings = cluster.ClusterSettings(
-        risk_manager=RiskManagerSettings(
-            configuration=portfolio.to_wire().SerializeToString(),
-            journal=options.journal.resolve(),
-            logs=_logs(options),
-            open_front_door=None if options.apart else open_front_door,
-        ),
-        strategies=specs,
-        bar_deadline_s=portfolio.bar_deadline_s,
-        gateway_apart=open_front_door if options.apart else None,
-    )
-    _logs(options).mkdir(parents=True, exist_ok=True)
-    folder = options.portfolio.parent.resolve()
-    adapters = AdapterProcesses(portfolio.adapters, folder=folder, address=options.address, logs=_logs(options))
-    try:
-        with console.status("starting Ray and the actors"):
-            cluster.start_ray()
-            events = cluster.start(settings)
-            adapters.start()
-        console.print(f"journal {options.journal}: {events:,} events; logs in {_logs(options)}", highlight=False)
-        yield
-    finally:
-        with console.status("stopping"):
-            adapters.stop()
-            cluster.stop([spec.strategy_id for spec in specs])
-            cluster.stop_ray()
 
 
 def _replay(replay: Replay, prices: Prices, console: Console) -> None:

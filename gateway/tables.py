@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from gateway.client import Client
 from tidegate.v1 import common_pb2, portfolio_pb2, risk_pb2
+
+_WHOLE_PERCENT_FROM = 1_000
 
 
 def show_portfolio(client: Client, console: Console) -> None:
@@ -57,7 +58,7 @@ def _strategies_table(
 ) -> Table:
     end = portfolio.bar_time.ToJsonString()[:10] if portfolio.performance.bars else "no bars yet"
     # 80 columns wide, so that it fits a plain terminal.
-    table = Table(title=f"{portfolio.name}, {portfolio.currency}, {end}", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(title=f"{portfolio.name}, {portfolio.currency}, {end}", box=None, padding=(0, 1, 0, 0))
     table.add_column("strategy", no_wrap=True)
     for name in ("capital", "value", "return", "Sharpe", "max DD", "orders", "rejects", "fills"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -66,7 +67,6 @@ def _strategies_table(
         table.add_row(name, _units(strategy.capital), _units(strategy.equity), *_figures(strategy.performance))
     reserve = _units(portfolio.conservation.reserve)
     table.add_row("reserve", reserve, reserve)
-    table.add_section()
     capital = _units(portfolio.conservation.capital)
     table.add_row("portfolio", capital, _units(portfolio.equity), *_figures(portfolio.performance))
     return table
@@ -90,4 +90,7 @@ def _units(text: str) -> str:
 
 
 def _percent(text: str) -> str:
-    return f"{Decimal(text) * 100:,.2f}%" if text else "-"
+    if not text:
+        return "-"
+    percent = Decimal(text) * 100
+    return f"{percent:,.2f}%" if abs(percent) < _WHOLE_PERCENT_FROM else f"{percent:,.0f}%"

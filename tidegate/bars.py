@@ -7,6 +7,7 @@ from tidegate.journal.contract import Journal
 from tidegate.numbers import plain
 from tidegate.publications import bar_message
 from tidegate.risk.book import SUSPENSE, Book
+from tidegate.risk.market_data import require_adapter
 from tidegate.risk.scopes import PORTFOLIO
 from tidegate.strategy_book import strategies_of
 from tidegate.v1 import actors_pb2, common_pb2, journal_pb2, market_data_pb2
@@ -24,6 +25,8 @@ _FOR_EVERY_STRATEGY = frozenset({"bar_published", "bar_completed"})
 def first_bar(gate: "Gate", request: market_data_pb2.WatchBarsRequest) -> market_data_pb2.WatchBarsResponse:
     """Give an adapter the newest bar when it has not reported on it; else only where to go on from."""
     book = gate.engine.book
+    if request.adapter:
+        require_adapter(book, request.adapter)
     if request.adapter and book.acknowledged_bars.get(request.adapter, 0) < book.last_bar_sequence:
         return bar_message(book.last_bar, book.last_bar_sequence)
     return market_data_pb2.WatchBarsResponse(bar_sequence=book.last_bar_sequence)
@@ -47,11 +50,12 @@ def await_bar(gate: "Gate", request: market_data_pb2.AwaitBarRequest) -> market_
 def next_bar(gate: "Gate", _request: actors_pb2.NextBarRequest) -> actors_pb2.BarUpdate:
     """Give the strategies the oldest bar that is not completed, once it may be decided on; sequence 0 until then."""
     book = gate.engine.book
-    if not book.pending_bars or not _adapters_are_ready(book, book.pending_bars[0]):
+    bar_sequence = book.next_bar_sequence
+    if not bar_sequence or not _adapters_are_ready(book, bar_sequence):
         return actors_pb2.BarUpdate()
     events = list(_events_after(gate, book.seen_sequence))
     update = actors_pb2.BarUpdate(
-        sequence=book.sequence, after_sequence=book.seen_sequence, bar=_bar_event(gate, book.pending_bars[0])
+        sequence=book.sequence, after_sequence=book.seen_sequence, bar=_bar_event(gate, bar_sequence)
     )
     for strategy_id, strategy in book.strategies.items():
         if strategy_id != SUSPENSE:

@@ -6,7 +6,7 @@ from google.protobuf.message import Message
 
 from tidegate.errors import RefusedError
 from tidegate.reasons import Reason
-from tidegate.risk import door, executions, market_data, orders
+from tidegate.risk import door, executions, market_data, operators, orders
 from tidegate.risk.consequences import GATE
 from tidegate.v1 import actors_pb2, admin_pb2, common_pb2, journal_pb2, orders_pb2
 
@@ -31,10 +31,11 @@ def submit_orders(gate: "Gate", request: orders_pb2.SubmitOrdersRequest) -> orde
 def report_executions(gate: "Gate", request: orders_pb2.ReportExecutionsRequest) -> orders_pb2.ReportExecutionsResponse:
     """Book each execution; a malformed one, or an unknown bar, refuses the report before any is booked."""
     door.identifier(request.account, "account")
-    _read_adapter(gate, request.adapter)
+    market_data.require_adapter(gate.engine.book, request.adapter)
     door.bounded(len(request.executions), ENTRIES_MAX, "executions")
     for index, execution in enumerate(request.executions):
-        executions.read_execution(execution, f"executions[{index}]")
+        is_known = execution.order_id in gate.engine.book.orders or bool(gate.events_of_order(execution.order_id))
+        executions.read_execution(execution, f"executions[{index}]", is_known=is_known)
     market_data.read_bar_sequence(gate.engine.book, request.bar_sequence)
     sequences = [_book(gate, request, execution) for execution in request.executions]
     if request.bar_sequence:
@@ -45,7 +46,7 @@ def report_executions(gate: "Gate", request: orders_pb2.ReportExecutionsRequest)
 
 def claim_orders(gate: "Gate", request: orders_pb2.ClaimOrdersRequest) -> orders_pb2.ClaimOrdersResponse:
     """Claim each order for the adapter, or say why not."""
-    _read_adapter(gate, request.adapter)
+    market_data.require_adapter(gate.engine.book, request.adapter)
     door.bounded(len(request.order_ids), ENTRIES_MAX, "order_ids")
     for order_id in request.order_ids:
         door.identifier(order_id, "order_ids")
@@ -81,9 +82,11 @@ def complete_bar(gate: "Gate", request: actors_pb2.CompleteBarRequest) -> actors
     book = gate.engine.book
     if request.bar_sequence <= book.completed_bar_sequence:
         return actors_pb2.CompleteBarResponse()
-    if not book.pending_bars or request.bar_sequence != book.pending_bars[0]:
+    if request.bar_sequence != book.next_bar_sequence:
         text = f"bar {request.bar_sequence} is not the next one to complete"
         raise RefusedError(Reason.BAR_UNKNOWN, text, field="bar_sequence")
+    for fault in request.faults:
+        operators.read_pause(book, fault.strategy_id, GATE, fault.reason)
     for fault in request.faults:
         command = journal_pb2.StrategyPaused(
             strategy_id=fault.strategy_id, operator=GATE, reason_code=fault.reason_code, reason=fault.reason
@@ -117,10 +120,3 @@ def _book(gate: "Gate", request: orders_pb2.ReportExecutionsRequest, execution: 
             raise
         return 0
     return event.sequence
-
-
-def _read_adapter(gate: "Gate", adapter: str) -> None:
-    configured = gate.engine.book.configuration
-    if configured is None or adapter not in configured.adapters:
-        text = f"no adapter is called {door.shown(adapter)}"
-        raise RefusedError(Reason.ADAPTER_UNKNOWN, text, field="adapter")

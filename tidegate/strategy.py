@@ -112,10 +112,10 @@ class Strategy:
     """
 
     def on_start(self, context: Context) -> None:
-        """Run once, before the first bar."""
+        """Run once, before the first bar; what it orders goes out with that bar."""
 
     def on_bar(self, bar: Bar, context: Context) -> None:
         """Run on every bar, after its fills; order by ``context.buy``, ``sell`` and ``move_to``."""
 
     def on_fill(self, fill: Fill, context: Context) -> None:
-        """Run on every fill, before the bar that follows it."""
+        """Run on every fill, before the bar that follows it; what it orders goes out with that bar."""

@@ -70,7 +70,8 @@ class StrategyRunner:
                 case "bar_published":
                     self._bars[event.sequence] = event
                 case "bar_completed":
-                    self._relive(event.bar_completed)
+                    if event.bar_completed.seen_sequence > self.sequence:
+                        self._relive(event.bar_completed)
                 case "portfolio_configured":
                     pass
                 case _:
@@ -92,6 +93,7 @@ class StrategyRunner:
         self.sequence = completed.seen_sequence
         if self._id in completed.strategy_ids:
             self._decide(bar, to_ns(event.bar_published.time))
+        self._context.orders.clear()
 
     def _mark(self, event: journal_pb2.Event) -> Bar:
         closes = {entry.symbol: Decimal(entry.close) for entry in event.bar_published.bars}
@@ -116,9 +118,9 @@ class StrategyRunner:
                 self._strategy.on_fill(fill, self._context)
 
     def _decide(self, bar: Bar, time_ns: int) -> list[orders_pb2.NewOrder]:
-        self._context.orders.clear()
         self._strategy.on_bar(bar, self._context)
         orders = list(self._context.orders)
+        self._context.orders.clear()
         for ordinal, order in enumerate(orders, start=1):
             order.strategy_id = self._id
             order.client_order_id = f"{self._id}-{compact(time_ns)}-{ordinal}"

@@ -12,6 +12,7 @@ from tidegate.risk import door
 from tidegate.risk.book import SUSPENSE, Book
 from tidegate.risk.draft import Archive, order_key
 from tidegate.risk.engine import Engine
+from tidegate.risk.market_data import require_adapter
 from tidegate.risk.scopes import PORTFOLIO
 from tidegate.times import to_stamp
 from tidegate.v1 import common_pb2, orders_pb2, portfolio_pb2, risk_pb2
@@ -71,7 +72,7 @@ def portfolio(engine: Engine) -> portfolio_pb2.GetPortfolioResponse:
         conservation=conservation(book),
         halts=performance.halts,
         halted_bars=performance.halted_bars,
-        bar_time=to_stamp(performance.bar_time_ns),
+        bar_time=to_stamp(book.completed_bar_time_ns),
         sequence=book.sequence,
     )
 
@@ -168,9 +169,7 @@ def working_orders(book: Book, request: orders_pb2.ListOrdersRequest) -> orders_
 
 def instructions(book: Book, adapter: str) -> orders_pb2.WatchOrdersResponse:
     """Show an adapter that begins to watch what is to be done now."""
-    if book.configuration is None or adapter not in book.configuration.adapters:
-        text = f"no adapter is called {door.shown(adapter)}"
-        raise RefusedError(Reason.ADAPTER_UNKNOWN, text, field="adapter")
+    require_adapter(book, adapter)
     mine = (order for order in book.orders.values() if order.request.route == adapter)
     return orders_pb2.WatchOrdersResponse(
         sequence=book.sequence,

@@ -3,7 +3,7 @@
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from tidegate.errors import CommitFailedError, EpochFencedError, JournalError
@@ -85,6 +85,8 @@ class SqliteJournal:
             self._db.execute("INSERT INTO batches VALUES (?, ?, ?)", (head.sequence, self.epoch, head.hash))
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
+            with suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")  # whoever takes over must not wait for this process to end
             message = f"{self._path}: the commit of events up to {head.sequence} failed: {error}"
             raise CommitFailedError(message) from error
         self._head = head
@@ -107,7 +109,7 @@ class SqliteJournal:
     def read(self, after: int, most: int | None = None) -> Iterator[journal_pb2.Event]:
         """Read the events after a sequence, oldest first, on a connection of its own."""
         left = -1 if most is None else most
-        with closing(_connect(self._path)) as db:
+        with closing(_connect(self._path)) as db, _readable(self._path):
             cursor = db.execute("SELECT body FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?", (after, left))
             while rows := cursor.fetchmany(_ROWS_PER_READ):
                 for row in rows:
@@ -169,6 +171,15 @@ class SqliteJournal:
     def _read_head(self) -> Head:
         row = self._db.execute("SELECT last_sequence, hash FROM batches ORDER BY last_sequence DESC LIMIT 1").fetchone()
         return Head(0, HASH_OF_NOTHING) if row is None else Head(row[0], row[1])
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        message = f"{path}: cannot read the journal: {error}"
+        raise JournalError(message) from error
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -91,7 +91,6 @@ class Performance:
         self.strategies: dict[str, Record] = {}
         self.halts = 0
         self.halted_bars = 0
-        self.bar_time_ns = 0
 
     def apply(self, event: journal_pb2.Event, book: "Book") -> None:
         """Take an event that the book has just taken."""
@@ -129,7 +128,6 @@ class Performance:
             record.rejects += kind == orders_pb2.EXECUTION_TYPE_REJECTED
 
     def _close_bar(self, book: "Book") -> None:
-        self.bar_time_ns = book.last_bar_time_ns
         self.portfolio.returns.close_bar(book.equity)
         for strategy_id, record in self.strategies.items():
             record.returns.close_bar(book.strategies[strategy_id].ledger.equity)

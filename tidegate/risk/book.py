@@ -1,6 +1,5 @@
 """The book: what every event so far adds up to. It records and never decides."""
 
-from collections import deque
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -62,8 +61,9 @@ class Book:
 
         self.last_bar = market_data_pb2.PublishBarsRequest()
         self.last_bar_sequence = 0
-        self.pending_bars: deque[int] = deque(maxlen=PENDING_BARS_MAX)
+        self.pending_bars: dict[int, int] = {}
         self.completed_bar_sequence = 0
+        self.completed_bar_time_ns = 0
         self.seen_sequence = 0
         self.acknowledged_bars: dict[str, int] = {}
 
@@ -109,9 +109,9 @@ class Book:
     # What the checks and the views ask.
 
     @property
-    def last_bar_time_ns(self) -> int:
-        """When the newest bar ended; 0 before the first."""
-        return to_ns(self.last_bar.time)
+    def next_bar_sequence(self) -> int:
+        """The oldest bar that is not completed; 0 when there is none."""
+        return next(iter(self.pending_bars), 0)
 
     def instrument_exposure(self, symbol: str) -> Decimal:
         """Return the instrument's worst-case exposure over all strategies, in money."""
@@ -186,7 +186,9 @@ class Book:
         self.high_water_mark = max(self.high_water_mark, self.equity)
         self.last_bar = bar
         self.last_bar_sequence = event.sequence
-        self.pending_bars.append(event.sequence)
+        self.pending_bars[event.sequence] = time_ns
+        if len(self.pending_bars) > PENDING_BARS_MAX:
+            del self.pending_bars[next(iter(self.pending_bars))]
 
     def _publish_prices(self, event: journal_pb2.Event) -> None:
         for entry in event.prices_published.prices:
@@ -194,6 +196,8 @@ class Book:
         self.high_water_mark = max(self.high_water_mark, self.equity)
 
     def _mark(self, symbol: str, price: Decimal, time_ns: int) -> None:
+        if time_ns < self.mark_times_ns.get(symbol, 0):
+            return  # a bar may be older than a price that came between bars
         self.marks[symbol] = price
         self.mark_times_ns[symbol] = time_ns
         if symbol not in self.worst_quantities:
@@ -211,8 +215,7 @@ class Book:
     def _complete_bar(self, event: journal_pb2.Event) -> None:
         self.completed_bar_sequence = event.bar_completed.bar_sequence
         self.seen_sequence = event.bar_completed.seen_sequence
-        while self.pending_bars and self.pending_bars[0] <= self.completed_bar_sequence:
-            self.pending_bars.popleft()
+        self.completed_bar_time_ns = self.pending_bars.pop(self.completed_bar_sequence, self.completed_bar_time_ns)
         for halt in self.halts.values():
             halt.bars += 1
 

@@ -12,13 +12,14 @@ from tidegate.risk.draft import Draft
 from tidegate.risk.operators import record_halt
 from tidegate.risk.scopes import PORTFOLIO, Scope, instrument_scope, strategy_scope
 from tidegate.risk.violation import Violation, money
-from tidegate.v1 import common_pb2, journal_pb2, risk_pb2
+from tidegate.v1 import common_pb2, journal_pb2, orders_pb2, risk_pb2
 
 # Who halted, when the gate itself did.
 GATE = "tidegate"
 
 _HALT = common_pb2.ACTION_HALT
 _ALL_SYMBOLS = frozenset({"bar_published", "prices_published", "halt_reset"})
+_TRADE = orders_pb2.EXECUTION_TYPE_TRADE
 
 
 def follow(draft: Draft, event: journal_pb2.Event) -> None:
@@ -26,11 +27,14 @@ def follow(draft: Draft, event: journal_pb2.Event) -> None:
     body = event.WhichOneof("body")
     book = draft.book
     if body in _ALL_SYMBOLS:
-        symbols = [symbol for symbol, worst in book.worst_quantities.items() if worst]
+        symbols = _held(book)
         strategy_ids = []
     elif body == "execution_booked":
-        symbols = [event.execution_booked.symbol]
-        strategy_ids = [event.execution_booked.strategy_id]
+        booked = event.execution_booked
+        # A fill moves the equity that every instrument is measured by; any report may end its own one's breach.
+        others = _held(book) if booked.execution.execution_type == _TRADE else []
+        symbols = [booked.symbol, *(symbol for symbol in others if symbol != booked.symbol)]
+        strategy_ids = [booked.strategy_id]
     elif body == "capital_transferred":
         symbols = []
         strategy_ids = [event.capital_transferred.from_strategy_id, event.capital_transferred.to_strategy_id]
@@ -40,6 +44,10 @@ def follow(draft: Draft, event: journal_pb2.Event) -> None:
         if violation is not None and violation.action == _HALT:
             _halt(draft, violation)
         _record_change(draft, reason, scope, violation, event.sequence)
+
+
+def _held(book: Book) -> list[str]:
+    return [symbol for symbol, worst in book.worst_quantities.items() if worst]
 
 
 def _states(

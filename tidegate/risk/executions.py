@@ -14,8 +14,8 @@ _TYPES = frozenset(orders_pb2.ExecutionType.values()) - {orders_pb2.EXECUTION_TY
 _TRADE = orders_pb2.EXECUTION_TYPE_TRADE
 
 
-def read_execution(execution: orders_pb2.Execution, field: str) -> None:
-    """Refuse a malformed execution, naming the field at fault."""
+def read_execution(execution: orders_pb2.Execution, field: str, *, is_known: bool) -> None:
+    """Refuse a malformed execution, naming the field at fault; is_known: whether the gate has its order."""
     door.identifier(execution.execution_id, f"{field}.execution_id")
     if execution.execution_type not in _TYPES:
         text = f"{field}.execution_type is not one that the gate knows"
@@ -29,7 +29,7 @@ def read_execution(execution: orders_pb2.Execution, field: str) -> None:
     if execution.execution_type == _TRADE:
         door.quantity(execution.last_quantity, f"{field}.last_quantity")
         door.price(execution.last_price, f"{field}.last_price")
-        if not execution.order_id:
+        if not is_known:
             _read_orphan(execution, field)
     elif not execution.order_id:
         door.identifier(execution.order_id, f"{field}.order_id")

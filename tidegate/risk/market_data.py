@@ -1,6 +1,7 @@
 """Deciding on prices and bars: what is taken as a mark, and how far a bar has come."""
 
 from tidegate.errors import RefusedError
+from tidegate.numbers import ZERO
 from tidegate.reasons import Reason
 from tidegate.risk import door
 from tidegate.risk.book import Book
@@ -74,10 +75,17 @@ def complete_bar(draft: Draft, command: journal_pb2.BarCompleted) -> None:
     """Note that the strategies have decided on a bar; the same bar again changes nothing."""
     if command.bar_sequence <= draft.book.completed_bar_sequence:
         return
-    if not draft.book.pending_bars or command.bar_sequence != draft.book.pending_bars[0]:
+    if command.bar_sequence != draft.book.next_bar_sequence:
         text = f"bar {command.bar_sequence} is not the next one to complete"
         raise RefusedError(Reason.BAR_UNKNOWN, text, field="bar_sequence")
     draft.record(bar_completed=command)
+
+
+def require_adapter(book: Book, adapter: str) -> None:
+    """Refuse an adapter that the portfolio file does not name."""
+    if book.configuration is None or adapter not in book.configuration.adapters:
+        text = f"no adapter is called {door.shown(adapter)}"
+        raise RefusedError(Reason.ADAPTER_UNKNOWN, text, field="adapter")
 
 
 def _read_bar(bar: market_data_pb2.Bar, field: str) -> None:
@@ -85,8 +93,8 @@ def _read_bar(bar: market_data_pb2.Bar, field: str) -> None:
     for name in ("open", "high", "low"):
         if text := getattr(bar, name):
             door.price(text, f"{field}.{name}")
-    if bar.volume:
-        door.amount(bar.volume, f"{field}.volume", positive=False)
+    if bar.volume and door.amount(bar.volume, f"{field}.volume", positive=False) < ZERO:
+        raise RefusedError(Reason.AMOUNT_INVALID, f"{field}.volume is negative", field=f"{field}.volume")
 
 
 def _known(draft: Draft, symbol: str, field: str) -> None:

@@ -106,18 +106,22 @@ def transfer_capital(draft: Draft, command: admin_pb2.TransferCapitalRequest) ->
 
 def pause_strategy(draft: Draft, command: journal_pb2.StrategyPaused) -> None:
     """Stop a strategy's code; its positions stay. A paused one stays paused for its first reason."""
-    _read_strategy(draft.book, command.strategy_id)
-    _read_operator(command.operator, command.reason)
+    read_pause(draft.book, command.strategy_id, command.operator, command.reason)
     if command.strategy_id not in draft.book.pauses:
         draft.record(strategy_paused=command)
 
 
 def resume_strategy(draft: Draft, command: journal_pb2.StrategyResumed) -> None:
     """Let a paused strategy's code run again, from the next bar."""
-    _read_strategy(draft.book, command.strategy_id)
-    _read_operator(command.operator, command.reason)
+    read_pause(draft.book, command.strategy_id, command.operator, command.reason)
     if command.strategy_id in draft.book.pauses:
         draft.record(strategy_resumed=command)
+
+
+def read_pause(book: Book, strategy_id: str, operator: str, reason: str) -> None:
+    """Refuse a malformed pause or resumption."""
+    _read_strategy(book, strategy_id)
+    _read_operator(operator, reason)
 
 
 def _read_operator(operator: str, reason: str) -> None:

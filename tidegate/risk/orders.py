@@ -70,6 +70,8 @@ def claim_order(draft: Draft, command: journal_pb2.OrderClaimed) -> orders_pb2.C
         reason = Reason.ORDER_CLAIMED
     elif order.cancel_requested:
         reason = Reason.ORDER_PENDING_CANCEL
+    elif _is_halted(draft, order.request):
+        reason = Reason.TRADING_HALTED
     else:
         claimed = journal_pb2.OrderClaimed(
             order_id=command.order_id, adapter=command.adapter, strategy_id=order.request.strategy_id
@@ -134,6 +136,11 @@ def _check(
     if not proposal.reducing:
         violations += [v for check in exposure if (v := check.check(proposal)) is not None]
     return proposal, violations
+
+
+def _is_halted(draft: Draft, request: orders_pb2.NewOrder) -> bool:
+    halt = draft.book.halt_over(request.strategy_id, request.symbol)
+    return halt is not None and halt.level == common_pb2.HALT_LEVEL_HALTED
 
 
 def _missing(draft: Draft, request: orders_pb2.NewOrder) -> Violation | None:

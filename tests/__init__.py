@@ -1,0 +1,1 @@
+"""The tests: unit/ mirrors tidegate/; integration/ needs Ray or gRPC."""

@@ -1,0 +1,1 @@
+"""Tests that need gRPC, Ray or processes of their own."""

@@ -1,0 +1,184 @@
+"""Everything on real Ray: one run unbroken, others with parts killed, hanging or failing in between."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import ray
+from ray.exceptions import RayActorError
+
+from actors.names import ALLOCATOR, NAMESPACE, RISK_MANAGER, strategy_name
+from tests.integration.desk import Desk, events_of, open_desk, write_portfolio
+from tidegate.reasons import Reason
+from tidegate.v1 import journal_pb2, portfolio_pb2
+
+pytestmark = [pytest.mark.usefixtures("ray_cluster"), pytest.mark.timeout(300)]
+
+BARS = 60
+CALM: dict[str, object] = {
+    "id": "calm",
+    "class": "strategies_for_tests:Holder",
+    "kind": "margin",
+    "allocation": 0.4,
+    "route": "paper",
+    "parameters": {"quantity": 50},
+}
+
+
+def ill(name: str, **parameters: str) -> dict[str, object]:
+    """Describe a strategy that misbehaves."""
+    own = {"id": "ill", "class": f"strategies_for_tests:{name}", "kind": "cash", "allocation": 0.4, "route": "paper"}
+    return own | {"parameters": parameters}
+
+
+def process_id(name: str) -> int:
+    """Ask an actor for its process, waiting while Ray brings it back."""
+    for _attempt in range(100):
+        try:
+            actor: Any = ray.get_actor(name, NAMESPACE)
+            found: int = ray.get(actor.process_id.remote())
+        except RayActorError:
+            time.sleep(0.1)
+        else:
+            return found
+    message = f"{name} did not come back"
+    raise TimeoutError(message)
+
+
+def kill(name: str) -> None:
+    """Kill an actor's process as the kernel would."""
+    os.kill(process_id(name), signal.SIGKILL)
+
+
+def table(desk: Desk) -> tuple[portfolio_pb2.GetPortfolioResponse, dict[str, portfolio_pb2.StrategySummary]]:
+    """Return what the final table shows, the journal's length left out."""
+    whole = desk.whole()
+    whole.sequence = 0
+    return whole, desk.strategies()
+
+
+class Run(NamedTuple):
+    """What a run came to: its final table, and its journal."""
+
+    whole: portfolio_pb2.GetPortfolioResponse
+    strategies: dict[str, portfolio_pb2.StrategySummary]
+    events: list[journal_pb2.Event]
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Run:
+    """Run the small portfolio once without a break, the gateway beside."""
+    assert ray_cluster is None  # only asked for so that Ray runs
+    path = write_portfolio(tmp_path_factory.mktemp("unbroken"))
+    with open_desk(path) as desk:
+        desk.replay(0, BARS)
+        whole, strategies = table(desk)
+        journal = desk.journal
+    return Run(whole, strategies, events_of(journal))
+
+
+def test_an_unbroken_run_trades_halts_is_reset_and_conserves_its_capital(unbroken: Run) -> None:
+    """The small portfolio exercises what a replay is for: fills, rejects, partial fills, a halt and its reset."""
+    whole, strategies, events = unbroken
+    assert BARS == whole.performance.bars
+    assert "0" == whole.conservation.difference
+    assert whole.halts >= 1
+    assert whole.halted_bars >= 5
+    assert all(strategy.performance.fills > 0 for strategy in strategies.values())
+    kinds = {event.WhichOneof("body") for event in events}
+    assert {"trading_halted", "halt_reset", "cancel_requested", "limit_breached", "order_claimed"} <= kinds
+    assert "tester" in {event.halt_reset.operator for event in events if event.HasField("halt_reset")}
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_second_run_gives_the_same_journal(tmp_path: Path, unbroken: Run, *, apart: bool) -> None:
+    """Beside or apart, the same bars give the same events, to the byte."""
+    with open_desk(write_portfolio(tmp_path), apart=apart) as desk:
+        desk.replay(0, BARS)
+        journal = desk.journal
+    assert unbroken.events == events_of(journal)
+
+
+def test_a_run_whose_actors_are_killed_ends_like_an_unbroken_one(tmp_path: Path, unbroken: Run) -> None:
+    """The RiskManager, the allocator and a strategy die in turn; the table at the end is the same."""
+    with open_desk(write_portfolio(tmp_path)) as desk:
+        desk.replay(0, 10)
+        kill(strategy_name("one"))
+        desk.replay(10, 20)
+        kill(ALLOCATOR)
+        desk.replay(20, 33)
+        kill(RISK_MANAGER)
+        desk.replay(33, BARS)
+        result = table(desk)
+    assert unbroken[:2] == result
+
+
+def test_a_run_that_is_stopped_and_started_again_ends_like_an_unbroken_one(tmp_path: Path, unbroken: Run) -> None:
+    """A new set of actors on the same journal goes on where the old one stopped."""
+    path = write_portfolio(tmp_path)
+    with open_desk(path) as desk:
+        desk.replay(0, 36)
+    with open_desk(path) as desk:
+        desk.replay(0, BARS)
+        assert unbroken[:2] == table(desk)
+
+
+def test_a_strategy_that_raises_is_paused_alone(tmp_path: Path) -> None:
+    """Its exception is journaled with its text; the other strategy goes on to the last bar."""
+    with open_desk(write_portfolio(tmp_path, [CALM, ill("Breaking")])) as desk:
+        desk.replay(0, 12)
+        strategies = desk.strategies()
+    assert "RuntimeError: what no test foresaw" == strategies["ill"].paused_reason
+    assert not strategies["calm"].paused
+    assert strategies["calm"].performance.orders >= 30
+
+
+def test_a_strategy_that_hangs_is_paused_alone_and_its_late_orders_are_void(tmp_path: Path) -> None:
+    """The bar goes on after the deadline; the strategy's process is replaced."""
+    with open_desk(write_portfolio(tmp_path, [CALM, ill("Hanging")], bar_deadline_s=1.0)) as desk:
+        before = process_id(strategy_name("ill"))
+        desk.replay(0, 8)
+        strategies = desk.strategies()
+        journal = desk.journal
+        assert before != process_id(strategy_name("ill"))
+    assert strategies["ill"].paused
+    assert not strategies["calm"].paused
+    pauses = [e.strategy_paused for e in events_of(journal) if e.HasField("strategy_paused")]
+    assert [("ill", Reason.STRATEGY_LATE)] == [(pause.strategy_id, pause.reason_code) for pause in pauses]
+
+
+@pytest.mark.parametrize(("lives", "paused"), [(1, False), (2, True)])
+def test_a_strategy_whose_process_dies_is_forgiven_once(tmp_path: Path, *, lives: int, paused: bool) -> None:
+    """A process that was killed comes back and catches up; one that dies on the same bar again is paused."""
+    counter = tmp_path / "lives"
+    counter.write_text(str(lives), encoding="utf-8")
+    with open_desk(write_portfolio(tmp_path, [CALM, ill("Crashing", lives=str(counter))])) as desk:
+        desk.replay(0, 8)
+        strategies = desk.strategies()
+    assert paused is strategies["ill"].paused
+    assert not strategies["calm"].paused
+
+
+def test_another_process_of_the_cluster_finds_the_risk_manager(tmp_path: Path) -> None:
+    """The actors are named: a second driver attaches and asks."""
+    script = """
+        import ray, sys
+        from actors import cluster
+        print("SERVING", ray.get(cluster.attach(sys.argv[1]).is_serving.remote()))
+    """
+    with open_desk(write_portfolio(tmp_path)):
+        address = ray.get_runtime_context().gcs_address
+        found = subprocess.run(  # noqa: S603 -- this interpreter, our script
+            [sys.executable, "-c", textwrap.dedent(script), address],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert "SERVING True" in found.stdout, found.stderr

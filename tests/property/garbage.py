@@ -1,0 +1,164 @@
+"""Garbage for the gate's methods: bytes at random, and messages with something odd in every field."""
+
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from hypothesis import strategies as st
+
+from tests.property.rig import STRATEGIES, SYMBOLS
+from tidegate.gate import _COMMANDS, _READS, Request
+from tidegate.reasons import Reason
+
+READS = frozenset(_READS)
+METHODS = {**_COMMANDS, **_READS}
+
+# What fits somewhere, what nearly fits, and what fits nowhere.
+TEXTS = st.one_of(
+    st.sampled_from(
+        [
+            "",
+            "",
+            "1",
+            "3",
+            "10",
+            "0",
+            "-1",
+            "1.5",
+            "007",
+            "1e3",
+            "NaN",
+            "Infinity",
+            "0.00000001",
+            "0.000000001",
+            "999999999999.99999999",
+            "9" * 40,
+            "9" * 5_000,
+            "paper",
+            "seed-1",
+            "seed-2",
+            "main",
+            "ann",
+            "x" * 65,
+            "a b",
+            "\x00",
+            "caf\u00e9",
+            "\u0661\u0662",
+            "\U0001f30a",
+            " ",
+            "\n",
+            *STRATEGIES,
+            *SYMBOLS,
+        ]
+    ),
+    st.text(max_size=8),
+)
+_INT32 = st.sampled_from([1, 2, 2, 2, 1, 2, 0, 3, 4, 5, 6, 7, 99, -1, 2**31 - 1, -(2**31)])
+_UINT32 = st.sampled_from([0, 1, 2, 1_001, 2**32 - 1])
+_SECONDS = [
+    1_000_000_005,
+    1_000_000_004,
+    1_000_000_000,
+    1_000_000_002,
+    0,
+    1,
+    9_214_646_399,
+    9_214_646_400,
+    253_402_300_799,
+    2**63 - 1,
+    -(2**63),
+]
+_INT64 = st.sampled_from([-1, *_SECONDS])
+_UINT64 = st.sampled_from([0, 1, 2, 3, 4, 5, 6, 100, 2**63, 2**64 - 1])
+_SCALARS: dict[int, st.SearchStrategy[Any]] = {
+    FieldDescriptor.TYPE_BYTES: st.binary(max_size=8),
+    FieldDescriptor.TYPE_BOOL: st.booleans(),
+    FieldDescriptor.TYPE_ENUM: _INT32,
+    FieldDescriptor.TYPE_INT32: _INT32,
+    FieldDescriptor.TYPE_UINT32: _UINT32,
+    FieldDescriptor.TYPE_INT64: _INT64,
+    FieldDescriptor.TYPE_UINT64: _UINT64,
+}
+_NUMBERS = ("1", "10", "100.25")
+# What a field is meant to hold: mostly drawn, so that what is odd about a message stands alone.
+_PLAUSIBLE = {
+    "account": ("main",),
+    "adapter": ("paper", "spare"),
+    "route": ("paper", ""),
+    "strategy_id": STRATEGIES,
+    "from_strategy_id": (*STRATEGIES, ""),
+    "to_strategy_id": (*STRATEGIES, ""),
+    "strategy_ids": STRATEGIES,
+    "symbol": SYMBOLS,
+    "client_order_id": ("seed-1", "seed-2", "a", "b", "c"),
+    "execution_id": ("d", "e", "f", "g"),
+    "transfer_id": ("h", "i"),
+    "order_id": ("3", "4", "77", ""),
+    "order_ids": ("3", "4", "77"),
+    "quantity": _NUMBERS,
+    "last_quantity": _NUMBERS,
+    "limit_price": (*_NUMBERS, ""),
+    "last_price": _NUMBERS,
+    "price": _NUMBERS,
+    "close": _NUMBERS,
+    "open": ("",),
+    "high": ("",),
+    "low": ("",),
+    "volume": ("",),
+    "amount": _NUMBERS,
+    "fee": ("", "0.5", "-1"),
+    "operator": ("ann",),
+    "reason": ("a reason",),
+    "reason_code": (Reason.STRATEGY_FAILED, Reason.LEDGER_DIFFERS),
+    "text": ("",),
+    "page_token": ("", "3"),
+}
+
+
+def _text(field: FieldDescriptor) -> st.SearchStrategy[str]:
+    plausible = st.sampled_from(_PLAUSIBLE.get(field.name, ("",)))
+    return st.integers(0, 11).flatmap(lambda odds: plausible if odds else TEXTS)
+
+
+@st.composite
+def messages(draw: st.DrawFn, descriptor: Descriptor) -> Message:
+    """Draw a message of a type, with something in most of its fields."""
+    message = GetMessageClass(descriptor)()
+    for field in descriptor.fields:
+        if not draw(st.integers(0, 15)):
+            continue
+        if field.message_type is not None:
+            values: st.SearchStrategy[Any] = messages(field.message_type)
+        else:
+            values = _text(field) if field.type == FieldDescriptor.TYPE_STRING else _SCALARS[field.type]
+        if field.is_repeated:
+            getattr(message, field.name).extend(draw(st.lists(values, max_size=3)))
+        elif field.message_type is not None:
+            getattr(message, field.name).CopyFrom(draw(values))
+        else:
+            setattr(message, field.name, draw(values))
+    return message
+
+
+@st.composite
+def structured(draw: st.DrawFn) -> Request:
+    """Draw a request whose message is of the right type, and little else about it."""
+    method = draw(st.sampled_from(sorted(METHODS)))
+    return Request(method, draw(messages(METHODS[method].request_type.DESCRIPTOR)).SerializeToString())
+
+
+def raw() -> st.SearchStrategy[Request]:
+    """Draw a request of bytes at random."""
+    return st.builds(Request, st.sampled_from([*sorted(METHODS), "", "Nonsense", "\x00"]), st.binary(max_size=60))
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> Request:
+    """Draw a request that was right until some of its bytes were changed."""
+    request = draw(structured())
+    body = bytearray(request.body)
+    for place, value in draw(st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), min_size=1, max_size=3)):
+        if body:
+            body[place % len(body)] = value
+    return Request(request.method, bytes(body))

@@ -1,0 +1,306 @@
+"""One life of a gate, step by step: orders, fills, crashes, halts, restarts; each step checks what it alone knows."""
+
+import tempfile
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from tests.property import wire
+from tests.property.naive import HALTED
+from tests.property.rig import ADAPTERS, STRATEGIES, SYMBOLS, Rig, close_gate, event_bytes, replay_fresh, request
+from tests.property.traders import revive
+from tidegate.reasons import Reason
+from tidegate.v1 import actors_pb2, admin_pb2, common_pb2, market_data_pb2, orders_pb2
+
+if TYPE_CHECKING:
+    from tidegate.gate import Reply, Request
+    from tidegate.strategy_runner import StrategyRunner
+
+SHORT_STEP = 4
+NUMBER = st.integers(0, 1_000)
+
+
+class GateMachine(RuleBasedStateMachine):
+    """
+    One gate's life.
+
+    The rig compares after every batch: conservation, running sums, limits, halts, working quantities, breaches. The
+    rules add what only they know: that a retry answers the same, that an execution counts once, that the strategies'
+    copies agree. At the end the whole life is replayed.
+    """
+
+    def __init__(self) -> None:
+        """Begin with an empty journal in a folder of its own."""
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.rig = Rig(Path(self.folder.name))
+        self.seconds = 1_000_000_000
+        self.count = 0
+        self.submitted: list[tuple[orders_pb2.NewOrder, Reply]] = []
+        self.executions: list[tuple[orders_pb2.Execution, int]] = []
+        self.transfers: list[tuple[Request, Reply]] = []
+        self.runners: dict[str, StrategyRunner] = {}
+
+    def next_id(self) -> str:
+        self.count += 1
+        return f"id-{self.count}"
+
+    # Prices.
+
+    @initialize(symbols=st.lists(st.sampled_from(SYMBOLS), min_size=3, unique=True))
+    def first_bar(self, symbols: list[str]) -> None:
+        """Most instruments get a price."""
+        bars = [market_data_pb2.Bar(symbol=symbol, close=wire.FIRST_PRICES[symbol]) for symbol in symbols]
+        self.send_bar(bars, 1)
+
+    @rule(factors=st.dictionaries(st.sampled_from(SYMBOLS), wire.FACTORS), step=st.integers(-1, 40))
+    def publish_bar(self, factors: dict[str, Decimal], step: int) -> None:
+        """Publish a bar of moderate or crashing moves; one that is not newer is refused."""
+        bars = [market_data_pb2.Bar(symbol=s, close=wire.moved(self.rig.naive, s, f)) for s, f in factors.items()]
+        self.send_bar(bars, step)
+
+    def send_bar(self, bars: list[market_data_pb2.Bar], step: int) -> None:
+        newest = self.rig.gate.engine.book.last_bar.time.seconds
+        message = market_data_pb2.PublishBarsRequest(bars=bars)
+        # A short step may end before prices that came between bars: these stay the marks.
+        message.time.seconds = newest + step if step < SHORT_STEP and newest else self.seconds + step
+        self.seconds = max(self.seconds, message.time.seconds)
+        (reply,) = self.rig.send(request("PublishBars", message))
+        if not reply.reason:
+            head = self.rig.gate.journal.head()
+            assert self.rig.send(request("PublishBars", message)) == [reply]
+            assert self.rig.gate.journal.head() == head
+
+    @rule(symbols=st.lists(st.sampled_from(SYMBOLS), unique=True), factor=wire.FACTORS, step=st.integers(-3, 40))
+    def publish_prices(self, symbols: list[str], factor: Decimal, step: int) -> None:
+        """Publish marks between bars; older ones are refused."""
+        self.seconds += max(step, 0)
+        message = market_data_pb2.PublishPricesRequest()
+        for symbol in symbols:
+            price = message.prices.add(symbol=symbol, price=wire.moved(self.rig.naive, symbol, factor))
+            price.time.seconds = self.seconds + min(step, 0)
+        self.rig.send(request("PublishPrices", message))
+
+    # Orders.
+
+    @rule(drafts=st.lists(wire.order_drafts(), min_size=1, max_size=4), alone=st.booleans())
+    def submit(self, drafts: list[wire.OrderDraft], *, alone: bool) -> None:
+        """Submit new orders, each in a request of its own or all in one; the rig judges each decision."""
+        orders = [draft.order(self.rig.naive, self.next_id()) for draft in drafts]
+        if alone:
+            requests = [request("SubmitOrder", orders_pb2.SubmitOrderRequest(order=order)) for order in orders]
+            self.submitted += zip(orders, self.rig.send(*requests), strict=True)
+        else:
+            self.rig.send(request("SubmitOrders", orders_pb2.SubmitOrdersRequest(orders=orders)))
+
+    @precondition(lambda self: self.submitted)
+    @rule(number=NUMBER)
+    def retry(self, number: int) -> None:
+        """Submit an order again: the first answer, to the byte; another order under its id is refused."""
+        order, first = self.submitted[number % len(self.submitted)]
+        head = self.rig.gate.journal.head()
+        (again,) = self.rig.send(request("SubmitOrder", orders_pb2.SubmitOrderRequest(order=order)))
+        assert again == first
+        changed = orders_pb2.NewOrder.FromString(order.SerializeToString())
+        changed.reduce_only = not order.reduce_only
+        (refused,) = self.rig.send(request("SubmitOrder", orders_pb2.SubmitOrderRequest(order=changed)))
+        assert refused.reason == Reason.CLIENT_ORDER_ID_REUSED
+        assert self.rig.gate.journal.head() == head
+
+    @rule(number=NUMBER)
+    def cancel(self, number: int) -> None:
+        """Ask for a cancel, also of an order that is done or unknown: it releases nothing."""
+        order = self.an_order(number)
+        strategy_id, client_order_id = (order.strategy_id, order.client_order_id) if order else ("saver", "nobody's")
+        message = orders_pb2.CancelOrderRequest(strategy_id=strategy_id, client_order_id=client_order_id)
+        before = dict(self.rig.gate.engine.book.worst_quantities)
+        self.rig.send(request("CancelOrder", message))
+        assert self.rig.gate.engine.book.worst_quantities == before
+
+    def an_order(self, number: int) -> orders_pb2.NewOrder | None:
+        orders = list(self.rig.naive.orders.values())
+        return orders[number % len(orders)].request if orders and number % 10 else None
+
+    @rule(numbers=st.lists(NUMBER, min_size=1, max_size=3), adapter=st.sampled_from(["", *ADAPTERS]))
+    def claim(self, numbers: list[int], adapter: str) -> None:
+        """Claim orders: each goes to one adapter, and to none in a halt or while it is being canceled."""
+        ids = wire.order_ids(self.rig.naive, numbers)
+        known = self.rig.naive.orders.get(ids[0])
+        adapter = adapter or (known.request.route if known is not None else "") or "paper"
+        (reply,) = self.rig.send(request("ClaimOrders", orders_pb2.ClaimOrdersRequest(adapter=adapter, order_ids=ids)))
+        claims = orders_pb2.ClaimOrdersResponse.FromString(reply.body).claims
+        for claim in claims:
+            taken = self.rig.gate.engine.book.orders.get(claim.order_id)
+            if claim.outcome != orders_pb2.CLAIM_OUTCOME_REFUSED:
+                assert taken is not None
+                assert taken.claimed_by == adapter
+
+    # Executions.
+
+    @rule(drafts=st.lists(wire.execution_drafts(), min_size=1, max_size=3))
+    def execute(self, drafts: list[wire.ExecutionDraft]) -> None:
+        """Report executions of all kinds, for working, done and unknown orders; all are booked."""
+        executions = [draft.execution(self.rig.naive, self.next_id()) for draft in drafts]
+        self.report(executions)
+
+    def report(self, executions: list[orders_pb2.Execution], bar_sequence: int = 0) -> None:
+        (reply,) = self.rig.send(wire.report(executions, bar_sequence))
+        sequences = orders_pb2.ReportExecutionsResponse.FromString(reply.body).sequences
+        assert all(sequences)
+        self.executions += zip(executions, sequences, strict=True)
+
+    @precondition(lambda self: self.executions)
+    @rule(number=NUMBER)
+    def execute_again(self, number: int) -> None:
+        """Repeat a report: answered as before and not booked again; with other figures it is never booked."""
+        execution, sequence = self.executions[number % len(self.executions)]
+        head = self.rig.gate.journal.head()
+        (reply,) = self.rig.send(wire.report([execution]))
+        assert orders_pb2.ReportExecutionsResponse.FromString(reply.body).sequences == [sequence]
+        assert self.rig.gate.journal.head() == head
+        changed = orders_pb2.Execution.FromString(execution.SerializeToString())
+        changed.symbol += "X"
+        before = self.rig.gate.engine.book.equity
+        (reply,) = self.rig.send(wire.report([changed]))
+        assert orders_pb2.ReportExecutionsResponse.FromString(reply.body).sequences == [0]
+        assert self.rig.gate.engine.book.equity == before
+
+    @rule(fill=st.sampled_from([True, True, False]))
+    def settle(self, *, fill: bool) -> None:
+        """Let the synchronised adapter report on all its orders and on the newest bar."""
+        executions = []
+        for order in list(self.rig.gate.engine.book.orders.values()):
+            if order.request.route and order.awaits_adapter:
+                done = orders_pb2.EXECUTION_TYPE_CANCELED
+                kind = done if order.cancel_requested else orders_pb2.EXECUTION_TYPE_NEW
+                executions.append(wire.plain_execution(self.next_id(), kind, order, fill=fill))
+        self.report(executions, self.rig.gate.engine.book.last_bar_sequence)
+
+    # Operators.
+
+    @rule(scope=wire.SCOPES, level=wire.HALT_LEVELS)
+    def halt(self, scope: common_pb2.Scope, level: common_pb2.HaltLevel.ValueType) -> None:
+        """Halt a scope: it stands, and what is working stays reserved."""
+        before = dict(self.rig.gate.engine.book.worst_quantities)
+        message = admin_pb2.HaltRequest(scope=scope, level=level, operator="ann", reason="a look")
+        (reply,) = self.rig.send(request("Halt", message))
+        assert not reply.reason
+        assert self.rig.naive.halts[scope.kind, scope.name] >= (level or HALTED)
+        assert self.rig.gate.engine.book.worst_quantities == before
+
+    @rule(scope=wire.SCOPES, choice=st.sampled_from(admin_pb2.HighWaterMarkChoice.values()))
+    def reset(self, scope: common_pb2.Scope, choice: admin_pb2.HighWaterMarkChoice.ValueType) -> None:
+        """Reset a scope: its halt ends, or the reset is refused."""
+        message = admin_pb2.ResetHaltRequest(scope=scope, operator="bob", reason="seen", high_water_mark=choice)
+        (reply,) = self.rig.send(request("ResetHalt", message))
+        assert reply.reason or (scope.kind, scope.name) not in self.rig.naive.halts
+
+    @rule(source=wire.OWNERS, destination=wire.OWNERS, amount=wire.AMOUNTS)
+    def transfer(self, source: str, destination: str, amount: str) -> None:
+        """Move capital, whole or not at all: never what is not there, nor over the source's own limit."""
+        naive = self.rig.naive
+        message = admin_pb2.TransferCapitalRequest(
+            transfer_id=self.next_id(),
+            from_strategy_id=source,
+            to_strategy_id=destination,
+            amount=amount,
+            operator="ann",
+            reason="budget",
+        )
+        equity = naive.equity()
+        (reply,) = self.rig.send(request("TransferCapital", message))
+        assert naive.equity() == equity
+        if reply.reason:
+            return
+        self.transfers.append((request("TransferCapital", message), reply))
+        assert naive.reserve >= 0
+        if source:
+            terms = naive.terms[source]
+            assert naive.cash[source] >= naive.reserved_cash(source)
+            within = naive.gross_of(source) <= wire.share(terms.max_leverage) * naive.equity_of(source)
+            assert terms.kind == "cash" or within
+
+    @precondition(lambda self: self.transfers)
+    @rule(number=NUMBER)
+    def transfer_again(self, number: int) -> None:
+        """Repeat a transfer: answered as before, and nothing moves."""
+        again, first = self.transfers[number % len(self.transfers)]
+        head = self.rig.gate.journal.head()
+        assert self.rig.send(again) == [first]
+        assert self.rig.gate.journal.head() == head
+
+    @rule(strategy_id=st.sampled_from(STRATEGIES), resume=st.booleans())
+    def pause_or_resume(self, strategy_id: str, *, resume: bool) -> None:
+        """Pause or resume a strategy; either twice changes nothing."""
+        if resume:
+            message = admin_pb2.ResumeStrategyRequest(strategy_id=strategy_id, operator="ann", reason="go")
+            self.rig.send(request("ResumeStrategy", message))
+        else:
+            pause = admin_pb2.PauseStrategyRequest(strategy_id=strategy_id, operator="ann", reason="stop")
+            self.rig.send(request("PauseStrategy", pause))
+        assert (strategy_id in self.rig.naive.paused) is not resume
+
+    # Bars through strategies, and restarts.
+
+    @rule(page=st.integers(1, 50))
+    def complete_bar(self, page: int) -> None:
+        """Let the strategies live a bar, each on a ledger of its own that agrees with the book's."""
+        update = self.rig.ask("NextBar", actors_pb2.NextBarRequest(), actors_pb2.BarUpdate)
+        if not update.sequence:
+            return
+        journal = self.rig.gate.journal
+        assert update.bar == next(iter(journal.read(update.bar.sequence - 1, 1)))
+        message = actors_pb2.CompleteBarRequest(bar_sequence=update.bar.sequence, seen_sequence=update.sequence)
+        for own in update.strategies:
+            if own.paused:
+                self.runners.pop(own.strategy_id, None)
+                continue
+            runner = self.runners.get(own.strategy_id)
+            if runner is None:
+                runner = self.runners[own.strategy_id] = revive(own.strategy_id, self.rig.gate, update.sequence, page)
+            assert runner.sequence == update.after_sequence
+            message.orders.extend(runner.run_bar(update))
+            message.strategy_ids.append(own.strategy_id)
+        (reply,) = self.rig.send(request("CompleteBar", message))
+        assert not reply.reason
+        assert self.rig.gate.engine.book.completed_bar_sequence == update.bar.sequence
+
+    @rule()
+    def restart(self) -> None:
+        """Open another gate on the same journal: it says the same, to the byte, and goes on."""
+        self.rig.restart()
+
+    @rule(number=NUMBER)
+    def settle_and_complete(self, number: int) -> None:
+        """Take a bar the usual way: all adapters report, then the strategies decide."""
+        self.reopen()
+        self.settle(fill=bool(number % 3))
+        self.complete_bar(page=number % 50 + 1)
+
+    @rule()
+    def reopen(self) -> None:
+        """Reset all halts and resume all strategies, so that most of a life is spent trading."""
+        for halt in list(self.rig.gate.engine.book.halts.values()):
+            self.reset(halt.scope.to_wire(), admin_pb2.HIGH_WATER_MARK_CHOICE_REBASE)
+        for strategy_id in sorted(self.rig.naive.paused):
+            self.pause_or_resume(strategy_id, resume=True)
+
+    def teardown(self) -> None:
+        """Replay the whole life: from the journal, and from the commands in batches of other sizes."""
+        rig = self.rig
+        try:
+            rig.restart()
+            recorded = event_bytes(rig.gate)
+            booked = [
+                event.execution_booked for event in rig.gate.journal.read(0) if event.HasField("execution_booked")
+            ]
+            assert [entry.execution for entry in booked] == [execution for execution, _ in self.executions]
+            for size in (1, 7):
+                path = Path(self.folder.name) / f"fresh-{size}.db"
+                assert replay_fresh(path, rig.commands, size) == (recorded, rig.replies)
+        finally:
+            close_gate(rig.gate)
+            self.folder.cleanup()

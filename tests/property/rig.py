@@ -1,0 +1,271 @@
+"""A real gate on a real journal, held against the naive model after every batch."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.message import Message
+
+from tests.property import oracle
+from tests.property.naive import HALTED, Naive
+from tidegate.clocks import bar_clock
+from tidegate.gate import Gate, Reply, Request
+from tidegate.journal.sqlite import SqliteJournal
+from tidegate.portfolio_file import PortfolioFile
+from tidegate.reasons import Reason
+from tidegate.v1 import common_pb2, journal_pb2, orders_pb2, portfolio_pb2, risk_pb2
+from tidegate.views import conservation
+
+# ONE is plain, LOT has a wide lot and tick, FUT a multiplier, COIN fractions of a unit.
+SYMBOLS = ("ONE", "LOT", "FUT", "COIN")
+STRATEGIES = ("saver", "payer", "lever", "short")
+ADAPTERS = ("paper", "spare")
+
+CONFIGURATION = PortfolioFile.model_validate(
+    {
+        "name": "property",
+        "currency": "USD",
+        "capital": "1000000",
+        "clock": "bars",
+        "limits": {
+            "max_leverage": "0.8",
+            "warn_leverage": "0.6",
+            "max_concentration": "0.4",
+            "warn_concentration": "0.3",
+            "max_order_notional": "450000",
+            "max_order_quantity": "6000",
+            "max_price_age_s": 100,
+        },
+        "instruments": [
+            {"symbol": "ONE"},
+            {"symbol": "LOT", "lot": "10", "tick": "0.05"},
+            {"symbol": "FUT", "multiplier": "50", "tick": "0.25"},
+            {"symbol": "COIN", "lot": "0.001", "tick": "0.001", "multiplier": "0.1"},
+        ],
+        "strategies": [
+            {"id": "saver", "kind": "cash", "class": "a:B", "route": "paper", "allocation": "0.3"},
+            {"id": "payer", "kind": "cash", "class": "a:B", "route": "paper", "allocation": "0.1"},
+            {
+                "id": "lever",
+                "kind": "margin",
+                "class": "a:B",
+                "route": "paper",
+                "allocation": "0.33333333",
+                "max_leverage": "2.5",
+            },
+            {"id": "short", "kind": "external", "allocation": "0.1"},
+        ],
+        "adapters": [{"name": "paper", "synchronised": True}, {"name": "spare"}],
+    }
+).to_wire()
+
+# A request that is refused for one of these was refused at the door: the journal must not know of it.
+DOOR_REASONS = frozenset(
+    {
+        Reason.MESSAGE_MALFORMED,
+        Reason.METHOD_UNKNOWN,
+        Reason.IDENTIFIER_INVALID,
+        Reason.SIDE_INVALID,
+        Reason.ORDER_TYPE_INVALID,
+        Reason.TIME_IN_FORCE_INVALID,
+        Reason.QUANTITY_INVALID,
+        Reason.PRICE_INVALID,
+        Reason.AMOUNT_INVALID,
+        Reason.TIME_INVALID,
+        Reason.TEXT_INVALID,
+        Reason.EXECUTION_TYPE_INVALID,
+        Reason.SCOPE_INVALID,
+        Reason.HALT_LEVEL_INVALID,
+        Reason.BATCH_TOO_LARGE,
+        Reason.SYMBOL_REPEATED,
+        Reason.PAGE_TOKEN_INVALID,
+        Reason.CLIENT_ORDER_ID_REUSED,
+        Reason.TRANSFER_ID_REUSED,
+        Reason.STRATEGY_UNKNOWN,
+        Reason.INSTRUMENT_UNKNOWN,
+        Reason.ADAPTER_UNKNOWN,
+        Reason.HIGH_WATER_MARK_UNDECIDED,
+        Reason.TRANSFER_TO_ITSELF,
+        Reason.BAR_UNKNOWN,
+    }
+)
+
+# Refusals of what was understood; the journal keeps them.
+RECORDED_REASONS = frozenset(
+    {
+        Reason.ORDER_UNKNOWN,
+        Reason.ORDER_DONE,
+        Reason.CASH_NOT_AVAILABLE,
+        Reason.TRANSFER_BREAKS_LIMIT,
+        Reason.BAR_OUT_OF_ORDER,
+        Reason.PRICE_OUT_OF_ORDER,
+        Reason.RESET_WOULD_HALT_AGAIN,
+    }
+)
+
+
+def request(method: str, message: Message) -> Request:
+    """Turn a message into what the gate takes."""
+    return Request(method, message.SerializeToString())
+
+
+def open_gate(path: Path) -> Gate:
+    """Open a gate on a journal file, new or not."""
+    gate = Gate(SqliteJournal(path), bar_clock)
+    gate.start(CONFIGURATION)
+    return gate
+
+
+def close_gate(gate: Gate) -> None:
+    """Let go of a gate's journal."""
+    gate.journal.close()
+
+
+def event_bytes(gate: Gate) -> list[bytes]:
+    """Read the whole journal, as bytes."""
+    return [event.SerializeToString() for event in gate.journal.read(0)]
+
+
+class Rig:
+    """
+    One gate, one naive model, and every command that was sent.
+
+    ``send`` holds the gate against the model after each batch; a difference is an assertion.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Begin an empty journal."""
+        self.path = folder / "journal.db"
+        self.gate = open_gate(self.path)
+        self.naive = Naive(CONFIGURATION)
+        self.commands: list[Request] = []
+        self.replies: list[Reply] = []
+
+    def send(self, *requests: Request) -> list[Reply]:
+        """Process one batch, fold what it recorded, and compare."""
+        before = self.gate.engine.book.sequence
+        batch = self.gate.process(requests)
+        assert not batch.failures, batch.failures
+        events = [event for event in self.gate.recent if event.sequence > before]
+        assert [event.sequence for event in events] == list(range(before + 1, before + 1 + len(events)))
+        assert self.gate.journal.head().sequence == before + len(events)
+        methods = {request.method for request in requests}
+        for event in events:
+            assert not event.HasField("halt_reset") or "ResetHalt" in methods, "a halt ended by itself"
+            judge(self.naive, event)
+            self.naive.fold(event)
+        for reply in batch.replies:
+            assert not reply.reason or reply.reason in DOOR_REASONS | RECORDED_REASONS, reply
+        if all(reply.reason in DOOR_REASONS for reply in batch.replies):
+            assert not events, "refused at the door, and yet in the journal"
+        self.commands += requests
+        self.replies += batch.replies
+        self.compare()
+        return batch.replies
+
+    def ask(self, method: str, message: Message, response: Any) -> Any:
+        """Read: answered, and nothing recorded."""
+        (reply,) = self.gate.process([request(method, message)]).replies
+        assert not reply.reason, reply
+        return response.FromString(reply.body)
+
+    def restart(self) -> None:
+        """Close the gate and open another one on its journal: it has to say the same, to the byte."""
+        before, head = self.snapshot(), self.gate.journal.head()
+        close_gate(self.gate)
+        self.gate = open_gate(self.path)
+        journal = self.gate.journal
+        assert isinstance(journal, SqliteJournal)
+        assert journal.verify() == head
+        assert self.snapshot() == before
+        self.compare()
+
+    def snapshot(self) -> list[bytes]:
+        """Collect what the gate says about its state."""
+        requests = [
+            request("GetPortfolio", portfolio_pb2.GetPortfolioRequest()),
+            request("ListStrategies", portfolio_pb2.ListStrategiesRequest()),
+            request("GetRiskMetrics", risk_pb2.GetRiskMetricsRequest()),
+            request("GetHaltState", risk_pb2.GetHaltStateRequest()),
+            request("ListOrders", orders_pb2.ListOrdersRequest(page_size=1_000)),
+            Request("NextBar", b""),
+        ]
+        requests += [request("GetStrategy", portfolio_pb2.GetStrategyRequest(strategy_id=s)) for s in STRATEGIES]
+        requests += [request("GetOrder", orders_pb2.GetOrderRequest(order_id=o)) for o in self.naive.orders]
+        requests += [request("WatchOrders", orders_pb2.WatchOrdersRequest(adapter=a)) for a in ADAPTERS]
+        replies = self.gate.process(requests).replies
+        assert not any(reply.reason for reply in replies), replies
+        digests = [strategy.ledger.digest() for strategy in self.gate.engine.book.strategies.values()]
+        return [reply.body for reply in replies] + digests
+
+    def compare(self) -> None:
+        """Hold every running sum against the naive model's fresh one."""
+        book, naive = self.gate.engine.book, self.naive
+        assert conservation(book).difference == "0", conservation(book)
+        assert Fraction(book.equity) == naive.equity()
+        assert Fraction(book.high_water_mark) == naive.peak
+        assert Fraction(book.gross_exposure) == naive.gross()
+        assert Fraction(book.reserve) == naive.reserve
+        assert set(book.worst_quantities) <= set(naive.marks)
+        for symbol in naive.marks:
+            assert Fraction(book.instrument_exposure(symbol)) == naive.instrument_exposure(symbol)
+        working = {order_id: order.leaves for order_id, order in naive.orders.items() if order.leaves}
+        assert {order_id: Fraction(order.leaves_quantity) for order_id, order in book.orders.items()} == working
+        for owner in naive.owners:
+            self._compare_ledger(owner)
+        levels = {(scope.kind, scope.name): halt.level for scope, halt in book.halts.items()}
+        assert levels == naive.halts
+        assert set(book.pauses) == naive.paused
+        assert {(code, (scope.kind, scope.name)) for code, scope in book.breaches} == set(naive.breaches())
+        if naive.drawdown() == common_pb2.ACTION_HALT:
+            assert naive.halts.get((common_pb2.SCOPE_KIND_PORTFOLIO, "")) == HALTED
+
+    def _compare_ledger(self, owner: str) -> None:
+        ledger, naive = self.gate.engine.book.strategies[owner].ledger, self.naive
+        assert Fraction(ledger.cash) == naive.cash[owner]
+        assert Fraction(ledger.capital) == naive.capital[owner]
+        assert Fraction(ledger.market_value) == naive.value(owner)
+        assert Fraction(ledger.gross_exposure) == naive.gross_of(owner)
+        assert Fraction(ledger.reserved_cash) == naive.reserved_cash(owner)
+        assert ledger.equity == ledger.capital + ledger.realised_pnl + ledger.unrealised_pnl - ledger.fees
+        held = {symbol: quantity for (who, symbol), quantity in naive.held.items() if who == owner and quantity}
+        assert {s: Fraction(p.quantity) for s, p in ledger.positions.items() if p.quantity} == held
+        for symbol, position in ledger.positions.items():
+            assert Fraction(position.mark) == naive.marks[symbol]
+            assert Fraction(position.working_buys) == naive.working(owner, symbol, buys=True)
+            assert Fraction(position.working_sells) == naive.working(owner, symbol, buys=False)
+
+
+def judge(naive: Naive, event: journal_pb2.Event) -> None:
+    """Hold a decision against what the naive model finds, before the event is folded."""
+    if event.HasField("order_claimed"):
+        order = naive.orders[event.order_claimed.order_id]
+        assert not order.cancel_requested, "claimed, while being canceled"
+        assert HALTED not in naive.halt_levels(order.request.strategy_id, order.request.symbol), "claimed in a halt"
+    if not event.HasField("order_decided"):
+        return
+    order_asked, decision = event.order_decided.order, event.order_decided.decision
+    now_ns = event.time.seconds * 1_000_000_000 + event.time.nanos
+    expected = oracle.findings(naive, order_asked, now_ns)
+    found = {(violation.reason_code, violation.action) for violation in decision.violations}
+    assert found == expected, decision
+    worst = max((action for _, action in expected), default=common_pb2.ACTION_ALLOW)
+    assert decision.action == worst
+    accepted = worst < common_pb2.ACTION_REJECT
+    assert decision.order_id == (str(event.sequence) if accepted else "")
+    assert decision.sequence == event.sequence
+    assert Fraction(decision.approved_quantity) == (Fraction(order_asked.quantity) if accepted else 0)
+    if accepted:
+        assert Fraction(event.order_decided.valuation_price) == oracle.unit_cost(naive, order_asked)
+
+
+def replay_fresh(path: Path, commands: Sequence[Request], size: int) -> tuple[list[bytes], list[Reply]]:
+    """Send the same commands to a gate on a journal of its own, in batches of another size."""
+    gate = open_gate(path)
+    replies: list[Reply] = []
+    for start in range(0, len(commands), size):
+        replies += gate.process(commands[start : start + size]).replies
+    found = event_bytes(gate)
+    close_gate(gate)
+    return found, replies

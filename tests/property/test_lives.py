@@ -1,0 +1,132 @@
+"""Random lives of a gate: short ones that hypothesis draws and shrinks, and long ones of busy trading."""
+
+import os
+from fractions import Fraction
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.property import wire
+from tests.property.machine import GateMachine
+from tests.property.rig import ADAPTERS, STRATEGIES, SYMBOLS
+from tidegate.v1 import admin_pb2, common_pb2, orders_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SEEDS = range(300 if os.environ.get("TIDEGATE_HYPOTHESIS") == "long" else 12)
+STEPS = 150
+
+TestGate = GateMachine.TestCase
+
+_SIZES = ("lots", "held", "half", "left", "flip", "large", "large", "large", "full", "full", "odd")
+_TRADE = orders_pb2.EXECUTION_TYPE_TRADE
+
+
+class Day:
+    """One long life by one seed, with the odds of a busy day: many orders and fills, few halts and crashes."""
+
+    def __init__(self, seed: int) -> None:
+        """Begin with a bar in which everything gets a price."""
+        self.random = Random(seed)  # noqa: S311 -- a test that can be repeated
+        self.machine = GateMachine()
+        self.machine.first_bar(symbols=list(SYMBOLS))
+        self.steps: list[tuple[int, Callable[[], None]]] = [
+            (30, self.submit),
+            (30, self.execute),
+            (8, self.move),
+            (6, lambda: self.machine.settle_and_complete(number=self.number())),
+            (3, lambda: self.machine.settle(fill=True)),
+            (6, self.transfer),
+            (4, lambda: self.machine.cancel(number=self.number())),
+            (4, self.claim),
+            (3, self.operate),
+            (3, lambda: self.machine.retry(number=self.number())),
+            (3, lambda: self.machine.execute_again(number=self.number())),
+            (3, self.machine.reopen),
+            (1, self.machine.restart),
+        ]
+
+    def live(self, steps: int) -> None:
+        weights = [weight for weight, _ in self.steps]
+        self.submit()
+        self.execute()
+        for _, step in self.random.choices(self.steps, weights, k=steps):
+            step()
+
+    def number(self) -> int:
+        return self.random.randrange(1_000)
+
+    def submit(self) -> None:
+        pick = self.random.choice
+        draft = wire.OrderDraft(
+            strategy_id=pick([*STRATEGIES * 10, "ghost"]),
+            symbol=pick([*SYMBOLS * 10, "GONE"]),
+            side=pick([common_pb2.SIDE_BUY, common_pb2.SIDE_SELL]),
+            size=pick(_SIZES),
+            lots=self.random.randint(1, 300),
+            limit=pick([None, None, *wire.LIMIT_FACTORS]),
+            reduce_only=self.random.random() < 1 / 20,
+            route=pick([*("", "paper", "spare") * 10, "fax"]),
+        )
+        self.machine.submit([draft], alone=True)
+
+    def execute(self) -> None:
+        pick = self.random.choice
+        draft = wire.ExecutionDraft(
+            number=self.number(),
+            kind=pick([_TRADE] * 12 + wire.EXECUTION_TYPES),
+            portion=pick([Fraction(1), Fraction(1), Fraction(1, 3), Fraction(1, 2), Fraction(3, 2)]),
+            slip=pick(wire.SLIPS),
+            fee=pick(["", "1.25", "-0.31", "17.00000001", "900"]),
+            symbol=pick([*SYMBOLS, "GONE"]),
+            side=pick([common_pb2.SIDE_BUY, common_pb2.SIDE_SELL]),
+        )
+        self.machine.execute([draft])
+
+    def move(self) -> None:
+        factors = wire.MODERATE * 6 + wire.CRASHING
+        moves = {symbol: self.random.choice(factors) for symbol in SYMBOLS}
+        if self.random.random() < 2 / 3:
+            self.machine.publish_bar(moves, step=self.random.randint(1, 40))
+        else:
+            symbols = self.random.sample(SYMBOLS, 2)
+            self.machine.publish_prices(symbols, self.random.choice(factors), step=self.random.randint(-1, 30))
+
+    def transfer(self) -> None:
+        source, destination = self.random.sample(["", *STRATEGIES], 2)
+        amount = self.random.choice(["0.00000001", "999.99", "25000", "100000.00"])
+        self.machine.transfer(source, destination, amount)
+
+    def claim(self) -> None:
+        self.machine.claim([self.number()], self.random.choice(["", "", "", *ADAPTERS]))
+
+    def operate(self) -> None:
+        kind, names = self.random.choice(
+            [
+                (common_pb2.SCOPE_KIND_PORTFOLIO, ("",)),
+                (common_pb2.SCOPE_KIND_STRATEGY, STRATEGIES),
+                (common_pb2.SCOPE_KIND_INSTRUMENT, SYMBOLS),
+            ]
+        )
+        scope = common_pb2.Scope(kind=kind, name=self.random.choice(names))
+        match self.random.randrange(4):
+            case 0:
+                self.machine.pause_or_resume(self.random.choice(STRATEGIES), resume=False)
+            case 1:
+                self.machine.reset(scope, admin_pb2.HIGH_WATER_MARK_CHOICE_KEEP)
+            case 2:
+                self.machine.halt(scope, common_pb2.HALT_LEVEL_REDUCE_ONLY)
+            case _:
+                self.machine.halt(scope, common_pb2.HALT_LEVEL_HALTED)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_long_day_of_trading_keeps_every_invariant(seed: int) -> None:
+    """Nothing that holds in a short life is lost in a long one, and it can be replayed."""
+    day = Day(seed)
+    try:
+        day.live(STEPS)
+    finally:
+        day.machine.teardown()

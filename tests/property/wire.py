@@ -1,0 +1,232 @@
+"""Drafts of what senders send: drawn blindly, and given figures that matter once the book is known."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+
+from hypothesis import strategies as st
+
+from tests.property.naive import Naive
+from tests.property.rig import STRATEGIES, SYMBOLS, request
+from tidegate.gate import Request
+from tidegate.numbers import plain
+from tidegate.orders import Order
+from tidegate.v1 import common_pb2, orders_pb2
+
+FIRST_PRICES = {"ONE": "100", "LOT": "20.01", "FUT": "400", "COIN": "30000.123"}
+MODERATE = [Decimal(factor) for factor in ("1", "1.001", "0.99", "1.013", "0.97")]
+CRASHING = [Decimal(factor) for factor in ("1.1", "0.9", "0.8", "0.55", "1.6")]
+FACTORS = st.sampled_from(MODERATE * 4 + CRASHING)
+LIMIT_FACTORS = [Decimal(factor) for factor in ("1", "0.95", "1.05", "1.5")]
+SLIPS = [Decimal(factor) for factor in ("1", "1.0003", "0.9991", "1.07")]
+OWNERS = st.sampled_from(["", *STRATEGIES])
+AMOUNTS = st.sampled_from(["0.00000001", "1", "999.99", "25000", "100000.00", "133333.34", "299999.5", "900000"])
+HALT_LEVELS = st.sampled_from(
+    [common_pb2.HALT_LEVEL_UNSPECIFIED, common_pb2.HALT_LEVEL_REDUCE_ONLY, common_pb2.HALT_LEVEL_HALTED]
+)
+SCOPES = st.one_of(
+    st.just(common_pb2.Scope(kind=common_pb2.SCOPE_KIND_PORTFOLIO)),
+    st.builds(
+        lambda name: common_pb2.Scope(kind=common_pb2.SCOPE_KIND_STRATEGY, name=name), st.sampled_from(STRATEGIES)
+    ),
+    st.builds(
+        lambda name: common_pb2.Scope(kind=common_pb2.SCOPE_KIND_INSTRUMENT, name=name), st.sampled_from(SYMBOLS)
+    ),
+)
+
+_UNKNOWN_ORDERS = ("999999", "01", "nobody", "0", "9" * 60)
+_SIDES = st.sampled_from([common_pb2.SIDE_BUY, common_pb2.SIDE_SELL])
+_TRADE = orders_pb2.EXECUTION_TYPE_TRADE
+EXECUTION_TYPES = [
+    _TRADE,
+    orders_pb2.EXECUTION_TYPE_NEW,
+    orders_pb2.EXECUTION_TYPE_CANCELED,
+    orders_pb2.EXECUTION_TYPE_REJECTED,
+    orders_pb2.EXECUTION_TYPE_EXPIRED,
+    orders_pb2.EXECUTION_TYPE_CANCEL_REJECTED,
+]
+
+
+def share(text: str) -> Fraction:
+    """Read a figure of the configuration."""
+    return Fraction(text)
+
+
+def exact(number: Fraction) -> str:
+    """Write a fraction that is a decimal of at most eight digits."""
+    return plain(Decimal(int(number * 10**8)).scaleb(-8))
+
+
+def moved(naive: Naive, symbol: str, factor: Decimal) -> str:
+    """Move a mark by a factor, to three digits: off the tick as often as on it."""
+    mark = naive.marks.get(symbol, Fraction(FIRST_PRICES[symbol]))
+    return exact(max(Fraction(round(mark * Fraction(factor) * 1000), 1000), Fraction(1, 1000)))
+
+
+def order_ids(naive: Naive, numbers: list[int]) -> list[str]:
+    """Pick orders: working ones as a rule, some that are done, a few unknown."""
+    return [_order_id(naive, *divmod(number, 10)) for number in numbers]
+
+
+def _order_id(naive: Naive, number: int, odds: int) -> str:
+    working = [order_id for order_id, order in naive.orders.items() if order.leaves]
+    known = working if working and odds > 1 else list(naive.orders)
+    return known[number % len(known)] if known and odds else _UNKNOWN_ORDERS[number % len(_UNKNOWN_ORDERS)]
+
+
+@dataclass(frozen=True)
+class OrderDraft:
+    """
+    An order without figures.
+
+    size: what the quantity is measured by: lots, odd ones, what is held, what exposure would just allow. An order that
+    is measured by what is held goes against it, but for a few.
+    """
+
+    strategy_id: str
+    symbol: str
+    side: common_pb2.Side.ValueType
+    size: str
+    lots: int
+    limit: Decimal | None
+    reduce_only: bool
+    route: str
+
+    def order(self, naive: Naive, client_order_id: str) -> orders_pb2.NewOrder:
+        """Give the draft its figures."""
+        is_limit = self.limit is not None
+        return orders_pb2.NewOrder(
+            strategy_id=self.strategy_id,
+            client_order_id=client_order_id,
+            symbol=self.symbol,
+            side=self._side(naive),
+            order_type=common_pb2.ORDER_TYPE_LIMIT if is_limit else common_pb2.ORDER_TYPE_MARKET,
+            quantity=exact(max(self._quantity(naive), Fraction(1, 10**8))),
+            limit_price="" if self.limit is None else self._price(naive, self.limit),
+            reduce_only=self.reduce_only,
+            route=self.route,
+        )
+
+    def _side(self, naive: Naive) -> common_pb2.Side.ValueType:
+        held = naive.held.get((self.strategy_id, self.symbol), Fraction(0))
+        if not held or self.size not in {"held", "half", "left", "flip"} or self.lots % 6 == 0:
+            return self.side
+        return common_pb2.SIDE_SELL if held > 0 else common_pb2.SIDE_BUY
+
+    def _quantity(self, naive: Naive) -> Fraction:
+        known = naive.instruments.get(self.symbol)
+        lot = Fraction(known.lot) if known is not None else Fraction(1)
+        held = abs(naive.held.get((self.strategy_id, self.symbol), Fraction(0)))
+        unit = naive.price_of_unit(self.symbol)
+        is_buy = self._side(naive) == common_pb2.SIDE_BUY
+        value = Fraction(1000 * self.lots)
+        if self.size == "full":
+            room = Fraction(naive.configured.limits.max_concentration) * naive.equity()
+            value = room - naive.instrument_exposure(self.symbol)
+        sizes = {
+            "lots": self.lots * lot,
+            "odd": self.lots * lot + lot / 3,
+            "held": held,
+            "half": lot * (held / lot / 2 // 1),
+            "left": held - naive.working(self.strategy_id, self.symbol, buys=is_buy),
+            "flip": held + self.lots * lot,
+        }
+        return sizes.get(self.size) or (lot * (value / unit / lot // 1) if unit else lot)
+
+    def _price(self, naive: Naive, factor: Decimal) -> str:
+        mark = naive.marks.get(self.symbol, Fraction(100)) * Fraction(factor)
+        known = naive.instruments.get(self.symbol)
+        tick = Fraction(known.tick) if known is not None else Fraction(1, 100)
+        on_tick = tick * max(mark // tick, 1)
+        return exact(on_tick if self.lots % 7 else on_tick + tick / 2)
+
+
+def order_drafts() -> st.SearchStrategy[OrderDraft]:
+    """Draw orders, most of them plausible."""
+    return st.builds(
+        OrderDraft,
+        strategy_id=st.sampled_from([*STRATEGIES * 5, "ghost"]),
+        symbol=st.sampled_from([*SYMBOLS * 5, "GONE"]),
+        side=_SIDES,
+        size=st.sampled_from([*("lots", "held", "half", "left", "flip", "large", "large", "full") * 2, "odd"]),
+        lots=st.integers(1, 300),
+        limit=st.none() | st.sampled_from(LIMIT_FACTORS),
+        reduce_only=st.sampled_from([*[False] * 7, True]),
+        route=st.sampled_from([*("", "paper", "paper", "spare") * 4, "fax"]),
+    )
+
+
+@dataclass(frozen=True)
+class ExecutionDraft:
+    """
+    A report without figures.
+
+    number: of the order; some numbers mean one that the gate never saw. portion: of what is left; over 1 overfills.
+    """
+
+    number: int
+    kind: orders_pb2.ExecutionType.ValueType
+    portion: Fraction
+    slip: Decimal
+    fee: str
+    symbol: str
+    side: common_pb2.Side.ValueType
+
+    def execution(self, naive: Naive, execution_id: str) -> orders_pb2.Execution:
+        """Give the draft its figures."""
+        (order_id,) = order_ids(naive, [self.number])
+        if self.kind == _TRADE:
+            return self.fill_of(order_id, naive, execution_id)
+        return orders_pb2.Execution(
+            execution_id=execution_id, execution_type=self.kind, order_id=order_id, symbol=self.symbol, side=self.side
+        )
+
+    def fill_of(self, order_id: str, naive: Naive, execution_id: str) -> orders_pb2.Execution:
+        """Fill an order."""
+        execution = orders_pb2.Execution(
+            execution_id=execution_id, execution_type=_TRADE, order_id=order_id, symbol=self.symbol, side=self.side
+        )
+        order = naive.orders.get(order_id)
+        symbol = self.symbol if order is None else order.request.symbol
+        known = naive.instruments.get(symbol)
+        lot = Fraction(known.lot) if known is not None else Fraction(1)
+        wanted = (lot * 7 if order is None else (order.leaves or order.quantity)) * self.portion
+        execution.last_quantity = exact(max(lot * (wanted / lot // 1), lot))
+        mark = naive.marks.get(symbol, Fraction(50)) * Fraction(self.slip)
+        execution.last_price = exact(max(mark, Fraction(1, 10**8)))
+        execution.fee = self.fee
+        return execution
+
+
+def execution_drafts() -> st.SearchStrategy[ExecutionDraft]:
+    """Draw reports of every kind, fills above all."""
+    return st.builds(
+        ExecutionDraft,
+        number=st.integers(0, 1_000),
+        kind=st.sampled_from([_TRADE] * 4 + EXECUTION_TYPES),
+        portion=st.sampled_from([Fraction(1), Fraction(1), Fraction(1, 3), Fraction(1, 2), Fraction(3, 2)]),
+        slip=st.sampled_from(SLIPS),
+        fee=st.sampled_from(["", "0", "1.25", "-0.31", "17.00000001", "25000"]),
+        symbol=st.sampled_from([*SYMBOLS, "GONE"]),
+        side=_SIDES,
+    )
+
+
+def plain_execution(
+    execution_id: str, kind: orders_pb2.ExecutionType.ValueType, order: Order, *, fill: bool
+) -> orders_pb2.Execution:
+    """Report an order as the broker has it, or as filled at its worst price."""
+    execution = orders_pb2.Execution(execution_id=execution_id, execution_type=kind, order_id=order.order_id)
+    if fill and kind == orders_pb2.EXECUTION_TYPE_NEW:
+        execution.execution_type = _TRADE
+        execution.last_quantity = plain(order.leaves_quantity)
+        execution.last_price = plain(order.valuation_price)
+    return execution
+
+
+def report(executions: list[orders_pb2.Execution], bar_sequence: int = 0) -> Request:
+    """Put executions into one report of the synchronised adapter."""
+    message = orders_pb2.ReportExecutionsRequest(
+        account="main", adapter="paper", executions=executions, bar_sequence=bar_sequence
+    )
+    return request("ReportExecutions", message)

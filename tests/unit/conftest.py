@@ -1,0 +1,33 @@
+"""Desks on a journal in the test's own folder."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.builders import Desk, configuration
+from tidegate.v1 import journal_pb2
+
+OpenDesk = Callable[[journal_pb2.PortfolioConfigured], Desk]
+
+
+@pytest.fixture
+def open_desk(tmp_path: Path) -> Iterator[OpenDesk]:
+    """Open a desk with a configuration of the test's own."""
+    opened: list[Desk] = []
+
+    def open_(configured: journal_pb2.PortfolioConfigured) -> Desk:
+        opened.append(Desk(tmp_path / "journal.db", configured))
+        return opened[-1]
+
+    yield open_
+    for desk in opened:
+        desk.gate.journal.close()
+
+
+@pytest.fixture
+def desk(open_desk: OpenDesk) -> Desk:
+    """Open a desk without limits, A at 100, B at 50 and F at 20."""
+    opened = open_desk(configuration())
+    opened.bar(1, A="100", B="50", F="20")
+    return opened

@@ -1,0 +1,1 @@
+"""Unit tests of the risk engine, through the gate."""

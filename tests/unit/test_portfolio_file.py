@@ -1,0 +1,176 @@
+"""The portfolio file: read whole, or refused with file, line and key."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tidegate.clocks import BARS, WALL
+from tidegate.errors import ConfigurationError
+from tidegate.portfolio_file import PortfolioFile, read_portfolio_file
+from tidegate.v1 import journal_pb2
+
+GOOD = """\
+name: demo
+currency: USD
+capital: 1_000_000.50
+clock: bars
+limits:
+  max_leverage: 1.5
+  max_concentration: null
+instruments:
+  - symbol: AAPL
+    sector: technology
+  - {symbol: ES, tick: 0.25, multiplier: 50, asset_class: future}
+strategies:
+  - id: momentum
+    class: examples.momentum:Momentum
+    allocation: 0.4
+    route: paper
+    parameters: {window: 20, threshold: 0.1}
+  - id: desk
+    kind: external
+    allocation: 0.3
+    max_leverage: 2
+adapters:
+  - name: paper
+    synchronised: true
+replay:
+  prices: examples.prices:load
+  operator: {name: sim, reset_after_bars: 5}
+"""
+
+
+def read(tmp_path: Path, text: str) -> PortfolioFile:
+    """Read a file with this text."""
+    path = tmp_path / "portfolio.yaml"
+    path.write_text(text, encoding="utf-8")
+    return read_portfolio_file(path)
+
+
+def problems(tmp_path: Path, text: str) -> list[str]:
+    """Return the lines of the refusal, without the file's name, which each begins with."""
+    with pytest.raises(ConfigurationError) as caught:
+        read(tmp_path, text)
+    prefix = f"{tmp_path / 'portfolio.yaml'}:"
+    lines = str(caught.value).split("\n")
+    assert all(line.startswith(prefix) for line in lines), lines
+    return [line.removeprefix(prefix) for line in lines]
+
+
+def test_a_good_file_says_what_the_journal_has_to_know(tmp_path: Path) -> None:
+    """Pins every figure that decides, defaults included, exact to the digit."""
+    limits = journal_pb2.Limits(
+        max_leverage="1.5",
+        warn_leverage="1.8",
+        warn_concentration="0.15",
+        halt_drawdown="0.2",
+        max_drawdown="0.15",
+        warn_drawdown="0.1",
+        max_price_age_s=60,
+    )
+    common = {"currency": "USD", "lot": "1"}
+    expected = journal_pb2.PortfolioConfigured(
+        name="demo",
+        currency="USD",
+        capital="1000000.5",
+        instruments=[
+            journal_pb2.Instrument(
+                symbol="AAPL", tick="0.01", multiplier="1", sector="technology", asset_class="equity", **common
+            ),
+            journal_pb2.Instrument(symbol="ES", tick="0.25", multiplier="50", asset_class="future", **common),
+        ],
+        strategies=[
+            journal_pb2.StrategyTerms(strategy_id="momentum", kind="cash", capital="400000.2", max_leverage="1"),
+            journal_pb2.StrategyTerms(strategy_id="desk", kind="margin", capital="300000.15", max_leverage="2"),
+        ],
+        limits=limits,
+        adapters=["paper"],
+        synchronised_adapters=["paper"],
+        clock=BARS,
+        route_within_s=30,
+    )
+    assert expected == read(tmp_path, GOOD).to_wire()
+
+
+def test_what_only_runs_is_not_journaled(tmp_path: Path) -> None:
+    """Pins what the file keeps for whoever starts the parts; a fraction is a decimal everywhere."""
+    portfolio = read(tmp_path, GOOD)
+    momentum = portfolio.strategies[0]
+    assert ("examples.momentum:Momentum", "paper") == (momentum.code, momentum.route)
+    assert {"window": 20, "threshold": Decimal("0.1")} == momentum.parameters
+    assert portfolio.replay is not None
+    assert portfolio.replay.operator is not None
+    assert 5 == portfolio.replay.operator.reset_after_bars
+    assert WALL == read(tmp_path, GOOD.replace("clock: bars\n", "")).to_wire().clock
+
+
+def test_no_more_capital_is_given_out_than_there_is(tmp_path: Path) -> None:
+    """Pins that shares of 25.0075 are rounded down, so that the reserve is never below zero."""
+    strategies = "".join(f"  - {{id: s{n}, kind: external, allocation: 0.25}}\n" for n in range(4))
+    text = f"name: p\ncurrency: USD\ncapital: 100.03\ninstruments: [{{symbol: A}}]\nstrategies:\n{strategies}"
+    assert ["25"] * 4 == [terms.capital for terms in read(tmp_path, text).to_wire().strategies]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("0.3", "0.7", "20: strategies[1].allocation: allocations add up to 110%, over 100%"),
+        ("allocation: 0.3", "allocation: 1.1", "20: strategies[1].allocation: Input should be less than or equal to 1"),
+        ("allocation: 0.3", "allocation: 0", "20: strategies[1].allocation: Input should be greater than 0"),
+        ("id: desk", "id: momentum", "18: strategies[1].id: momentum stands twice"),
+        ("symbol: ES", "symbol: AAPL", "11: instruments[1].symbol: AAPL stands twice"),
+        ("sector:", "sektor:", "10: instruments[0].sektor: Extra inputs are not permitted"),
+        ("clock: bars", "clok: bars", "4: clok: Extra inputs are not permitted"),
+        ("clock: bars", "currency: USD", "4: currency: the key stands twice"),
+        ("sector: technology", "symbol: MSFT", "10: instruments[0].symbol: the key stands twice"),
+        ("max_leverage: 1.5", "max_leverage: much", "6: limits.max_leverage: Input should be a valid decimal"),
+        ("max_leverage: 1.5", "max_leverage: -1", "6: limits.max_leverage: Input should be greater than 0"),
+        ("max_leverage: 1.5", "max_leverage: .nan", "6: limits.max_leverage: .nan is not a decimal"),
+        ("max_leverage: 1.5", "max_leverage: -.inf", "6: limits.max_leverage: -.inf is not a decimal"),
+        ("max_leverage: 1.5", "max_leverage: 'NaN'", "6: limits.max_leverage: Input should be a finite number"),
+        ("max_leverage: 1.5", "max_leverage: 1:30.5", "6: limits.max_leverage: 1:30.5 is not a decimal"),
+        ("1_000_000.50", "1.0e+999999999", "3: capital: takes at most 12 digits before the point and 8 behind"),
+        ("1_000_000.50", "0.123456789", "3: capital: takes at most 12 digits before the point and 8 behind"),
+        ("threshold: 0.1", "threshold: .inf", "17: strategies[0].parameters.threshold: .inf is not a decimal"),
+        ("route: paper", "route: broker", "16: strategies[0].route: no adapter is called broker"),
+        ("symbol: AAPL", "symbol: AAPL\n    currency: EUR", "10: instruments[0].currency: only USD, the portfolio's"),
+        ("symbol: AAPL", "symbol: ON", "9: instruments[0].symbol: Input should be a valid string"),
+        ("name: demo\n", "", "1: name: Field required"),
+        ("    class: examples.momentum:Momentum\n", "", "13: strategies[0]: a strategy has a class, and one of kind"),
+        ("    route: paper\n", "", "13: strategies[0]: a strategy with a class needs a route"),
+        ("examples.momentum:Momentum", "momentum.py", "14: strategies[0].class: String should match pattern"),
+        ("name: demo", "name: [demo", "2: "),
+        ("name: demo", "name: &a !!python/object:os.system x", "1: "),
+    ],
+)
+def test_a_bad_file_is_refused_with_file_line_and_key(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    """Pins one problem, its place and its text."""
+    assert old in GOOD
+    (problem,) = problems(tmp_path, GOOD.replace(old, new, 1))
+    assert expected == problem[: len(expected)]
+
+
+def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
+    """Pins that nobody has to mend a file one error at a time."""
+    text = GOOD.replace("clock: bars", "clock: sun").replace("0.25", "0").replace("id: desk", "id: a b")
+    assert ["4", "11", "18"] == [problem.split(":")[0] for problem in problems(tmp_path, text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("", "1: the file is empty"), ("- a\n", "1: Input should be"), ("7", "1: Input should be")]
+)
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str, expected: str) -> None:
+    """Pins what is said about a file without keys."""
+    (problem,) = problems(tmp_path, text)
+    assert expected == problem[: len(expected)]
+
+
+def test_a_missing_or_binary_file_is_refused_with_its_path(tmp_path: Path) -> None:
+    """Pins what cannot even be read."""
+    with pytest.raises(ConfigurationError, match=f"{tmp_path / 'none.yaml'}: No such file"):
+        read_portfolio_file(tmp_path / "none.yaml")
+    path = tmp_path / "binary.yaml"
+    path.write_bytes(b"name: \xff\xfe")
+    with pytest.raises(ConfigurationError, match=f"{path}:1: "):
+        read_portfolio_file(path)

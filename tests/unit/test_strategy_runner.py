@@ -1,0 +1,184 @@
+"""The runner: a user's strategy, live and through its history."""
+
+from decimal import Decimal
+
+import pytest
+
+from tests.unit.builders import DAY_S, FIRST_DAY_S, Desk, stamp
+from tidegate.bars import read_history
+from tidegate.strategy import Bar, Context, Fill, Strategy
+from tidegate.strategy_runner import LedgerDiffersError, StrategyRunner
+from tidegate.times import to_datetime, to_ns
+from tidegate.v1 import actors_pb2, common_pb2, orders_pb2
+
+MARKET = common_pb2.ORDER_TYPE_MARKET
+
+
+class Diary(Strategy):
+    """Writes down what it sees, and moves to as many A as there were bars, and a limit sale of one."""
+
+    def __init__(self) -> None:
+        """Begin with empty pages."""
+        self.pages: list[tuple[object, ...]] = []
+        self.bars = 0
+
+    def on_start(self, context: Context) -> None:
+        """Note the beginning."""
+        self.pages.append(("start", tuple(context.symbols), context.cash))
+
+    def on_bar(self, bar: Bar, context: Context) -> None:
+        """Note the bar and the ledger, then order."""
+        self.bars += 1
+        self.pages.append((bar.time, dict(bar.closes), context.equity, context.cash, context.position("A")))
+        context.move_to("A", Decimal(10 * self.bars))
+        if context.position("A"):
+            context.sell("A", Decimal(1), limit_price=Decimal("100.5"))
+
+    def on_fill(self, fill: Fill, context: Context) -> None:
+        """Note the fill."""
+        self.pages.append((fill, context.position("A")))
+
+
+def runner(desk: Desk) -> StrategyRunner:
+    """Begin the cash strategy."""
+    return StrategyRunner("cash", Diary(), desk.configured, route="paper")
+
+
+def pages(of: StrategyRunner) -> list[tuple[object, ...]]:
+    """Return what the strategy wrote down."""
+    strategy = of._strategy
+    assert isinstance(strategy, Diary)
+    return strategy.pages
+
+
+def next_bar(desk: Desk) -> actors_pb2.BarUpdate:
+    """Report on the newest bar, and give it to the strategies."""
+    desk.report(bar_sequence=desk.book.last_bar_sequence)
+    update = desk.ask("NextBar", actors_pb2.NextBarRequest(), actors_pb2.BarUpdate)
+    assert update.sequence
+    return update
+
+
+def complete(desk: Desk, update: actors_pb2.BarUpdate, orders: list[orders_pb2.NewOrder]) -> None:
+    """Complete a bar with the orders of the cash strategy."""
+    request = actors_pb2.CompleteBarRequest(
+        bar_sequence=update.bar.sequence, seen_sequence=update.sequence, orders=orders, strategy_ids=["cash"]
+    )
+    desk.ask("CompleteBar", request, actors_pb2.CompleteBarResponse)
+
+
+def answer(desk: Desk, price: str) -> None:
+    """Fill five of every new buy, and confirm every new sale."""
+    for order in list(desk.book.orders.values()):
+        if not order.acknowledged and order.sign > 0:
+            desk.fill(order.order_id, "5", price, fee="0.35")
+        elif not order.acknowledged:
+            desk.report(desk.execution(order.order_id, orders_pb2.EXECUTION_TYPE_NEW))
+
+
+def catch_up(desk: Desk, again: StrategyRunner, part: int) -> None:
+    """Read the cash strategy's history, some events at a time."""
+    after, head = 0, desk.book.sequence
+    while after < head:
+        request = actors_pb2.ReadHistoryRequest(
+            strategy_id="cash", after_sequence=after, up_to_sequence=min(after + part, head)
+        )
+        response = read_history(desk.gate.journal, request)
+        again.catch_up(response.events)
+        after = response.next_after_sequence
+    again.end_catch_up()
+
+
+def trade_bars(desk: Desk, live: StrategyRunner, days: range) -> None:
+    """Live through some bars, with a broker that answers on each."""
+    for day in days:
+        if day > 1:
+            desk.bar(day, A=str(100 + day), B="50")
+        answer(desk, str(100 + day))
+        update = next_bar(desk)
+        complete(desk, update, live.run_bar(update))
+
+
+def test_orders_are_named_after_strategy_bar_and_ordinal(desk: Desk) -> None:
+    """Pins the ids that make a bar's orders the same in every run, and the orders themselves."""
+    live = runner(desk)
+    trade_bars(desk, live, range(1, 2))
+    desk.fill(next(iter(desk.book.orders)), "10", "101")
+    desk.bar(2, A="102")
+    orders = live.run_bar(next_bar(desk))
+    assert ["cash-20220104T000000Z-1", "cash-20220104T000000Z-2"] == [order.client_order_id for order in orders]
+    figures = [(o.strategy_id, o.symbol, o.side, o.order_type, o.quantity, o.limit_price, o.route) for o in orders]
+    assert [
+        ("cash", "A", common_pb2.SIDE_BUY, MARKET, "10", "", "paper"),
+        ("cash", "A", common_pb2.SIDE_SELL, common_pb2.ORDER_TYPE_LIMIT, "1", "100.5", "paper"),
+    ] == figures
+
+
+def test_a_strategy_sees_its_fills_before_the_bar(desk: Desk) -> None:
+    """Pins what a strategy is told, in which order, with its ledger marked to the bar."""
+    live = runner(desk)
+    trade_bars(desk, live, range(1, 3))
+    start, first, fill, second = pages(live)
+    assert ("start", ("A", "B", "F"), Decimal(50_000)) == start
+    assert (to_datetime(FIRST_DAY_S * 1_000_000_000), Decimal(0)) == (first[0], first[-1])
+    booked = Fill("cash-20220103T000000Z-1", "A", Decimal(5), Decimal(102), Decimal("0.35"))
+    assert (booked, Decimal(5)) == fill
+    assert to_datetime((FIRST_DAY_S + DAY_S) * 1_000_000_000) == second[0] == to_datetime(to_ns(stamp(2)))
+    # 50,000 less the fee; less 510 paid, and 500 that the working rest reserves.
+    assert (Decimal("49999.65"), Decimal("48989.65"), Decimal(5)) == second[2:]
+
+
+@pytest.mark.parametrize("part", [1_000, 7, 1], ids=["at once", "in parts", "event by event"])
+def test_a_runner_that_caught_up_goes_on_as_if_it_had_never_stopped(desk: Desk, part: int) -> None:
+    """Pins history and live as one life, wherever the history is cut into parts."""
+    live = runner(desk)
+    trade_bars(desk, live, range(1, 6))
+    desk.bar(6, A="107")
+    answer(desk, "107")
+    again = runner(desk)
+    catch_up(desk, again, part)
+    update = next_bar(desk)
+    assert update.after_sequence == again.sequence == live.sequence
+    assert live.run_bar(update) == again.run_bar(update)
+    assert pages(live) == pages(again)
+
+
+def test_a_bar_on_which_the_strategy_did_not_run_is_not_relived(desk: Desk) -> None:
+    """Pins that a paused strategy's history has the same gaps as its life."""
+    update = next_bar(desk)
+    request = actors_pb2.CompleteBarRequest(bar_sequence=update.bar.sequence, seen_sequence=update.sequence)
+    desk.ask("CompleteBar", request, actors_pb2.CompleteBarResponse)
+    again = runner(desk)
+    catch_up(desk, again, 1_000)
+    assert (["start"], update.sequence) == ([page[0] for page in pages(again)], again.sequence)
+
+
+def test_a_ledger_that_differs_from_the_book_is_noticed(desk: Desk) -> None:
+    """Pins that a strategy never decides on a ledger that lost an event."""
+    live = runner(desk)
+    trade_bars(desk, live, range(1, 2))
+    desk.fill(next(iter(desk.book.orders)), "10", "101")
+    desk.bar(2, A="102")
+    update = next_bar(desk)
+    own = next(entry for entry in update.strategies if entry.strategy_id == "cash")
+    del own.events[-1]
+    with pytest.raises(LedgerDiffersError, match="strategy cash differs"):
+        live.run_bar(update)
+
+
+@pytest.mark.parametrize(("target", "expected"), [("10.9", [("1", "10")]), ("-3", [("2", "3")]), ("0.5", [])])
+def test_move_to_orders_whole_lots(desk: Desk, target: str, expected: list[tuple[str, str]]) -> None:
+    """Pins the direction, and that a part of a lot is left."""
+    context = Context(desk.book.instruments, desk.book.strategies["cash"].ledger, "paper")
+    context.move_to("A", Decimal(target))
+    assert expected == [(str(int(order.side)), order.quantity) for order in context.orders]
+
+
+def test_move_to_counts_working_orders(desk: Desk) -> None:
+    """Pins that a strategy that repeats its wish does not buy twice."""
+    desk.hold("cash", "10", "100")
+    desk.buy("cash", "20")
+    desk.sell("cash", "5")
+    context = Context(desk.book.instruments, desk.book.strategies["cash"].ledger, "paper")
+    context.move_to("A", Decimal(25))
+    assert ([], Decimal(10), Decimal(25)) == (context.orders, context.position("A"), context.expected_position("A"))
