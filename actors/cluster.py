@@ -38,7 +38,9 @@ class ClusterSettings:
 def start_ray() -> None:
     """Start Ray on this machine, for this process and its actors. It reports to nobody and opens no dashboard."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    ray.init(namespace=NAMESPACE, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    ray.init(
+        address="local", namespace=NAMESPACE, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
+    )
 
 
 def start(settings: ClusterSettings) -> int:

@@ -117,7 +117,8 @@ class EngineThread:
 
     def _answer(self, items: list[_Item], batch: Batch) -> None:
         """Run on the event loop: publish, then reply."""
-        self._publish(batch.publications)
+        if batch.is_change:
+            self._publish(batch.publications)
         if batch.failures:
             self._on_failures(batch.failures)
         replies = iter(batch.replies)

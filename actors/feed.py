@@ -25,7 +25,7 @@ class Feed:
         self._changed = asyncio.Event()
 
     def publish(self, publications: Sequence[Publication]) -> None:
-        """Add what a batch publishes, and wake everybody who waits."""
+        """Add what a batch that changed something publishes, and wake everybody who waits."""
         for publication in publications:
             ring = self._topics.setdefault(publication.topic, deque())
             ring.append(publication)
@@ -36,7 +36,7 @@ class Feed:
 
     @property
     def next_batch(self) -> asyncio.Event:
-        """The signal that the batch after this moment sets."""
+        """The signal that the next batch that changes something sets."""
         return self._changed
 
     async def follow(self, topic: str, after: int, timeout_s: float) -> list[Publication]:

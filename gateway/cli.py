@@ -23,7 +23,7 @@ app = typer.Typer(
 order_app = typer.Typer(no_args_is_help=True, help="Submit, cancel and look at orders.")
 app.add_typer(order_app, name="order")
 
-_CALL_TIMEOUT_S = 10.0
+_CALL_TIMEOUT_S = 5.0
 _REFUSED = 1
 
 Address = Annotated[str, typer.Option(help="Where the gateway listens.")]

@@ -7,7 +7,7 @@ from gateway.client import Client
 from gateway.prices import Session
 from tidegate.portfolio_file import OperatorSection
 from tidegate.times import to_ns
-from tidegate.v1 import admin_pb2, common_pb2, market_data_pb2, portfolio_pb2, risk_pb2
+from tidegate.v1 import admin_pb2, common_pb2, market_data_pb2, portfolio_pb2
 
 _CHOICES = {
     "rebase": admin_pb2.HIGH_WATER_MARK_CHOICE_REBASE,
@@ -43,21 +43,19 @@ class Replay:
     def run(self, sessions: Iterable[Session], show: Callable[[Progress], None]) -> None:
         """Publish each bar once the orders of the one before are decided, routed and acknowledged."""
         completed_ns = self.completed_ns()
-        self._reset_if_due(self._bars_halted())
+        # What an earlier run left unsettled comes first: a bar must not overtake the orders of the one before.
+        self._reset_if_due(self._settled(0).bars_halted)
         for session in sessions:
             if session.time_ns <= completed_ns:
                 continue
             published = self._client.market_data.PublishBars(session.request)
-            await_bar = market_data_pb2.AwaitBarRequest(bar_sequence=published.bar_sequence)
-            settled = self._client.market_data.AwaitBar(await_bar)
+            settled = self._settled(published.bar_sequence)
             is_halted = settled.level != common_pb2.HALT_LEVEL_ACTIVE
             show(Progress(session.time_ns, settled.equity, settled.drawdown, is_halted))
             self._reset_if_due(settled.bars_halted)
 
-    def _bars_halted(self) -> int:
-        state = self._client.risk.GetHaltState(risk_pb2.GetHaltStateRequest())
-        portfolio = [h for h in state.halts if h.scope.kind == common_pb2.SCOPE_KIND_PORTFOLIO]
-        return portfolio[0].bars if portfolio else 0
+    def _settled(self, bar_sequence: int) -> market_data_pb2.AwaitBarResponse:
+        return self._client.market_data.AwaitBar(market_data_pb2.AwaitBarRequest(bar_sequence=bar_sequence))
 
     def _reset_if_due(self, bars_halted: int) -> None:
         operator = self._operator

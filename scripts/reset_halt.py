@@ -10,7 +10,7 @@ from gateway.client import Client
 from gateway.status import refusal_of
 from tidegate.v1 import admin_pb2, common_pb2
 
-_CALL_TIMEOUT_S = 10.0
+_CALL_TIMEOUT_S = 5.0
 
 
 def parse_options() -> argparse.Namespace:

@@ -46,9 +46,14 @@ class Reply(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What became of a batch: its replies in order, what to publish, and failures to log."""
+    """
+    What became of a batch: its replies in order, what to publish, and failures to log.
+
+    is_change: whether it recorded anything; a batch of reads wakes nobody.
+    """
 
     replies: list[Reply]
+    is_change: bool
     publications: list[Publication]
     failures: list[BaseException]
 
@@ -122,7 +127,8 @@ class Gate:
                 replies[index] = self._answer(_READS[request.method], request)
         failures, self._failures = self._failures, []
         unknown = Reply(b"", Reason.METHOD_UNKNOWN, Reason.METHOD_UNKNOWN.meaning)
-        return Batch([reply or unknown for reply in replies], publications_of(events, self.engine.book), failures)
+        publications = publications_of(events, self.engine.book)
+        return Batch([reply or unknown for reply in replies], bool(events), publications, failures)
 
     def execute(self, command: Message) -> Any:
         """

@@ -228,6 +228,28 @@ async def test_many_orders_at_once_share_commits_and_keep_their_answers(running:
     journal.close()
 
 
+async def test_a_wait_sleeps_between_batches_and_wakes_on_a_change(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read asked for until it has an answer runs once a change, not round and round."""
+    batches: list[int] = []
+    execute = running.port.execute
+
+    async def count(requests: Any) -> Any:
+        batches.append(len(requests))
+        return await execute(requests)
+
+    monkeypatch.setattr(running.port, "execute", count)
+    waiting = asyncio.create_task(running.port.wait(Request("NextBar", b""), 10))
+    await asyncio.sleep(0.3)
+    assert [1] == batches
+    published = await running.client.market_data.PublishBars(bar(1, UP="100"))
+    report = orders_pb2.ReportExecutionsRequest(account="acc", adapter="paper", bar_sequence=published.bar_sequence)
+    await running.client.orders.ReportExecutions(report)
+    assert (await waiting).body
+    assert len(batches) <= 5
+
+
 async def test_the_health_says_not_serving_until_the_journal_is_read() -> None:
     """A front door that is open before the RiskManager decides refuses with UNAVAILABLE, and says so."""
     address = free_address()

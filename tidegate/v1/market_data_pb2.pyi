@@ -224,6 +224,7 @@ class AwaitBarRequest(_message.Message):
 
     BAR_SEQUENCE_FIELD_NUMBER: _builtins.int
     bar_sequence: _builtins.int
+    """0: whatever bars are completed, once all their orders are routed and acknowledged."""
     def __init__(
         self,
         *,
