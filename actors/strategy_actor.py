@@ -91,9 +91,9 @@ class StrategyActor:
         """Run one bar on a BarUpdate that holds this strategy's own part."""
         message = actors_pb2.BarUpdate.FromString(update)
         try:
-            sequence = self.start()
-            if self._runner is None or sequence != message.after_sequence:
-                return BarResult(sequence, is_behind=True)
+            if self.start() != message.after_sequence or self._runner is None:
+                self._runner = None  # bars in between were not its own: it lives through everything again
+                return BarResult(0, is_behind=True)
             orders = self._runner.run_bar(message)
         except LedgerDiffersError as error:
             self._log.critical("ledger_differs", exc_info=error)

@@ -85,6 +85,9 @@ def complete_bar(gate: "Gate", request: actors_pb2.CompleteBarRequest) -> actors
     if request.bar_sequence != book.next_bar_sequence:
         text = f"bar {request.bar_sequence} is not the next one to complete"
         raise RefusedError(Reason.BAR_UNKNOWN, text, field="bar_sequence")
+    if not book.seen_sequence <= request.seen_sequence <= book.sequence:
+        text = f"seen_sequence {request.seen_sequence} is not between {book.seen_sequence} and {book.sequence}"
+        raise RefusedError(Reason.BAR_UNKNOWN, text, field="seen_sequence")
     for fault in request.faults:
         operators.read_pause(book, fault.strategy_id, GATE, fault.reason)
     for fault in request.faults:

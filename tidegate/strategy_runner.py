@@ -70,8 +70,7 @@ class StrategyRunner:
                 case "bar_published":
                     self._bars[event.sequence] = event
                 case "bar_completed":
-                    if event.bar_completed.seen_sequence > self.sequence:
-                        self._relive(event.bar_completed)
+                    self._relive(event.bar_completed)
                 case "portfolio_configured":
                     pass
                 case _:

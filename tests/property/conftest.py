@@ -8,7 +8,7 @@ _SLOW_IS_FINE = (HealthCheck.too_slow, HealthCheck.data_too_large)
 
 settings.register_profile(
     "short",
-    max_examples=100,
+    max_examples=80,
     stateful_step_count=40,
     derandomize=True,
     deadline=None,

@@ -1,6 +1,5 @@
 """One life of a gate, step by step: orders, fills, crashes, halts, restarts; each step checks what it alone knows."""
 
-import tempfile
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,8 +8,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from tests.property import wire
-from tests.property.naive import HALTED
-from tests.property.rig import ADAPTERS, STRATEGIES, SYMBOLS, Rig, close_gate, event_bytes, replay_fresh, request
+from tests.property.naive import HALTED, NS_PER_S
+from tests.property.rig import (
+    ADAPTERS,
+    STRATEGIES,
+    SYMBOLS,
+    Rig,
+    close_gate,
+    event_bytes,
+    replay_fresh,
+    request,
+    scratch,
+)
 from tests.property.traders import revive
 from tidegate.reasons import Reason
 from tidegate.v1 import actors_pb2, admin_pb2, common_pb2, market_data_pb2, orders_pb2
@@ -35,7 +44,7 @@ class GateMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         """Begin with an empty journal in a folder of its own."""
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
+        self.folder = scratch()
         self.rig = Rig(Path(self.folder.name))
         self.seconds = 1_000_000_000
         self.count = 0
@@ -82,7 +91,10 @@ class GateMachine(RuleBasedStateMachine):
         for symbol in symbols:
             price = message.prices.add(symbol=symbol, price=wire.moved(self.rig.naive, symbol, factor))
             price.time.seconds = self.seconds + min(step, 0)
-        self.rig.send(request("PublishPrices", message))
+        times = self.rig.naive.mark_times_ns
+        is_older = any(price.time.seconds * NS_PER_S < times.get(price.symbol, 0) for price in message.prices)
+        (reply,) = self.rig.send(request("PublishPrices", message))
+        assert reply.reason == (Reason.PRICE_OUT_OF_ORDER if is_older else "")
 
     # Orders.
 

@@ -86,7 +86,10 @@ class Naive:
             self.orders[decided.decision.order_id] = Accepted(decided.order, quantity, cost)
 
     def _fold_cancel_requested(self, asked: journal_pb2.CancelRequested) -> None:
-        self.orders[asked.order_id].cancel_requested = True
+        order = self.orders[asked.order_id]
+        assert order.leaves, "a cancel was asked for an order that is done"
+        assert not order.cancel_requested, "a cancel was asked for twice"
+        order.cancel_requested = True
 
     def _fold_bar_published(self, published: market_data_pb2.PublishBarsRequest) -> None:
         for bar in published.bars:
@@ -225,3 +228,6 @@ class Naive:
         for name, terms in self.terms.items():
             if terms.kind == "cash" and self.cash[name] < 0:
                 yield Reason.CASH_NEGATIVE, (common_pb2.SCOPE_KIND_STRATEGY, name)
+            gross = self.gross_of(name)
+            if terms.kind == "margin" and gross and gross > Fraction(terms.max_leverage) * self.equity_of(name):
+                yield Reason.CAPITAL, (common_pb2.SCOPE_KIND_STRATEGY, name)

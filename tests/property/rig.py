@@ -1,5 +1,7 @@
 """A real gate on a real journal, held against the naive model after every batch."""
 
+import os
+import tempfile
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -20,6 +22,7 @@ from tidegate.views import conservation
 # ONE is plain, LOT has a wide lot and tick, FUT a multiplier, COIN fractions of a unit.
 SYMBOLS = ("ONE", "LOT", "FUT", "COIN")
 STRATEGIES = ("saver", "payer", "lever", "short")
+_IN_MEMORY = "/dev/shm"  # noqa: S108 -- only where a random name is made
 ADAPTERS = ("paper", "spare")
 
 CONFIGURATION = PortfolioFile.model_validate(
@@ -103,6 +106,11 @@ RECORDED_REASONS = frozenset(
         Reason.RESET_WOULD_HALT_AGAIN,
     }
 )
+
+
+def scratch() -> tempfile.TemporaryDirectory[str]:
+    """Make a folder for journals, in memory where there is such a place: the disk is not what is tested here."""
+    return tempfile.TemporaryDirectory(dir=_IN_MEMORY if os.access(_IN_MEMORY, os.W_OK) else None)
 
 
 def request(method: str, message: Message) -> Request:

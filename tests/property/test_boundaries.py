@@ -1,6 +1,5 @@
 """Exactly at a limit passes, one unit above does not, wherever the limit falls."""
 
-import tempfile
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.property.rig import CONFIGURATION, request
+from tests.property.rig import CONFIGURATION, request, scratch
 from tidegate.clocks import bar_clock
 from tidegate.gate import Gate
 from tidegate.journal.sqlite import SqliteJournal
@@ -58,7 +57,7 @@ def test_the_largest_quantity_within_a_limit_passes_and_one_more_does_not(
     else:
         setattr(configured.limits, name, plain(share))
     reason = {"max_concentration": Reason.CONCENTRATION, "max_leverage": Reason.LEVERAGE, "capital": Reason.CAPITAL}
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch() as folder:
         gate = Gate(SqliteJournal(Path(folder) / "journal.db"), bar_clock)
         gate.start(configured)
         price = Decimal(cents).scaleb(-2)

@@ -1,7 +1,6 @@
 """Exactness: at the bounds of the digits no product and no sum is rounded, but where a cost is split."""
 
 import decimal
-import tempfile
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -11,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.property import wire
-from tests.property.rig import CONFIGURATION, SYMBOLS, request
+from tests.property.rig import CONFIGURATION, SYMBOLS, request, scratch
 from tidegate.clocks import bar_clock
 from tidegate.gate import Gate
 from tidegate.instruments import Instrument
@@ -106,7 +105,7 @@ def test_a_gate_at_the_digit_bounds_rounds_nothing(
     configured = type(CONFIGURATION).FromString(CONFIGURATION.SerializeToString())
     configured.instruments[0].multiplier = plain(multiplier)
     configured.limits.max_leverage = plain(Decimal(LARGEST).scaleb(-8))
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch() as folder:
         gate = Gate(SqliteJournal(Path(folder) / "journal.db"), bar_clock)
         gate.start(configured)
         requests = []

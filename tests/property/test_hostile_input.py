@@ -1,6 +1,5 @@
 """Hostile bytes: whatever arrives is answered, the gate goes on, and what the door refused leaves no trace."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.property.rig import (
     open_gate,
     replay_fresh,
     request,
+    scratch,
 )
 from tests.property.wire import FIRST_PRICES
 from tidegate.gate import Gate, Request
@@ -53,7 +53,7 @@ def seed() -> list[Request]:
 @contextmanager
 def seeded() -> Iterator[tuple[Gate, Path]]:
     """Open a gate in the middle of a day, and in the end open it again: what it journaled can be replayed."""
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch() as folder:
         path = Path(folder) / "journal.db"
         gate = open_gate(path)
         gate.process(seed())

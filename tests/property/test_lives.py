@@ -21,6 +21,7 @@ STEPS = 150
 TestGate = GateMachine.TestCase
 
 _SIZES = ("lots", "held", "half", "left", "flip", "large", "large", "large", "full", "full", "odd")
+_WAYS_OUT = ("half", "left", "held")
 _TRADE = orders_pb2.EXECUTION_TYPE_TRADE
 
 
@@ -34,6 +35,7 @@ class Day:
         self.machine.first_bar(symbols=list(SYMBOLS))
         self.steps: list[tuple[int, Callable[[], None]]] = [
             (30, self.submit),
+            (8, self.leave),
             (30, self.execute),
             (8, self.move),
             (6, lambda: self.machine.settle_and_complete(number=self.number())),
@@ -41,7 +43,7 @@ class Day:
             (6, self.transfer),
             (4, lambda: self.machine.cancel(number=self.number())),
             (4, self.claim),
-            (3, self.operate),
+            (4, self.operate),
             (3, lambda: self.machine.retry(number=self.number())),
             (3, lambda: self.machine.execute_again(number=self.number())),
             (3, self.machine.reopen),
@@ -60,11 +62,21 @@ class Day:
 
     def submit(self) -> None:
         pick = self.random.choice
+        self.order(pick([*STRATEGIES * 10, "ghost"]), pick([*SYMBOLS * 10, "GONE"]), pick(_SIZES))
+
+    def leave(self) -> None:
+        """Order a way out of a position."""
+        held = [place for place, quantity in self.machine.rig.naive.held.items() if place[0] and quantity]
+        if held:
+            self.order(*self.random.choice(held), self.random.choice(_WAYS_OUT))
+
+    def order(self, strategy_id: str, symbol: str, size: str) -> None:
+        pick = self.random.choice
         draft = wire.OrderDraft(
-            strategy_id=pick([*STRATEGIES * 10, "ghost"]),
-            symbol=pick([*SYMBOLS * 10, "GONE"]),
+            strategy_id=strategy_id,
+            symbol=symbol,
             side=pick([common_pb2.SIDE_BUY, common_pb2.SIDE_SELL]),
-            size=pick(_SIZES),
+            size=size,
             lots=self.random.randint(1, 300),
             limit=pick([None, None, *wire.LIMIT_FACTORS]),
             reduce_only=self.random.random() < 1 / 20,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tidegate.numbers import ZERO
+from tidegate.numbers import ZERO, plain
 from tidegate.reasons import Reason
 from tidegate.risk.book import SUSPENSE, Book
 from tidegate.risk.checks.concentration import Concentration
@@ -28,7 +28,7 @@ def follow(draft: Draft, event: journal_pb2.Event) -> None:
     book = draft.book
     if body in _ALL_SYMBOLS:
         symbols = _held(book)
-        strategy_ids = []
+        strategy_ids = list(book.terms)
     elif body == "execution_booked":
         booked = event.execution_booked
         # A fill moves the equity that every instrument is measured by; any report may end its own one's breach.
@@ -66,8 +66,24 @@ def _states(
         found = concentration.assess(symbol, exposure, book.equity) if exposure else None
         yield Reason.CONCENTRATION, instrument_scope(symbol), found
     for strategy_id in strategy_ids:
-        if strategy_id != SUSPENSE and not book.terms[strategy_id].is_margin:
+        if strategy_id == SUSPENSE:
+            continue
+        if book.terms[strategy_id].is_margin:
+            yield Reason.CAPITAL, strategy_scope(strategy_id), _margin_state(book, strategy_id)
+        else:
             yield Reason.CASH_NEGATIVE, strategy_scope(strategy_id), _cash_state(book, strategy_id)
+
+
+def _margin_state(book: Book, strategy_id: str) -> Violation | None:
+    ledger, multiple = book.strategies[strategy_id].ledger, book.terms[strategy_id].max_leverage
+    exposure, limit = ledger.gross_exposure, multiple * ledger.equity
+    if not exposure or exposure <= limit:
+        return None
+    text = (
+        f"gross exposure {money(exposure)} of {strategy_id} is over {plain(multiple)} times its equity, {money(limit)}"
+    )
+    scope = strategy_scope(strategy_id)
+    return Violation(Reason.CAPITAL, common_pb2.ACTION_REJECT, text, scope, limit=limit, actual=exposure)
 
 
 def _cash_state(book: Book, strategy_id: str) -> Violation | None:

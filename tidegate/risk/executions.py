@@ -1,5 +1,7 @@
 """Deciding on executions: what the broker did is booked, whatever the state; what is odd about it is alerted."""
 
+from decimal import Decimal
+
 from tidegate.errors import RefusedError
 from tidegate.numbers import plain
 from tidegate.orders import Order, sign_of
@@ -20,8 +22,9 @@ def read_execution(execution: orders_pb2.Execution, field: str, *, is_known: boo
     if execution.execution_type not in _TYPES:
         text = f"{field}.execution_type is not one that the gate knows"
         raise RefusedError(Reason.EXECUTION_TYPE_INVALID, text, field=f"{field}.execution_type")
-    if execution.order_id:
-        door.identifier(execution.order_id, f"{field}.order_id")
+    for name in ("order_id", "symbol"):
+        if text := getattr(execution, name):
+            door.identifier(text, f"{field}.{name}")
     door.amount(execution.fee, f"{field}.fee", positive=False)
     door.words(execution.text, f"{field}.text", required=False)
     if execution.HasField("time"):
@@ -117,9 +120,7 @@ def _facts(execution: orders_pb2.Execution) -> tuple[object, ...]:
     return (
         execution.execution_type,
         execution.order_id,
-        execution.last_quantity,
-        execution.last_price,
-        execution.fee,
+        *(Decimal(text or 0) for text in (execution.last_quantity, execution.last_price, execution.fee)),
         execution.symbol,
         execution.side,
     )

@@ -1,8 +1,8 @@
 """Deciding on orders: submit, cancel, claim."""
 
 from tidegate.errors import RefusedError
-from tidegate.numbers import plain
-from tidegate.orders import sign_of
+from tidegate.numbers import ZERO, plain
+from tidegate.orders import Order, sign_of
 from tidegate.reasons import Reason
 from tidegate.risk import door
 from tidegate.risk.draft import Draft, order_key
@@ -70,8 +70,8 @@ def claim_order(draft: Draft, command: journal_pb2.OrderClaimed) -> orders_pb2.C
         reason = Reason.ORDER_CLAIMED
     elif order.cancel_requested:
         reason = Reason.ORDER_PENDING_CANCEL
-    elif _is_halted(draft, order.request):
-        reason = Reason.TRADING_HALTED
+    elif (halted := _halted(draft, order)) is not None:
+        reason = halted
     else:
         claimed = journal_pb2.OrderClaimed(
             order_id=command.order_id, adapter=command.adapter, strategy_id=order.request.strategy_id
@@ -138,9 +138,17 @@ def _check(
     return proposal, violations
 
 
-def _is_halted(draft: Draft, request: orders_pb2.NewOrder) -> bool:
-    halt = draft.book.halt_over(request.strategy_id, request.symbol)
-    return halt is not None and halt.level == common_pb2.HALT_LEVEL_HALTED
+def _halted(draft: Draft, order: Order) -> Reason | None:
+    """Say why a halt that came after the order was accepted keeps it from being sent."""
+    halt = draft.book.halt_over(order.request.strategy_id, order.request.symbol)
+    if halt is None:
+        return None
+    if halt.level == common_pb2.HALT_LEVEL_HALTED:
+        return Reason.TRADING_HALTED
+    position = draft.book.strategies[order.request.strategy_id].ledger.positions[order.request.symbol]
+    left, held = order.leaves_quantity * order.sign, position.quantity
+    reduces = left * held < ZERO and abs(left) <= abs(held)
+    return None if reduces else Reason.REDUCE_ONLY
 
 
 def _missing(draft: Draft, request: orders_pb2.NewOrder) -> Violation | None:

@@ -10,8 +10,10 @@ from tidegate.v1 import admin_pb2, common_pb2
 
 
 def invested(open_desk: OpenDesk, **limits: str) -> Desk:
-    """Hold 1,000 A at 100 in a portfolio of 100,000."""
-    desk = open_desk(configuration(**limits))
+    """Hold 1,000 A at 100 in a portfolio of 100,000; no strategy's own leverage is in the way."""
+    configured = configuration(**limits)
+    configured.strategies[1].max_leverage = "10"
+    desk = open_desk(configured)
     desk.bar(1, A="100", B="50")
     desk.hold("cash", "400", "100")
     desk.hold("margin", "600", "100")
@@ -122,13 +124,30 @@ def test_a_cash_strategy_below_zero_is_recorded_until_a_transfer_mends_it(desk: 
     assert ({}, 1) == (desk.book.breaches, len(desk.events("limit_restored")))
 
 
+def test_a_margin_strategy_over_its_own_leverage_is_recorded_until_the_price_is_back(desk: Desk) -> None:
+    """Pins that a price can breach a strategy's own limit, with the event that did it as the cause."""
+    desk.bar(11, A="100")
+    desk.hold("margin", "600", "100")
+    desk.bar(12, A="100")
+    assert {} == desk.book.breaches
+    desk.bar(13, A="99.99")
+    breach = desk.events("limit_breached")[0]
+    assert ("CAPITAL", strategy_scope("margin")) == (
+        breach.limit_breached.violation.reason_code,
+        breach.limit_breached.violation.scope,
+    )
+    assert breach.sequence - 1 == breach.limit_breached.cause_sequence
+    desk.bar(14, A="100")
+    assert {} == desk.book.breaches
+
+
 def test_the_breach_of_a_closed_position_ends_with_it_even_at_equity_below_zero(open_desk: OpenDesk) -> None:
     """Pins that no breach of an instrument that nobody holds stands for ever."""
     desk = open_desk(configuration(max_concentration="1"))
     desk.bar(1, A="100", B="50")
     desk.hold("margin", "-500", "100")
     desk.bar(2, A="301", B="50")
-    assert ["CONCENTRATION"] == [reason for reason, _ in desk.book.breaches]
+    assert {"CONCENTRATION", "CAPITAL"} == {reason for reason, _ in desk.book.breaches}
     desk.fill(desk.buy("margin", "500").order_id, "500", "301")
     assert {} == desk.book.breaches
 
