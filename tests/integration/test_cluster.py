@@ -14,9 +14,11 @@ import ray
 from ray.exceptions import RayActorError
 
 from actors.names import ALLOCATOR, NAMESPACE, RISK_MANAGER, strategy_name
+from gateway.client import new_order
 from tests.integration.desk import Desk, events_of, open_desk, write_portfolio
+from tidegate.journal.sqlite import SqliteJournal
 from tidegate.reasons import Reason
-from tidegate.v1 import journal_pb2, portfolio_pb2
+from tidegate.v1 import common_pb2, journal_pb2, portfolio_pb2
 
 pytestmark = [pytest.mark.usefixtures("ray_cluster"), pytest.mark.timeout(300)]
 
@@ -163,6 +165,22 @@ def test_a_strategy_whose_process_dies_is_forgiven_once(tmp_path: Path, *, lives
         strategies = desk.strategies()
     assert paused is strategies["ill"].paused
     assert not strategies["calm"].paused
+
+
+def test_a_risk_manager_that_cannot_commit_ends_and_comes_back_from_the_journal(tmp_path: Path) -> None:
+    """A newer writer fences it: nothing is answered from memory, and a retry gets the next process's decision."""
+    with open_desk(write_portfolio(tmp_path)) as desk:
+        desk.replay(0, 3)
+        before = process_id(RISK_MANAGER)
+        SqliteJournal(desk.journal).close()
+        order = new_order(strategy_id="two", client_order_id="x", symbol="FLAT", side=common_pb2.SIDE_BUY, quantity="1")
+        decision = desk.client.submit_order(order)
+        assert before != process_id(RISK_MANAGER)
+        assert decision == desk.client.submit_order(order)
+        desk.replay(3, 6)
+        journal = desk.journal
+    decided = [e for e in events_of(journal) if e.order_decided.order.client_order_id == "x"]
+    assert [decision] == [event.order_decided.decision for event in decided]
 
 
 def test_another_process_of_the_cluster_finds_the_risk_manager(tmp_path: Path) -> None:
