@@ -33,6 +33,7 @@ class Trend(Strategy):
 
     def on_bar(self, bar: Bar, context: Context) -> None:
         """Look at each instrument by itself."""
+        cash = context.cash
         for symbol, close in bar.closes.items():
             pair = self.averages.setdefault(symbol, (Average(self.fast), Average(self.slow)))
             fast, slow = (average.update(close) for average in pair)
@@ -42,4 +43,6 @@ class Trend(Strategy):
                 context.move_to(symbol, Decimal(0))
             elif fast > slow and not context.expected_position(symbol):
                 budget = context.equity / len(context.symbols) * Decimal("0.95")
-                context.move_to(symbol, budget / close)
+                if budget <= cash:
+                    context.move_to(symbol, budget / close)
+                    cash -= budget
