@@ -104,6 +104,9 @@ class PortfolioAllocator:
             for order in result.orders:
                 request.orders.add().ParseFromString(order)
         (completed,) = await self._port.execute([Request("CompleteBar", request.SerializeToString())])
+        for decision in actors_pb2.CompleteBarResponse.FromString(completed.body).decisions:
+            if not decision.sequence:
+                self._log.error("order_malformed", bar=update.bar.sequence, reason=decision.reason)
         if completed.reason:
             self._log.error("bar_not_completed", bar=update.bar.sequence, reason=completed.reason, text=completed.text)
             await asyncio.sleep(_RETRY_PAUSE_S)
@@ -140,7 +143,11 @@ class PortfolioAllocator:
         result: BarResult = await asyncio.wait_for(actor.run_bar.remote(body), deadline_s)
         if not result.is_behind:
             return result
-        result = await asyncio.wait_for(self._catch_up(spec, actor, result.sequence, up_to), RECOVERY_DEADLINE_S)
+        try:
+            result = await asyncio.wait_for(self._catch_up(spec, actor, result.sequence, up_to), RECOVERY_DEADLINE_S)
+        except TimeoutError:
+            text = f"it did not live through its history within {RECOVERY_DEADLINE_S:g} s"
+            return BarResult(result.sequence, fault=Reason.STRATEGY_FAILED, text=text)
         if result.fault is not None:
             return result
         result = await asyncio.wait_for(actor.run_bar.remote(body), deadline_s)

@@ -64,7 +64,8 @@ def start(settings: ClusterSettings) -> int:
             ray.get(gateway.start.remote())
     except RayTaskError as error:
         stop([spec.strategy_id for spec in settings.strategies])
-        raise TidegateError(str(error.cause).splitlines()[0]) from error
+        text = str(error.cause).splitlines()
+        raise TidegateError(text[0] if text else type(error.cause).__name__) from error
     return count
 
 

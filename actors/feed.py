@@ -23,6 +23,8 @@ class Feed:
         self._topics: dict[str, deque[Publication]] = {}
         self._dropped: dict[str, int] = {}
         self._changed = asyncio.Event()
+        # The journal's head when this feed began: what came before was never in its memory.
+        self.floor = 0
 
     def publish(self, publications: Sequence[Publication]) -> None:
         """Add what a batch that changed something publishes, and wake everybody who waits."""
@@ -57,7 +59,7 @@ class Feed:
             return []
 
     def _after(self, topic: str, after: int) -> list[Publication]:
-        if after < self._dropped.get(topic, 0):
+        if after < max(self.floor, self._dropped.get(topic, 0)):
             text = f"{topic}: what followed event {after} is no longer in memory"
             raise FellBehindError(text)
         ring = self._topics.get(topic, ())

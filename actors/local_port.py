@@ -50,6 +50,7 @@ class LocalPort:
 
         gate, count = await asyncio.to_thread(read)
         self._gate = gate
+        self._feed.floor = count
         self._engine = EngineThread(gate, self._feed.publish, self._on_failures, self._on_fatal)
         self._engine.start()
         return count

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.logs import open_log
+from tidegate.errors import ConfigurationError
 from tidegate.imports import load
 from tidegate.reasons import Reason
 from tidegate.strategy import Strategy
@@ -75,12 +76,21 @@ class StrategyActor:
         self._runner: StrategyRunner | None = None
 
     def start(self) -> int:
-        """Build the strategy if it is not there yet; return the journal's place that it has seen up to."""
+        """
+        Build the strategy if it is not there yet; return the journal's place that it has seen up to.
+
+        Raises:
+            ConfigurationError: the user's class cannot be imported or built, or its ``on_start`` raises.
+        """
         if self._runner is None:
             spec = self._spec
-            strategy = load_strategy(spec.code, spec.parameters, spec.folder)
             configuration = journal_pb2.PortfolioConfigured.FromString(spec.configuration)
-            self._runner = StrategyRunner(spec.strategy_id, strategy, configuration, route=spec.route)
+            try:
+                strategy = load_strategy(spec.code, spec.parameters, spec.folder)
+                self._runner = StrategyRunner(spec.strategy_id, strategy, configuration, route=spec.route)
+            except Exception as error:
+                message = f"strategy {spec.strategy_id} cannot start: {_one_line(error)}"
+                raise ConfigurationError(message) from error
         return self._runner.sequence
 
     def process_id(self) -> int:

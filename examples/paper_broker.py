@@ -13,6 +13,7 @@ import random
 import sys
 import threading
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
+from typing import TypeVar
 
 import grpc
 
@@ -23,6 +24,16 @@ from tidegate.v1 import common_pb2, market_data_pb2, orders_pb2
 BASIS_POINTS = Decimal(10_000)
 PRICE_DIGITS = Decimal("0.0001")
 FEE_DIGITS = Decimal("0.01")
+# At most so many entries go into one call.
+BATCH = 1_000
+# Reasons to watch again; every other refusal is a mistake that repeating does not mend.
+AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DEADLINE_EXCEEDED)
+FOR_ONE_BAR = {
+    common_pb2.TIME_IN_FORCE_UNSPECIFIED: orders_pb2.EXECUTION_TYPE_EXPIRED,
+    common_pb2.TIME_IN_FORCE_DAY: orders_pb2.EXECUTION_TYPE_EXPIRED,
+    common_pb2.TIME_IN_FORCE_IOC: orders_pb2.EXECUTION_TYPE_CANCELED,
+    common_pb2.TIME_IN_FORCE_FOK: orders_pb2.EXECUTION_TYPE_CANCELED,
+}
 
 
 class PaperBroker:
@@ -57,13 +68,16 @@ class PaperBroker:
         executions = []
         for order in sorted(self.working.values(), key=lambda order: int(order.order_id)):
             close = closes.get(order.order.symbol)
-            if close is None or self._lot(f"delay {at}", order) < self.options.delay:
+            if close is None:
                 continue
-            execution = self._trade(order, close, bar)
-            if execution is not None:
-                executions.append(execution)
-                if self._lot(f"duplicate {at}", order) < self.options.duplicate:
+            if self._lot(f"delay {at}", order) >= self.options.delay:
+                execution = self._trade(order, close, bar)
+                executions += [execution] if execution is not None else []
+                if execution is not None and self._lot(f"duplicate {at}", order) < self.options.duplicate:
                     executions.append(execution)
+            if order.order_id in self.working and order.order.time_in_force in FOR_ONE_BAR:
+                del self.working[order.order_id]
+                executions.append(self._execution(order, FOR_ONE_BAR[order.order.time_in_force], "end"))
         return executions
 
     def _trade(
@@ -78,7 +92,8 @@ class PaperBroker:
                 return None
             price = min(price, limit) if buys else max(price, limit)
         quantity = left = Decimal(order.leaves_quantity)
-        if self._lot(f"partial {at}", order) < self.options.partial and left > 1:
+        whole = order.order.time_in_force == common_pb2.TIME_IN_FORCE_FOK
+        if not whole and self._lot(f"partial {at}", order) < self.options.partial and left > 1:
             quantity = (left / 2).to_integral_value(rounding=ROUND_DOWN)
         order.leaves_quantity = plain(left - quantity)
         if quantity == left:
@@ -122,6 +137,9 @@ class Adapter:
                     group.create_task(self.watch_orders())
                     group.create_task(self.watch_bars())
             except* grpc.aio.AioRpcError as errors:
+                for error in errors.exceptions:
+                    if not isinstance(error, grpc.aio.AioRpcError) or error.code() not in AWAY:
+                        raise
                 print(f"gateway away: {errors.exceptions[0]}", file=sys.stderr)
                 await asyncio.sleep(0.2)
 
@@ -152,8 +170,8 @@ class Adapter:
         """Do what one message asks for."""
         sends = {entry.send.order_id: entry.send for entry in message.instructions if entry.HasField("send")}
         executions = []
-        if sends:
-            claim = orders_pb2.ClaimOrdersRequest(adapter=self.name, order_ids=sends)
+        for order_ids in _batches(list(sends)):
+            claim = orders_pb2.ClaimOrdersRequest(adapter=self.name, order_ids=order_ids)
             claims = (await self.client.orders.ClaimOrders(claim)).claims
             # One claimed before a restart and never reported: this broker would know it, and does not.
             taken = [sends[c.order_id] for c in claims if c.outcome != orders_pb2.CLAIM_OUTCOME_REFUSED]
@@ -173,11 +191,22 @@ class Adapter:
                 self.bar_came.notify_all()
 
     async def report(self, executions: list[orders_pb2.Execution], bar_sequence: int = 0) -> None:
-        """Tell the gate what happened."""
+        """Tell the gate what happened; the bar is dealt with when the last part is told."""
+        *parts, last = _batches(executions) or [[]]
+        for part in parts:
+            request = orders_pb2.ReportExecutionsRequest(account=self.account, adapter=self.name, executions=part)
+            await self.client.orders.ReportExecutions(request)
         request = orders_pb2.ReportExecutionsRequest(
-            account=self.account, adapter=self.name, executions=executions, bar_sequence=bar_sequence
+            account=self.account, adapter=self.name, executions=last, bar_sequence=bar_sequence
         )
         await self.client.orders.ReportExecutions(request)
+
+
+T = TypeVar("T")
+
+
+def _batches(entries: list[T]) -> list[list[T]]:
+    return [entries[start : start + BATCH] for start in range(0, len(entries), BATCH)]
 
 
 async def main(options: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ import ipaddress
 from tidegate.errors import ConfigurationError
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
+_PORT_MAX = 65_535
 
 
 def require_loopback(address: str) -> str:
@@ -15,8 +16,8 @@ def require_loopback(address: str) -> str:
         ConfigurationError: it is not ``host:port``, or others could reach it.
     """
     host, _, port = address.rpartition(":")
-    if not host or not port.isascii() or not port.isdigit():
-        message = f"{address} is not host:port"
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) <= _PORT_MAX:
+        message = f"{address} is not host:port, with a port from 1 to {_PORT_MAX}"
         raise ConfigurationError(message)
     bare = host.strip("[]")
     try:

@@ -52,7 +52,7 @@ def run(  # noqa: PLR0913 -- each is an option of the command
         begin=_day(begin),
         end=_day(end),
     )
-    console = Console()
+    console = Console(markup=False)
     try:
         run(options, console)
     except TidegateError as error:
@@ -68,8 +68,9 @@ def status(address: Address = DEFAULT_ADDRESS) -> None:
     """Show the portfolio, its strategies, its limits and its halts."""
     with Client(address, timeout_s=_CALL_TIMEOUT_S) as client:
         try:
-            show_portfolio(client, Console())
-            show_risk(client, Console())
+            console = Console(markup=False)
+            show_portfolio(client, console)
+            show_risk(client, console)
         except grpc.RpcError as error:
             _fail_call(error, address)
 
@@ -91,7 +92,7 @@ def halt(
         scope = common_pb2.Scope(kind=common_pb2.SCOPE_KIND_STRATEGY, name=strategy)
     elif instrument:
         scope = common_pb2.Scope(kind=common_pb2.SCOPE_KIND_INSTRUMENT, name=instrument)
-    request = admin_pb2.HaltRequest(scope=scope, operator=operator or getpass.getuser(), reason=reason)
+    request = admin_pb2.HaltRequest(scope=scope, operator=operator or _user(), reason=reason)
     with Client(address, timeout_s=_CALL_TIMEOUT_S) as client:
         try:
             response = client.admin.Halt(request)
@@ -135,6 +136,7 @@ def submit(  # noqa: PLR0913 -- each is an option of the command
         try:
             decision = client.submit_order(order)
         except grpc.RpcError as error:
+            typer.echo(f"order {order.client_order_id}", err=True)  # to ask again with the same id
             _fail_call(error, address)
     action = common_pb2.Action.Name(decision.action).removeprefix("ACTION_")
     reason = f": {decision.reason_code}: {decision.reason}" if decision.reason_code else ""
@@ -180,6 +182,13 @@ def _order_line(order: orders_pb2.Order) -> str:
     return f"{ask.client_order_id} {side} {ask.quantity} {ask.symbol}: {state}, {filled}, {order.leaves_quantity} left"
 
 
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"  # a container without a passwd entry must be able to halt too
+
+
 def _day(moment: datetime | None) -> date | None:
     return moment.date() if moment is not None else None
 
@@ -194,5 +203,5 @@ def _fail_call(error: grpc.RpcError, address: str) -> NoReturn:
     if refusal.reason:
         _fail(f"{refusal.reason}: {refusal.text}")
     if refusal.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
-        _fail(f"no gateway answers at {address}")
+        _fail(f"no gateway answers at {address}; what was asked may or may not have happened")
     _fail(f"{refusal.code.name}: {refusal.text}")

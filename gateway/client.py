@@ -1,9 +1,10 @@
 """
 The client SDK: every service of the gateway, synchronous or asyncio.
 
-A call that finds the gateway away is repeated, with the same ids, until its time is up: ``client_order_id``,
-``execution_id``, ``transfer_id`` and a bar's time make that safe, for the gateway gives the first answer again. An
-error after the last attempt means "unknown", not "no": ask again with the same id.
+A call waits for the gateway to be there. One that finds the RiskManager away is repeated by gRPC, up to five times
+within about three seconds, with the same ids: ``client_order_id``, ``execution_id``, ``transfer_id`` and a bar's time
+make that safe, for the gateway gives the first answer again. ``ResetHalt`` has no id and is never repeated. An error
+after the last attempt means "unknown", not "no": ask again with the same id.
 """
 
 import json
@@ -23,6 +24,8 @@ from tidegate.v1.risk_pb2_grpc import RiskServiceStub
 
 TIMEOUT_S = 30.0
 _ENDLESS = ("AwaitBar",)
+# Repeated after a lost reply, it could lift another halt than the one that its operator saw.
+_ONCE = ("ResetHalt",)
 _RETRY = {
     "maxAttempts": 5,
     "initialBackoff": "0.2s",
@@ -129,16 +132,16 @@ class AsyncClient:
 
 def _options(timeout_s: float) -> list[tuple[str, Any]]:
     """Let gRPC itself wait for the gateway and repeat what found it away."""
-    names = [{"service": service.full_name} for service in services()]
-    endless = [
-        {"service": method.path.split("/")[1], "method": method.name}
-        for method in methods()
-        if method.is_stream or method.name in _ENDLESS
-    ]
+    all_of = [{"service": service.full_name} for service in services()]
+    each = [({"service": method.path.split("/")[1], "method": method.name}, method) for method in methods()]
+    endless = [name for name, method in each if method.is_stream or method.name in _ENDLESS]
+    once = [name for name, method in each if method.name in _ONCE]
+    timeout = f"{timeout_s:g}s"
     config = {
         "methodConfig": [
-            {"name": names, "waitForReady": True, "timeout": f"{timeout_s:g}s", "retryPolicy": _RETRY},
+            {"name": all_of, "waitForReady": True, "timeout": timeout, "retryPolicy": _RETRY},
             {"name": endless, "waitForReady": True, "retryPolicy": _RETRY},
+            {"name": once, "waitForReady": True, "timeout": timeout},
         ]
     }
     return [

@@ -3,9 +3,13 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+import grpc
+
 from gateway.client import Client
 from gateway.prices import Session
+from gateway.status import refusal_of
 from tidegate.portfolio_file import OperatorSection
+from tidegate.reasons import Reason
 from tidegate.times import to_ns
 from tidegate.v1 import admin_pb2, common_pb2, market_data_pb2, portfolio_pb2
 
@@ -67,4 +71,10 @@ class Replay:
             reason=operator.reason,
             high_water_mark=_CHOICES[operator.high_water_mark],
         )
-        self._client.admin.ResetHalt(request)
+        try:
+            self._client.admin.ResetHalt(request)
+        except grpc.RpcError as error:
+            refusal = refusal_of(error)
+            # Refused while it would halt again, or unknown: the next bar says whether it is still halted.
+            if refusal.reason != Reason.RESET_WOULD_HALT_AGAIN and refusal.code != grpc.StatusCode.UNAVAILABLE:
+                raise

@@ -1,16 +1,17 @@
 """``tidegate run``: everything started, a replay through it if there is one, then service until Ctrl-C."""
 
+import fcntl
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -26,8 +27,8 @@ from gateway.replay import Progress as BarProgress
 from gateway.replay import Replay
 from gateway.server import open_gateway
 from gateway.tables import show_portfolio
-from tidegate.errors import ConfigurationError
-from tidegate.portfolio_file import PortfolioFile, read_portfolio_file
+from tidegate.errors import TidegateError
+from tidegate.portfolio_file import PortfolioFile, Problem, read_portfolio_file
 from tidegate.times import to_datetime
 
 _PLAIN_PROGRESS_PERIOD_S = 10.0
@@ -58,16 +59,18 @@ def run(options: RunOptions, console: Console) -> None:
         TidegateError: something cannot start; what had started is stopped.
         KeyboardInterrupt: it was asked to end, by Ctrl-C or SIGTERM.
     """
-    portfolio = read_portfolio_file(options.portfolio)
     address = require_loopback(options.address)
+    portfolio = read_portfolio_file(
+        options.portfolio, partial(_check_strategies, folder=options.portfolio.parent.resolve())
+    )
     specs = strategy_specs(portfolio, options)
-    _check_strategies(specs, options.portfolio)
     prices = _prices(portfolio, options)
+    lock = _lock(options.journal)
     console.print("starting Ray and the actors", highlight=False)
     try:
         with _signals_deferred():
             cluster.start_ray()
-        with started(portfolio, specs, options) as events, Client(address) as client:
+        with started(portfolio, specs, options, _printer(console)) as events, Client(address) as client:
             console.print(f"journal {options.journal}: {events:,} events; logs in {_logs(options)}", highlight=False)
             if portfolio.replay is not None and prices is not None:
                 _replay(Replay(client, portfolio.replay.operator), prices, console)
@@ -78,14 +81,34 @@ def run(options: RunOptions, console: Console) -> None:
             _ignore_signals()
     finally:
         cluster.stop_ray()
+        lock.close()
+
+
+def _lock(journal: Path) -> IO[str]:
+    """
+    Keep a second run from the same journal: the two would fence each other in turn.
+
+    The lock is the process's own: it is gone with the process, however that ends.
+    """
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    lock = journal.with_name(f"{journal.name}.lock").open("w", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        message = f"{journal}: another run uses this journal; end it first, or choose another with --journal"
+        raise TidegateError(message) from error
+    return lock
 
 
 @contextmanager
-def started(portfolio: PortfolioFile, specs: list[StrategySpec], options: RunOptions) -> Iterator[int]:
+def started(
+    portfolio: PortfolioFile, specs: list[StrategySpec], options: RunOptions, say: Callable[[str], None]
+) -> Iterator[int]:
     """
     Start the actors and the adapters on the Ray that runs; stop them, adapters first, whatever happens meanwhile.
 
-    Yields the number of events that the journal held.
+    Yields the number of events that the journal held. ``say`` gets a line when an adapter died.
     """
     open_front_door = partial(open_gateway, address=options.address)
     settings = cluster.ClusterSettings(
@@ -101,7 +124,9 @@ def started(portfolio: PortfolioFile, specs: list[StrategySpec], options: RunOpt
     )
     _logs(options).mkdir(parents=True, exist_ok=True)
     folder = options.portfolio.parent.resolve()
-    adapters = AdapterProcesses(portfolio.adapters, folder=folder, address=options.address, logs=_logs(options))
+    adapters = AdapterProcesses(
+        portfolio.adapters, folder=folder, address=options.address, logs=_logs(options), say=say
+    )
     try:
         events = cluster.start(settings)
         adapters.start()
@@ -158,25 +183,28 @@ def strategy_specs(portfolio: PortfolioFile, options: RunOptions) -> list[Strate
     ]
 
 
-def _check_strategies(specs: list[StrategySpec], path: Path) -> None:
+def _check_strategies(portfolio: PortfolioFile, folder: Path) -> Iterator[Problem]:
     """Build each strategy once here, so that a wrong class is refused before anything starts."""
-    for spec in specs:
+    for index, section in enumerate(portfolio.strategies):
+        if section.code is None:
+            continue
         try:
-            load_strategy(spec.code, spec.parameters, spec.folder)
-        except Exception as error:
-            message = f"{path}: strategies: {spec.strategy_id}: cannot build {spec.code}: {error}"
-            raise ConfigurationError(message) from error
+            load_strategy(section.code, section.parameters, folder)
+        except Exception as error:  # noqa: BLE001 -- user code may raise anything; it becomes a line of the refusal
+            text = f"cannot build {section.code}: {type(error).__name__}: {error}"
+            yield Problem(("strategies", index, "class"), text)
 
 
 def _prices(portfolio: PortfolioFile, options: RunOptions) -> Prices | None:
     if portfolio.replay is None:
         return None
-    if portfolio.clock != "bars":
-        message = f"{options.portfolio}: clock: a replay needs the clock to be bars"
-        raise ConfigurationError(message)
     symbols = [section.symbol for section in portfolio.instruments]
     folder = options.portfolio.parent.resolve()
     return Prices(portfolio.replay.prices, symbols, folder=folder, begin=options.begin, end=options.end)
+
+
+def _printer(console: Console) -> Callable[[str], None]:
+    return partial(console.print, highlight=False, soft_wrap=True)
 
 
 def _logs(options: RunOptions) -> Path:

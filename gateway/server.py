@@ -125,7 +125,10 @@ class Gateway:
     async def _await_bar(self, body: bytes, context: _Context) -> bytes:
         left_s = context.time_remaining()
         timeout_s = _AWAIT_TIMEOUT_S if left_s is None else left_s
-        return await _answer(self._port.wait(Request("AwaitBar", body), timeout_s), context)
+        answer = await _answer(self._port.wait(Request("AwaitBar", body), timeout_s), context)
+        if not answer:
+            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the bar is not settled yet")
+        return answer
 
     async def _watch_orders(self, body: bytes, context: _Context) -> AsyncIterator[bytes]:
         """Begin with what is to be done now, then follow."""

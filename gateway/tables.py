@@ -93,4 +93,4 @@ def _percent(text: str) -> str:
     if not text:
         return "-"
     percent = Decimal(text) * 100
-    return f"{percent:,.2f}%" if abs(percent) < _WHOLE_PERCENT_FROM else f"{percent:,.0f}%"
+    return f"{percent:,.1f}%" if abs(percent) < _WHOLE_PERCENT_FROM else f"{percent:,.0f}%"

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Reset a halt: who, why, and what becomes of the high-water mark. A thin call of the client SDK."""
 
 import argparse
@@ -28,6 +29,8 @@ def parse_options() -> argparse.Namespace:
     options = parser.parse_args()
     if not (options.strategy or options.instrument or options.rebase_peak or options.keep_peak):
         parser.error("the portfolio's reset needs --rebase-peak or --keep-peak")
+    if (options.strategy or options.instrument) and (options.rebase_peak or options.keep_peak):
+        parser.error("only the portfolio has a high-water mark: --rebase-peak and --keep-peak go without a scope")
     return options
 
 

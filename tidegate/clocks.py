@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from google.protobuf.message import Message
 
-from tidegate.times import is_valid, to_ns
+from tidegate.times import NS_PER_S, is_valid, to_ns
 from tidegate.v1 import market_data_pb2
 
 # (command, newest time so far) -> time of the command, nanoseconds; it never goes back.
@@ -12,13 +12,19 @@ Clock = Callable[[Message, int], int]
 
 WALL = "wall"
 BARS = "bars"
+STEP_MAX_NS = 366 * 86_400 * NS_PER_S
 
 
 def bar_clock(command: Message, newest_ns: int) -> int:
-    """Let prices carry the time: a command happens at the newest bar's or price's time. For replays."""
+    """
+    Let prices carry the time: a command happens at the newest bar's or price's time. For replays.
+
+    A step of more than a year is not followed, but for the first: such a price is then refused as from the future.
+    """
     stamps = []
     if isinstance(command, market_data_pb2.PublishBarsRequest):
         stamps = [command.time]
     elif isinstance(command, market_data_pb2.PublishPricesRequest):
         stamps = [entry.time for entry in command.prices]
-    return max([newest_ns, *(to_ns(stamp) for stamp in stamps if is_valid(stamp))])
+    newest_stamp_ns = max([newest_ns, *(to_ns(stamp) for stamp in stamps if is_valid(stamp))])
+    return newest_stamp_ns if not newest_ns or newest_stamp_ns - newest_ns <= STEP_MAX_NS else newest_ns

@@ -82,8 +82,9 @@ class Gate:
 
         Raises:
             ConfigurationError: the journal was begun with another configuration.
-            JournalError: the journal cannot be folded.
+            JournalError: the journal's hash chain breaks, or it cannot be folded.
         """
+        self.journal.verify()
         try:
             for event in self.journal.read(0):
                 self.engine.apply(event)

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from tidegate.instruments import Instrument
 from tidegate.numbers import ZERO, plain, round_money
+from tidegate.orders import BUY, Order
 
 
 @dataclass(slots=True)
@@ -56,6 +57,7 @@ class Ledger:
     Cash and positions of one owner, with running sums, so that equity and exposure cost the same at any size.
 
     equity = cash + market_value = capital + realised + unrealised - fees, always and exactly.
+    reserved_loss: what equity loses at once if all working orders are filled at their limits.
     """
 
     currency: str
@@ -64,6 +66,7 @@ class Ledger:
     realised_pnl: Decimal = ZERO
     fees: Decimal = ZERO
     reserved_cash: Decimal = ZERO
+    reserved_loss: Decimal = ZERO
     market_value: Decimal = ZERO
     gross_exposure: Decimal = ZERO
     positions: dict[str, Position] = field(default_factory=dict)
@@ -103,21 +106,17 @@ class Ledger:
         self.market_value += position.quantity * step
         self.gross_exposure += position.worst_quantity * step
 
-    def reserve(
-        self, instrument: Instrument, quantity: Decimal, *, buy: bool, price: Decimal, mark: Decimal | None
-    ) -> None:
-        """
-        Count a quantity as working; a negative quantity releases it.
-
-        price: what a unit of a buy takes of the cash.
-        """
+    def reserve(self, instrument: Instrument, order: Order, quantity: Decimal, mark: Decimal | None) -> None:
+        """Count a quantity of an order as working; a negative quantity releases it."""
+        price = order.valuation_price
         position = self._position(instrument, price if mark is None else mark)
         before = position.worst_quantity
-        if buy:
+        if order.sign == BUY:
             position.working_buys += quantity
             self.reserved_cash += quantity * price * instrument.multiplier
         else:
             position.working_sells += quantity
+        self.reserved_loss += quantity * order.unit_loss * instrument.multiplier
         self.gross_exposure += (position.worst_quantity - before) * position.mark * position.multiplier
         self._forget_if_empty(instrument.symbol, position)
 
@@ -144,7 +143,8 @@ class Ledger:
 
     def digest(self) -> bytes:
         """Hash what the ledger holds, marks left out: equal digests mean equal ledgers."""
-        lines = [plain(n) for n in (self.cash, self.capital, self.realised_pnl, self.fees, self.reserved_cash)]
+        lines = [plain(n) for n in (self.cash, self.capital, self.realised_pnl, self.fees)]
+        lines += [plain(self.reserved_cash), plain(self.reserved_loss)]
         for symbol, position in sorted(self.positions.items()):
             figures = (position.quantity, position.cost, position.working_buys, position.working_sells)
             lines.append(" ".join([symbol, *map(plain, figures)]))

@@ -38,6 +38,7 @@ class Order:
     sign: int
     quantity: Decimal
     valuation_price: Decimal
+    unit_loss: Decimal = ZERO
     cumulative_quantity: Decimal = ZERO
     cumulative_value: Decimal = ZERO
     acknowledged: bool = False
@@ -54,6 +55,7 @@ class Order:
             sign=sign_of(decided.order.side),
             quantity=Decimal(decided.decision.approved_quantity),
             valuation_price=Decimal(decided.valuation_price),
+            unit_loss=Decimal(decided.unit_loss or 0),
         )
 
     @classmethod

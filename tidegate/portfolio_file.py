@@ -1,10 +1,10 @@
 """The portfolio file: read, checked whole, and refused with file, line and key before anything starts."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import ROUND_DOWN, Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -18,7 +18,16 @@ from tidegate.risk.terms import CASH, MARGIN
 from tidegate.times import NS_PER_S
 from tidegate.v1 import journal_pb2
 
-_Path = tuple[str | int, ...]
+Place = tuple[str | int, ...]
+
+
+class Problem(NamedTuple):
+    """What is wrong with a portfolio file, and where: the keys and numbers that lead to the place."""
+
+    place: Place
+    text: str
+
+
 _FLOAT = "tag:yaml.org,2002:float"
 # What YAML also calls a float, and is none here: .nan, .inf, 1:30.5.
 _NO_DECIMAL = re.compile(r"[^-+.0-9_eE]")
@@ -111,7 +120,7 @@ class OperatorSection(_Section):
     name: Name
     reset_after_bars: Annotated[int, Field(ge=1)]
     high_water_mark: Literal["rebase", "keep"] = "rebase"
-    reason: str = "scheduled review"
+    reason: Annotated[str, Field(min_length=1, max_length=500)] = "scheduled review"
 
 
 class ReplaySection(_Section):
@@ -136,7 +145,7 @@ class PortfolioFile(_Section):
     adapters: list[AdapterSection] = []
     replay: ReplaySection | None = None
 
-    def problems(self) -> Iterator[tuple[_Path, str]]:
+    def problems(self) -> Iterator[Problem]:
         """Find what no single key shows: sums, duplicates and names without a meaning, with their places."""
         yield from _duplicates("instruments", "symbol", [i.symbol for i in self.instruments])
         yield from _duplicates("strategies", "id", [s.id for s in self.strategies])
@@ -146,13 +155,15 @@ class PortfolioFile(_Section):
             total += strategy.allocation
             if total > ONE:
                 text = f"allocations add up to {plain(total * 100)}%, over 100%"
-                yield ("strategies", index, "allocation"), text
+                yield Problem(("strategies", index, "allocation"), text)
             if strategy.route is not None and strategy.route not in adapters:
-                yield ("strategies", index, "route"), f"no adapter is called {strategy.route}"
+                yield Problem(("strategies", index, "route"), f"no adapter is called {strategy.route}")
         for index, instrument in enumerate(self.instruments):
             if instrument.currency not in (None, self.currency):
                 text = f"only {self.currency}, the portfolio's currency, can be traded"
-                yield ("instruments", index, "currency"), text
+                yield Problem(("instruments", index, "currency"), text)
+        if self.replay is not None and self.clock != "bars":
+            yield Problem(("clock",), "a replay needs the clock to be bars")
 
     def to_wire(self) -> journal_pb2.PortfolioConfigured:
         """Write what the journal has to know: everything that decides, nothing that only runs."""
@@ -183,9 +194,11 @@ class PortfolioFile(_Section):
         )
 
 
-def read_portfolio_file(path: Path) -> PortfolioFile:
+def read_portfolio_file(
+    path: Path, check: Callable[[PortfolioFile], Iterable[Problem]] = lambda _portfolio: ()
+) -> PortfolioFile:
     """
-    Read and check a portfolio file.
+    Read and check a portfolio file; ``check`` may find more that is wrong with it.
 
     Raises:
         ConfigurationError: one line a problem, each with file, line and key.
@@ -199,18 +212,21 @@ def read_portfolio_file(path: Path) -> PortfolioFile:
         mark = getattr(error, "problem_mark", None)
         message = f"{path}:{mark.line + 1 if mark else 1}: {getattr(error, 'problem', None) or error}"
         raise ConfigurationError(message) from error
-    lines: dict[_Path, int] = {(): 1}
-    problems = list(_index(root, (), lines)) if root is not None else [((), "the file is empty")]
+    lines: dict[Place, int] = {(): 1}
+    try:
+        problems = list(_index(root, (), lines)) if root is not None else [Problem((), "the file is empty")]
+    except RecursionError:
+        problems = [Problem((), "an anchor refers to itself")]
     if not problems and root is not None:
         try:
             loader = _Loader("")
             portfolio = PortfolioFile.model_validate(loader.construct_document(root))
         except ValidationError as error:
-            problems = [(tuple(e["loc"]), e["msg"].removeprefix("Value error, ")) for e in error.errors()]
+            problems = [Problem(tuple(e["loc"]), e["msg"].removeprefix("Value error, ")) for e in error.errors()]
         except (yaml.YAMLError, InvalidOperation) as error:
-            problems = [((), f"{getattr(error, 'problem', None) or 'a number that is none'}")]
+            problems = [Problem((), f"{getattr(error, 'problem', None) or 'a number that is none'}")]
         else:
-            problems = list(portfolio.problems())
+            problems = list(portfolio.problems()) or list(check(portfolio))
             if not problems:
                 return portfolio
     message = "\n".join(f"{path}:{_line(place, lines)}: {_key(place)}{text}" for place, text in problems)
@@ -228,7 +244,7 @@ def _decimal(_loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Decimal:
 _Loader.add_constructor(_FLOAT, _decimal)
 
 
-def _index(node: yaml.Node, place: _Path, lines: dict[_Path, int]) -> Iterator[tuple[_Path, str]]:
+def _index(node: yaml.Node, place: Place, lines: dict[Place, int]) -> Iterator[Problem]:
     """Note on which line each key stands; find keys that stand twice, which YAML itself lets pass."""
     lines.setdefault(place, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
@@ -236,30 +252,30 @@ def _index(node: yaml.Node, place: _Path, lines: dict[_Path, int]) -> Iterator[t
             below = (*place, str(key.value))
             if below in lines:
                 lines[below] = key.start_mark.line + 1
-                yield below, "the key stands twice"
+                yield Problem(below, "the key stands twice")
             lines[below] = key.start_mark.line + 1
             yield from _index(value, below, lines)
     elif isinstance(node, yaml.SequenceNode):
         for number, value in enumerate(node.value):
             yield from _index(value, (*place, number), lines)
     elif isinstance(node, yaml.ScalarNode) and node.tag == _FLOAT and _NO_DECIMAL.search(node.value):
-        yield place, f"{node.value} is not a decimal"
+        yield Problem(place, f"{node.value} is not a decimal")
 
 
-def _duplicates(section: str, key: str, names: list[str]) -> Iterator[tuple[_Path, str]]:
+def _duplicates(section: str, key: str, names: list[str]) -> Iterator[Problem]:
     seen: set[str] = set()
     for index, name in enumerate(names):
         if name in seen:
-            yield (section, index, key), f"{name} stands twice"
+            yield Problem((section, index, key), f"{name} stands twice")
         seen.add(name)
 
 
-def _line(place: _Path, lines: dict[_Path, int]) -> int:
+def _line(place: Place, lines: dict[Place, int]) -> int:
     """Find the line of a place, or of the nearest thing around it that the file does have."""
     while place not in lines:
         place = place[:-1]
     return lines[place]
 
 
-def _key(place: _Path) -> str:
+def _key(place: Place) -> str:
     return re.sub(r"\.(\d+)", r"[\1]", ".".join(map(str, place))) + ": " if place else ""

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     SCOPE_INVALID = "SCOPE_INVALID", "The scope's kind is unknown, or its name does not fit its kind."
     HALT_LEVEL_INVALID = "HALT_LEVEL_INVALID", "The level is neither REDUCE_ONLY nor HALTED."
     BATCH_TOO_LARGE = "BATCH_TOO_LARGE", "The batch has more entries than the method takes."
+    BAR_EMPTY = "BAR_EMPTY", "The bar has no prices."
     SYMBOL_REPEATED = "SYMBOL_REPEATED", "A bar names the same symbol twice."
     PAGE_TOKEN_INVALID = "PAGE_TOKEN_INVALID", "The page token is not one that the gate gave out."
 

@@ -7,7 +7,7 @@ from decimal import ROUND_DOWN, Decimal
 
 from tidegate.instruments import Instrument
 from tidegate.ledger import Ledger
-from tidegate.numbers import ZERO, plain
+from tidegate.numbers import ZERO, parse_positive, plain
 from tidegate.v1 import common_pb2, orders_pb2
 
 
@@ -73,11 +73,16 @@ class Context:
         return held.quantity + held.working_buys - held.working_sells if held is not None else ZERO
 
     def buy(self, symbol: str, quantity: Decimal, *, limit_price: Decimal | None = None) -> None:
-        """Ask to buy a positive quantity, at market or at a limit."""
+        """
+        Ask to buy a positive quantity, at market or at a limit.
+
+        Raises:
+            ValueError: the quantity or the price is not one that an order can carry.
+        """
         self._order(symbol, common_pb2.SIDE_BUY, quantity, limit_price)
 
     def sell(self, symbol: str, quantity: Decimal, *, limit_price: Decimal | None = None) -> None:
-        """Ask to sell a positive quantity, at market or at a limit."""
+        """Ask to sell a positive quantity, at market or at a limit; raises as ``buy`` does."""
         self._order(symbol, common_pb2.SIDE_SELL, quantity, limit_price)
 
     def move_to(self, symbol: str, quantity: Decimal) -> None:
@@ -91,6 +96,12 @@ class Context:
     def _order(
         self, symbol: str, side: common_pb2.Side.ValueType, quantity: Decimal, limit_price: Decimal | None
     ) -> None:
+        for name, number in (("quantity", quantity), ("limit_price", limit_price)):
+            if number is not None and parse_positive(format(number, "f")) is None:
+                text = (
+                    f"{name} {number} of {symbol}: an order takes positive decimals, at most 8 digits behind the point"
+                )
+                raise ValueError(text)
         order = orders_pb2.NewOrder(
             symbol=symbol,
             side=side,

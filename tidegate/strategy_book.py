@@ -8,7 +8,7 @@ from tidegate.errors import BookError
 from tidegate.instruments import Instrument
 from tidegate.ledger import Ledger
 from tidegate.numbers import ONE, ZERO
-from tidegate.orders import BUY, Order, is_accepted, sign_of
+from tidegate.orders import Order, is_accepted, sign_of
 from tidegate.v1 import journal_pb2, orders_pb2
 
 
@@ -89,13 +89,7 @@ class StrategyBook:
 
     def _reserve(self, order: Order, quantity: Decimal) -> None:
         symbol = order.request.symbol
-        self.ledger.reserve(
-            self._instrument(symbol),
-            quantity,
-            buy=order.sign == BUY,
-            price=order.valuation_price,
-            mark=self.marks.get(symbol),
-        )
+        self.ledger.reserve(self._instrument(symbol), order, quantity, self.marks.get(symbol))
 
     def _instrument(self, symbol: str) -> Instrument:
         known = self.instruments.get(symbol)

@@ -68,7 +68,7 @@ def open_desk(path: Path, *, apart: bool = False) -> Iterator[Desk]:
     source = portfolio.replay.prices if portfolio.replay is not None else ""
     sessions = list(Prices(source, symbols, folder=path.parent, begin=None, end=None).sessions())
     specs = strategy_specs(portfolio, options)
-    with started(portfolio, specs, options), Client(options.address, timeout_s=60) as client:
+    with started(portfolio, specs, options, print), Client(options.address, timeout_s=60) as client:
         yield Desk(client, portfolio, sessions, journal, path.parent / "logs")
 
 

@@ -65,7 +65,7 @@ class GateMachine(RuleBasedStateMachine):
         bars = [market_data_pb2.Bar(symbol=symbol, close=wire.FIRST_PRICES[symbol]) for symbol in symbols]
         self.send_bar(bars, 1)
 
-    @rule(factors=st.dictionaries(st.sampled_from(SYMBOLS), wire.FACTORS), step=st.integers(-1, 40))
+    @rule(factors=st.dictionaries(st.sampled_from(SYMBOLS), wire.FACTORS, min_size=1), step=st.integers(-1, 40))
     def publish_bar(self, factors: dict[str, Decimal], step: int) -> None:
         """Publish a bar of moderate or crashing moves; one that is not newer is refused."""
         bars = [market_data_pb2.Bar(symbol=s, close=wire.moved(self.rig.naive, s, f)) for s, f in factors.items()]

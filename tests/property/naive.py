@@ -32,6 +32,7 @@ class Accepted:
     request: orders_pb2.NewOrder
     quantity: Fraction
     unit_cost: Fraction
+    unit_loss: Fraction
     filled: Fraction = Fraction(0)
     ended: bool = False
     cancel_requested: bool = False
@@ -83,7 +84,8 @@ class Naive:
     def _fold_order_decided(self, decided: journal_pb2.OrderDecided) -> None:
         if decided.decision.order_id:
             quantity, cost = Fraction(decided.decision.approved_quantity), Fraction(decided.valuation_price)
-            self.orders[decided.decision.order_id] = Accepted(decided.order, quantity, cost)
+            loss = Fraction(decided.unit_loss or 0)
+            self.orders[decided.decision.order_id] = Accepted(decided.order, quantity, cost, loss)
 
     def _fold_cancel_requested(self, asked: journal_pb2.CancelRequested) -> None:
         order = self.orders[asked.order_id]
@@ -167,6 +169,10 @@ class Naive:
         mine = (o for o in self.orders.values() if o.request.strategy_id == owner and o.is_buy)
         return sum((o.leaves * o.unit_cost * self.multiplier(o.request.symbol) for o in mine), Fraction(0))
 
+    def reserved_loss(self, owner: str) -> Fraction:
+        mine = (o for o in self.orders.values() if o.request.strategy_id == owner)
+        return sum((o.leaves * o.unit_loss * self.multiplier(o.request.symbol) for o in mine), Fraction(0))
+
     def worst(self, owner: str, symbol: str) -> Fraction:
         held = self.held.get((owner, symbol), Fraction(0))
         buys, sells = (self.working(owner, symbol, buys=is_buy) for is_buy in (True, False))
@@ -202,9 +208,9 @@ class Naive:
 
     # What has to be.
 
-    def drawdown(self) -> common_pb2.Action.ValueType | None:
-        """Name what the fall below the peak asks for."""
-        limits, equity = self.configured.limits, self.equity()
+    def drawdown(self, loss: Fraction = Fraction(0)) -> common_pb2.Action.ValueType | None:
+        """Name what the fall below the peak, and a further loss, asks for."""
+        limits, equity = self.configured.limits, self.equity() - loss
         for share, action in (
             (limits.halt_drawdown, HALT),
             (limits.max_drawdown, REJECT),

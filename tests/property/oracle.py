@@ -37,6 +37,14 @@ def unit_cost(book: Naive, order: orders_pb2.NewOrder) -> Fraction:
     return mark
 
 
+def unit_loss(book: Naive, order: orders_pb2.NewOrder) -> Fraction:
+    """Say what a unit loses against the mark when it is filled at its limit."""
+    if not order.limit_price:
+        return Fraction(0)
+    gap = Fraction(order.limit_price) - book.marks[order.symbol]
+    return max(gap if order.side == common_pb2.SIDE_BUY else -gap, Fraction(0))
+
+
 def _missing(book: Naive, order: orders_pb2.NewOrder) -> str | None:
     if order.strategy_id not in book.terms:
         return Reason.STRATEGY_UNKNOWN
@@ -74,12 +82,15 @@ def _permission(book: Naive, order: orders_pb2.NewOrder, now_ns: int, *, reducin
 
 def _exposure(book: Naive, order: orders_pb2.NewOrder) -> Iterator[Finding]:
     """Add the order to the working ones, and add everything up again."""
-    limits, equity, owner = book.configured.limits, book.equity(), order.strategy_id
-    action = book.drawdown()
-    if action is not None:
-        yield Reason.DRAWDOWN, action
+    limits, owner = book.configured.limits, order.strategy_id
     free_cash = book.cash[owner] - book.reserved_cash(owner)
-    asked = Accepted(order, Fraction(order.quantity), unit_cost(book, order))
+    asked = Accepted(order, Fraction(order.quantity), unit_cost(book, order), unit_loss(book, order))
+    own_loss = asked.quantity * asked.unit_loss * book.multiplier(order.symbol)
+    loss = own_loss + sum(book.reserved_loss(one) for one in book.terms)
+    equity, own_equity = book.equity() - loss, book.equity_of(owner) - own_loss - book.reserved_loss(owner)
+    action = book.drawdown(loss)
+    if action is not None:
+        yield Reason.DRAWDOWN, REJECT if action == HALT != book.drawdown() else action
     book.orders["asked"] = asked
     gross, exposure, own = book.gross(), book.instrument_exposure(order.symbol), book.gross_of(owner)
     del book.orders["asked"]
@@ -92,10 +103,10 @@ def _exposure(book: Naive, order: orders_pb2.NewOrder) -> Iterator[Finding]:
         elif actual > Fraction(warn) * equity:
             yield reason, WARN
     terms = book.terms[owner]
-    if min(equity, book.equity_of(owner)) <= 0:
+    if min(equity, own_equity) <= 0:
         yield Reason.CAPITAL, REJECT
     elif terms.kind == "margin":
-        if own > Fraction(terms.max_leverage) * book.equity_of(owner):
+        if own > Fraction(terms.max_leverage) * own_equity:
             yield Reason.CAPITAL, REJECT
     elif order.side == common_pb2.SIDE_SELL:
         yield Reason.SHORT_SALE, REJECT

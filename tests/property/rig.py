@@ -66,6 +66,7 @@ CONFIGURATION = PortfolioFile.model_validate(
 # A request that is refused for one of these was refused at the door: the journal must not know of it.
 DOOR_REASONS = frozenset(
     {
+        Reason.BAR_EMPTY,
         Reason.MESSAGE_MALFORMED,
         Reason.METHOD_UNKNOWN,
         Reason.IDENTIFIER_INVALID,
@@ -236,6 +237,7 @@ class Rig:
         assert Fraction(ledger.market_value) == naive.value(owner)
         assert Fraction(ledger.gross_exposure) == naive.gross_of(owner)
         assert Fraction(ledger.reserved_cash) == naive.reserved_cash(owner)
+        assert Fraction(ledger.reserved_loss) == naive.reserved_loss(owner)
         assert ledger.equity == ledger.capital + ledger.realised_pnl + ledger.unrealised_pnl - ledger.fees
         held = {symbol: quantity for (who, symbol), quantity in naive.held.items() if who == owner and quantity}
         assert {s: Fraction(p.quantity) for s, p in ledger.positions.items() if p.quantity} == held
@@ -266,6 +268,7 @@ def judge(naive: Naive, event: journal_pb2.Event) -> None:
     assert Fraction(decision.approved_quantity) == (Fraction(order_asked.quantity) if accepted else 0)
     if accepted:
         assert Fraction(event.order_decided.valuation_price) == oracle.unit_cost(naive, order_asked)
+        assert Fraction(event.order_decided.unit_loss or 0) == oracle.unit_loss(naive, order_asked)
 
 
 def replay_fresh(path: Path, commands: Sequence[Request], size: int) -> tuple[list[bytes], list[Reply]]:

@@ -45,6 +45,9 @@ class Journal(Archive, Protocol):
             CommitFailedError: the commit failed, or its outcome is unknown.
         """
 
+    def verify(self) -> Head:
+        """Recompute the hash chain; raises JournalError where it breaks."""
+
     def read(self, after: int, most: int | None = None) -> Iterator[journal_pb2.Event]:
         """Read the events after a sequence, oldest first."""
 

@@ -53,6 +53,7 @@ class Book:
         self.equity = ZERO
         self.high_water_mark = ZERO
         self.gross_exposure = ZERO
+        self.reserved_loss = ZERO
         self.worst_quantities: dict[str, Decimal] = {}
 
         self.halts: dict[Scope, Halt] = {}
@@ -159,11 +160,12 @@ class Book:
         """Let one strategy's book take the event, and carry what changed over to the sums."""
         symbol, order_id = _subject(event, self.orders)
         ledger = strategy.ledger
-        before = (ledger.equity, ledger.gross_exposure, ledger.worst_quantity(symbol))
+        before = (ledger.equity, ledger.gross_exposure, ledger.reserved_loss, ledger.worst_quantity(symbol))
         strategy.apply(event)
         self.equity += ledger.equity - before[0]
         self.gross_exposure += ledger.gross_exposure - before[1]
-        if (grown := ledger.worst_quantity(symbol) - before[2]) != ZERO:
+        self.reserved_loss += ledger.reserved_loss - before[2]
+        if (grown := ledger.worst_quantity(symbol) - before[3]) != ZERO:
             self.worst_quantities[symbol] = self.worst_quantities.get(symbol, ZERO) + grown
         if (order := strategy.orders.get(order_id)) is not None:
             self.orders[order_id] = order

@@ -18,6 +18,8 @@ def publish_bars(draft: Draft, command: market_data_pb2.PublishBarsRequest) -> m
     """Take one bar; all its prices apply together. The newest bar again is answered again."""
     time_ns = door.time_ns(command.time, "time")
     door.bounded(len(command.bars), ENTRIES_MAX, "bars")
+    if not command.bars:
+        raise RefusedError(Reason.BAR_EMPTY, "a bar needs at least one instrument's prices", field="bars")
     seen: set[str] = set()
     for index, bar in enumerate(command.bars):
         field = f"bars[{index}]"
@@ -52,6 +54,7 @@ def publish_prices(
         time_ns = door.time_ns(entry.time, f"{field}.time")
         _refuse_future(draft, time_ns, "PublishPrices", f"the price of {entry.symbol}")
         if time_ns < draft.book.mark_times_ns.get(entry.symbol, 0):
+            draft.now_ns = draft.book.time_ns  # a price that is not taken must not move a clock that prices carry
             text = f"the price of {entry.symbol} is older than its mark"
             draft.refuse(Reason.PRICE_OUT_OF_ORDER, text, command="PublishPrices", subject=entry.symbol)
     event = draft.record(prices_published=command)

@@ -32,6 +32,8 @@ def submit_order(draft: Draft, command: orders_pb2.SubmitOrderRequest) -> orders
     decided = journal_pb2.OrderDecided(order=request, decision=decision)
     if decision.order_id and proposal is not None:
         decided.valuation_price = plain(proposal.valuation_price)
+        if proposal.unit_loss:
+            decided.unit_loss = plain(proposal.unit_loss)
     draft.record(order_decided=decided)
     return orders_pb2.SubmitOrderResponse(decision=decision)
 
@@ -145,9 +147,20 @@ def _halted(draft: Draft, order: Order) -> Reason | None:
         return None
     if halt.level == common_pb2.HALT_LEVEL_HALTED:
         return Reason.TRADING_HALTED
-    position = draft.book.strategies[order.request.strategy_id].ledger.positions[order.request.symbol]
-    left, held = order.leaves_quantity * order.sign, position.quantity
-    reduces = left * held < ZERO and abs(left) <= abs(held)
+    strategy = draft.book.strategies[order.request.strategy_id]
+    held = strategy.ledger.positions[order.request.symbol].quantity
+    # What may already be at the broker on this side counts first.
+    sent = sum(
+        (
+            other.leaves_quantity
+            for other in strategy.orders.values()
+            if other.request.symbol == order.request.symbol
+            and other.sign == order.sign
+            and (other.claimed_by or not other.request.route)
+        ),
+        ZERO,
+    )
+    reduces = held * order.sign < ZERO and sent + order.leaves_quantity <= abs(held)
     return None if reduces else Reason.REDUCE_ONLY
 
 

@@ -30,6 +30,7 @@ class Proposal:
     mark_age_ns: how old the mark is, by the command's stamp.
     valuation_price: what a unit costs at worst: a limit buy its limit when above the mark, else the mark.
     reducing: opposite to the position, and no larger than what all working orders on that side leave of it.
+    unit_loss: what a unit loses against the mark if it is filled at its limit: a limit is the worst that a fill may be.
     added_exposure: by how much the worst case of the strategy's position grows, at the mark, in money.
     """
 
@@ -45,6 +46,7 @@ class Proposal:
     valuation_price: Decimal
     reducing: bool
     added_exposure: Decimal
+    unit_loss: Decimal
     position_quantity: Decimal
     working_sells: Decimal
 
@@ -52,6 +54,22 @@ class Proposal:
     def notional(self) -> Decimal:
         """The order's own value, at the valuation price."""
         return self.quantity * self.valuation_price * self.instrument.multiplier
+
+    @property
+    def loss(self) -> Decimal:
+        """What equity loses at once if the order is filled at its limit."""
+        return self.quantity * self.unit_loss * self.instrument.multiplier
+
+    @property
+    def equity(self) -> Decimal:
+        """The portfolio's equity if this and all working orders are filled at their limits."""
+        return self.book.equity - self.book.reserved_loss - self.loss
+
+    @property
+    def strategy_equity(self) -> Decimal:
+        """The strategy's equity if this and all its working orders are filled at their limits."""
+        ledger = self.strategy.ledger
+        return ledger.equity - ledger.reserved_loss - self.loss
 
     @property
     def gross_exposure(self) -> Decimal:
@@ -78,11 +96,10 @@ def propose(book: "Book", strategy: StrategyBook, request: orders_pb2.NewOrder, 
     if sign == BUY:
         after = max(abs(held + buys + quantity), abs(held - sells))
         reducing = held < ZERO and quantity <= -held - buys
-        valuation_price = mark if limit_price is None or limit_price < mark else limit_price
     else:
         after = max(abs(held + buys), abs(held - sells - quantity))
         reducing = held > ZERO and quantity <= held - sells
-        valuation_price = mark
+    unit_loss = ZERO if limit_price is None else max((limit_price - mark) * sign, ZERO)
     return Proposal(
         book=book,
         strategy=strategy,
@@ -93,9 +110,10 @@ def propose(book: "Book", strategy: StrategyBook, request: orders_pb2.NewOrder, 
         limit_price=limit_price,
         mark=mark,
         mark_age_ns=now_ns - book.mark_times_ns[request.symbol],
-        valuation_price=valuation_price,
+        valuation_price=mark + unit_loss if sign == BUY else mark,
         reducing=reducing,
         added_exposure=(after - before) * mark * instrument.multiplier,
+        unit_loss=unit_loss,
         position_quantity=held,
         working_sells=sells,
     )

@@ -305,8 +305,11 @@ class OrderDecided(_message.Message):
     ORDER_FIELD_NUMBER: _builtins.int
     DECISION_FIELD_NUMBER: _builtins.int
     VALUATION_PRICE_FIELD_NUMBER: _builtins.int
+    UNIT_LOSS_FIELD_NUMBER: _builtins.int
     valuation_price: _builtins.str
     """Decimal; what a unit of an accepted buy reserves."""
+    unit_loss: _builtins.str
+    """Decimal; what a unit of an accepted order loses against the mark if it is filled at its limit; empty for nothing."""
     @_builtins.property
     def order(self) -> _orders_pb2.NewOrder: ...
     @_builtins.property
@@ -317,10 +320,11 @@ class OrderDecided(_message.Message):
         order: _orders_pb2.NewOrder | None = ...,
         decision: _orders_pb2.Decision | None = ...,
         valuation_price: _builtins.str = ...,
+        unit_loss: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "order", b"order"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "order", b"order", "valuation_price", b"valuation_price"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "order", b"order", "unit_loss", b"unit_loss", "valuation_price", b"valuation_price"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -140,11 +140,11 @@ def test_a_folder_and_a_newer_format_are_refused_with_their_path(tmp_path: Path)
         SqliteJournal(tmp_path)
 
 
-def test_an_event_that_cannot_be_folded_stops_the_start(desk: Desk) -> None:
-    """Pins that a corrupt journal is an error with the last good event, not a crash."""
+def test_a_changed_event_stops_the_start(desk: Desk) -> None:
+    """Pins that the hash chain is verified before anything is folded."""
     with closing(sqlite3.connect(desk.path)) as db, db:
         db.execute("UPDATE events SET body = x'ff' WHERE sequence = 2")
-    with pytest.raises(JournalError, match="past event 1"):
+    with pytest.raises(JournalError, match="hash chain breaks"):
         desk.restarted()
 
 

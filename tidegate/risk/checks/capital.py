@@ -22,7 +22,7 @@ class Capital:
 
     def check(self, proposal: Proposal) -> Violation | None:
         """Return what the order would violate, or None; exactly at the limit passes."""
-        equity = min(proposal.book.equity, proposal.strategy.ledger.equity)
+        equity = min(proposal.equity, proposal.strategy_equity)
         if equity <= ZERO:
             text = f"equity {money(equity)}, the strategy's or the portfolio's, carries no order"
             return _violation(Reason.CAPITAL, proposal, text, ZERO, proposal.notional)
@@ -34,7 +34,7 @@ class Capital:
 
 def _margin(proposal: Proposal, multiple: Decimal) -> Violation | None:
     ledger = proposal.strategy.ledger
-    exposure, limit = ledger.gross_exposure + proposal.added_exposure, multiple * ledger.equity
+    exposure, limit = ledger.gross_exposure + proposal.added_exposure, multiple * proposal.strategy_equity
     if exposure <= limit:
         return None
     text = f"gross exposure {money(exposure)} is over {plain(multiple)} times the strategy's equity, {money(limit)}"

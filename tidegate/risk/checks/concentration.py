@@ -23,7 +23,7 @@ class Concentration:
 
     def check(self, proposal: Proposal) -> Violation | None:
         """Return what the order would violate, or None."""
-        return self.assess(proposal.instrument.symbol, proposal.instrument_exposure, proposal.book.equity)
+        return self.assess(proposal.instrument.symbol, proposal.instrument_exposure, proposal.equity)
 
     def assess(self, symbol: str, exposure: Decimal, equity: Decimal) -> Violation | None:
         """Hold an instrument's exposure against the equity; a product, so that equity <= 0 never passes."""

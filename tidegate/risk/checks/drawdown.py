@@ -1,6 +1,6 @@
 """Drawdown: how far below its high-water mark the portfolio may be."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from tidegate.numbers import ONE, ZERO
@@ -8,6 +8,8 @@ from tidegate.reasons import Reason
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.violation import Violation, money, percent
 from tidegate.v1 import common_pb2
+
+_REJECT = common_pb2.ACTION_REJECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +25,13 @@ class Drawdown:
     halt: Decimal | None
 
     def check(self, proposal: Proposal) -> Violation | None:
-        """Return what the state of the portfolio forbids, or None."""
-        return self.assess(proposal.book.equity, proposal.book.high_water_mark)
+        """Return what the state of the portfolio forbids, or what the order would make of it at its limit; or None."""
+        found = self.assess(proposal.equity, proposal.book.high_water_mark)
+        if found is None or found.action != common_pb2.ACTION_HALT:
+            return found
+        standing = self.assess(proposal.book.equity, proposal.book.high_water_mark)
+        # Only what has happened halts; what an order could do refuses the order.
+        return standing if standing is not None and standing.action == found.action else replace(found, action=_REJECT)
 
     def assess(self, equity: Decimal, high_water_mark: Decimal) -> Violation | None:
         """Hold the equity against its high-water mark; the most severe threshold crossed is named."""

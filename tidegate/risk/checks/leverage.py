@@ -23,7 +23,7 @@ class Leverage:
 
     def check(self, proposal: Proposal) -> Violation | None:
         """Return what the order would violate, or None."""
-        return self.assess(proposal.gross_exposure, proposal.book.equity)
+        return self.assess(proposal.gross_exposure, proposal.equity)
 
     def assess(self, exposure: Decimal, equity: Decimal) -> Violation | None:
         """Hold a gross exposure against the equity; a product, not a ratio, so that equity <= 0 never passes."""
