@@ -136,8 +136,7 @@ def submit(  # noqa: PLR0913 -- each is an option of the command
         try:
             decision = client.submit_order(order)
         except grpc.RpcError as error:
-            typer.echo(f"order {order.client_order_id}", err=True)  # to ask again with the same id
-            _fail_call(error, address)
+            _fail_call(error, address, ask_again=f"; ask again with --client-order-id {order.client_order_id}")
     action = common_pb2.Action.Name(decision.action).removeprefix("ACTION_")
     reason = f": {decision.reason_code}: {decision.reason}" if decision.reason_code else ""
     typer.echo(f"{action} {order.client_order_id} (event {decision.sequence}){reason}")
@@ -198,10 +197,10 @@ def _fail(message: str) -> NoReturn:
     raise typer.Exit(_REFUSED)
 
 
-def _fail_call(error: grpc.RpcError, address: str) -> NoReturn:
+def _fail_call(error: grpc.RpcError, address: str, ask_again: str = "") -> NoReturn:
     refusal = refusal_of(error)
     if refusal.reason:
         _fail(f"{refusal.reason}: {refusal.text}")
     if refusal.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
-        _fail(f"no gateway answers at {address}; what was asked may or may not have happened")
+        _fail(f"no gateway answers at {address}; what was asked may or may not have happened{ask_again}")
     _fail(f"{refusal.code.name}: {refusal.text}")

@@ -16,6 +16,7 @@ from ray.exceptions import RayActorError
 from actors.names import ALLOCATOR, NAMESPACE, RISK_MANAGER, strategy_name
 from gateway.client import new_order
 from tests.integration.desk import Desk, events_of, open_desk, write_portfolio
+from tidegate.errors import ConfigurationError
 from tidegate.journal.sqlite import SqliteJournal
 from tidegate.reasons import Reason
 from tidegate.v1 import common_pb2, journal_pb2, portfolio_pb2
@@ -181,6 +182,20 @@ def test_a_risk_manager_that_cannot_commit_ends_and_comes_back_from_the_journal(
         journal = desk.journal
     decided = [e for e in events_of(journal) if e.order_decided.order.client_order_id == "x"]
     assert [decision] == [event.order_decided.decision for event in decided]
+
+
+def test_an_adapter_that_dies_is_heard_and_one_that_cannot_start_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither hangs in silence: the console names the adapter, its exit code and its log."""
+    adapter = {"name": "paper", "synchronised": True, "command": ["python", "-c", "raise SystemExit(3)"]}
+    with open_desk(write_portfolio(tmp_path, adapters=[adapter])):
+        time.sleep(1.5)
+    assert "adapter paper ended with exit code 3 and is started again; see" in capsys.readouterr().out
+    adapter["command"] = ["no-such-program"]
+    path = write_portfolio(tmp_path, adapters=[adapter])
+    with pytest.raises(ConfigurationError, match="adapter paper: cannot start no-such-program"), open_desk(path):
+        pass
 
 
 def test_another_process_of_the_cluster_finds_the_risk_manager(tmp_path: Path) -> None:

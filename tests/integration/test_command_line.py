@@ -184,14 +184,15 @@ def test_orders_halts_resets_and_status_from_another_terminal(folder: Path, begi
     assert allowed.stdout.startswith("ALLOW mine (event "), allowed
     shown = ask(TIDEGATE, "order", "show", "two", "mine", *at)
     assert "mine BUY 1 FLAT: PENDING_NEW, 0 filled, 1 left" in shown.stdout
-    halted = ask(TIDEGATE, "halt", "--reason", "a test", "--operator", "tester", *at)
-    assert re.match(r"portfolio halted by tester: a test; [1-9]\d* cancels requested", halted.stdout)
+    halted = ask(TIDEGATE, "halt", "--reason", "a [/test]", "--operator", "tester", *at)
+    assert re.match(r"portfolio halted by tester: a \[/test\]; [1-9]\d* cancels requested", halted.stdout)
     refused = ask(*submit)
     assert 1 == refused.returncode
     assert "HALT" in refused.stdout
-    assert "TRADING_HALTED: trading of the portfolio is halted by tester: a test" in refused.stdout
+    assert "TRADING_HALTED: trading of the portfolio is halted by tester: a [/test]" in refused.stdout
     status = ask(TIDEGATE, "status", *at)
     assert "portfolio HALTED" in status.stdout
+    assert "OPERATOR_HALT: a [/test]" in status.stdout
     assert "difference 0" in status.stdout
     reset = [sys.executable, str(ROOT / "scripts" / "reset_halt.py"), "--operator", "tester", "--reason", "done", *at]
     assert "portfolio: reset\n" == ask(*reset, "--rebase-peak").stdout
@@ -204,7 +205,7 @@ def test_orders_halts_resets_and_status_from_another_terminal(folder: Path, begi
     assert output.endswith("stopped; the journal keeps everything\n")
     events = events_of(folder / "journal.db")
     own = [e.trading_halted for e in events if e.trading_halted.operator == "tester"]
-    assert [(common_pb2.HALT_LEVEL_HALTED, "a test")] == [(halt.level, halt.reason) for halt in own]
+    assert [(common_pb2.HALT_LEVEL_HALTED, "a [/test]")] == [(halt.level, halt.reason) for halt in own]
 
 
 def test_without_a_gateway_the_commands_say_so() -> None:
@@ -245,7 +246,9 @@ def test_a_strategy_class_that_does_not_exist_is_refused_before_anything_starts(
     assert not (folder / "journal.db").exists()
 
 
-def test_another_portfolios_journal_and_a_taken_port_are_refused_in_one_line(folder: Path, begin: Program) -> None:
+def test_another_portfolios_journal_a_journal_in_use_and_a_taken_port_are_refused_in_one_line(
+    folder: Path, begin: Program
+) -> None:
     """A changed limit does not slip in by a restart; two gateways never share a port."""
     address = free_address()
     first = begin(folder, address)
@@ -254,6 +257,8 @@ def test_another_portfolios_journal_and_a_taken_port_are_refused_in_one_line(fol
     output, _ = second.communicate(timeout=120)
     assert f"cannot listen on {address}: another process does" in output
     assert 1 == second.returncode
+    third, _ = begin(folder, free_address(), "--exit").communicate(timeout=60)
+    assert "another run uses this journal" in third
     first.send_signal(signal.SIGINT)
     first.communicate(timeout=60)
     write_portfolio(folder, limits={"max_leverage": 5})

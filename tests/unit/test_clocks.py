@@ -20,10 +20,12 @@ PRICES = [market_data_pb2.Price(time=stamp(day)) for day in (2, 3, 1)]
         (bar(1, A="1"), DAY_2),
         (market_data_pb2.PublishPricesRequest(prices=PRICES), to_ns(stamp(3))),
         (market_data_pb2.PublishPricesRequest(), DAY_2),
+        (bar(2 + 366, A="1"), to_ns(stamp(2 + 366))),
+        (bar(2 + 367, A="1"), DAY_2),
         (market_data_pb2.PublishBarsRequest(time=Timestamp(seconds=253_402_300_799)), DAY_2),
         (orders_pb2.SubmitOrderRequest(), DAY_2),
     ],
-    ids=["newer bar", "older bar", "newest price", "no price", "invalid time", "order"],
+    ids=["newer bar", "older bar", "newest price", "no price", "a year", "more than a year", "invalid time", "order"],
 )
 def test_a_command_happens_at_the_newest_price_so_far(command: Message, expected: int) -> None:
     """Pins what moves the time, and that nothing turns it back."""

@@ -6,6 +6,7 @@ import pytest
 
 from tests.unit.builders import DAY_S, FIRST_DAY_S, Desk, stamp
 from tidegate.bars import read_history
+from tidegate.ledger import Ledger
 from tidegate.strategy import Bar, Context, Fill, Strategy
 from tidegate.strategy_runner import LedgerDiffersError, StrategyRunner
 from tidegate.times import to_datetime, to_ns
@@ -182,3 +183,37 @@ def test_move_to_counts_working_orders(desk: Desk) -> None:
     context = Context(desk.book.instruments, desk.book.strategies["cash"].ledger, "paper")
     context.move_to("A", Decimal(25))
     assert ([], Decimal(10), Decimal(25)) == (context.orders, context.position("A"), context.expected_position("A"))
+
+
+@pytest.mark.parametrize("quantity", ["0", "-1", "NaN", "1000000000000", "142.857142857"])
+def test_a_quantity_that_no_order_can_carry_raises_in_the_strategy(quantity: str) -> None:
+    """Pins that a strategy's malformed order is its author's error at once, not an order that vanishes."""
+    context = Context({}, Ledger("USD"), "paper")
+    with pytest.raises(ValueError, match="quantity"):
+        context.buy("A", Decimal(quantity))
+    assert [] == context.orders
+
+
+def test_what_a_fill_orders_goes_out_with_the_bar_that_follows(desk: Desk) -> None:
+    """Pins that an order from on_fill is neither lost nor sent twice."""
+
+    class Reacting(Diary):
+        """Sells one of what was filled."""
+
+        def on_fill(self, fill: Fill, context: Context) -> None:
+            """Order at once."""
+            context.sell(fill.symbol, Decimal(1))
+
+    reacting = StrategyRunner("cash", Reacting(), desk.configured, route="paper")
+    counts = []
+    for day in (2, 3):
+        update = next_bar(desk)
+        orders = reacting.run_bar(update)
+        counts.append(len([o for o in orders if o.side == common_pb2.SIDE_SELL and o.order_type == MARKET]))
+        complete = actors_pb2.CompleteBarRequest(
+            bar_sequence=update.bar.sequence, seen_sequence=update.sequence, orders=orders, strategy_ids=["cash"]
+        )
+        decided = desk.ask("CompleteBar", complete, actors_pb2.CompleteBarResponse)
+        desk.fill(decided.decisions[0].order_id, "10", "100")
+        desk.bar(day, A="100", B="50", F="20")
+    assert [0, 1] == counts

@@ -211,3 +211,9 @@ def test_an_adapter_that_begins_to_watch_gets_the_bar_it_owes(desk: Desk) -> Non
     assert (3, 0) == (len(watched("paper").bars), len(watched("").bars))
     acknowledge(desk, desk.book.last_bar_sequence)
     assert (0, desk.book.last_bar_sequence) == (len(watched("paper").bars), watched("paper").bar_sequence)
+
+
+def test_a_bar_without_prices_is_refused(desk: Desk) -> None:
+    """Pins that no bar is published that its adapters would never see."""
+    request = market_data_pb2.PublishBarsRequest(time=stamp(2))
+    assert "BAR_EMPTY" == desk.refusal("PublishBars", request)

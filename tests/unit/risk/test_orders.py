@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.builders import BUY, CANCELED, NEW, Desk, action, configuration, instrument_scope, limit
+from tests.unit.builders import BUY, CANCELED, NEW, SELL, Desk, action, configuration, instrument_scope, limit
 from tests.unit.conftest import OpenDesk
 from tidegate.v1 import common_pb2, orders_pb2
 
@@ -162,3 +162,35 @@ def test_only_the_brokers_end_of_an_order_frees_its_cash(
     desk.cancel(order)
     desk.report(desk.execution(order_id, kind))
     assert expected == action(desk.buy("cash", "1"))
+
+
+def test_reduce_only_lets_no_two_claims_together_flip_a_position(desk: Desk) -> None:
+    """Pins that what is at the broker already counts: the second of two sells that fit only alone stays unsent."""
+    desk.hold("margin", "100", "100")
+    first, second = (desk.sell("margin", "100").order_id for _ in range(2))
+    desk.halt(level=common_pb2.HALT_LEVEL_REDUCE_ONLY)
+    outcomes = [desk.claim(order_id) for order_id in (first, second)]
+    assert [(orders_pb2.CLAIM_OUTCOME_CLAIMED, ""), (orders_pb2.CLAIM_OUTCOME_REFUSED, "REDUCE_ONLY")] == [
+        (claim.outcome, claim.reason_code) for claim in outcomes
+    ]
+
+
+@pytest.mark.parametrize(("side", "price"), [(BUY, "150"), (SELL, "50")], ids=["buy", "sell"])
+def test_an_order_counts_what_it_loses_when_filled_at_a_bad_limit(
+    open_desk: OpenDesk, side: common_pb2.Side.ValueType, price: str
+) -> None:
+    """Pins the worst case: 300 at 50 off the mark cost 15,000 of the strategy's 30,000, and carry 30,000 at most."""
+    desk = open_desk(configuration())
+    desk.bar(1, A="100")
+    fits, over = (limit(desk.order("margin", side, quantity, "A"), price) for quantity in ("300", "301"))
+    assert "REJECT CAPITAL" == action(desk.submit(over))
+    assert "ALLOW" == action(desk.submit(fits)).strip()
+    assert "REJECT CAPITAL" == action(desk.submit(desk.order("margin", side, "1", "A")))
+
+
+def test_an_order_that_could_halt_at_its_limit_is_refused_and_halts_nothing(open_desk: OpenDesk) -> None:
+    """Pins that only what has happened halts."""
+    desk = open_desk(configuration(halt_drawdown="0.1"))
+    desk.bar(1, A="100")
+    assert "REJECT DRAWDOWN" in action(desk.submit(limit(desk.order("margin", BUY, "101", "A"), "200")))
+    assert common_pb2.HALT_LEVEL_ACTIVE == desk.level()
