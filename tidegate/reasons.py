@@ -86,6 +86,10 @@ class Reason(StrEnum):
     EXECUTION_OF_UNKNOWN_ORDER = "EXECUTION_OF_UNKNOWN_ORDER", "A fill of an order never seen: in the suspense ledger."
     EXECUTION_OVERFILL = "EXECUTION_OVERFILL", "The broker filled more than the order asked for."
     EXECUTION_AFTER_DONE = "EXECUTION_AFTER_DONE", "The broker filled an order that it had reported done."
+    EXECUTION_BY_OTHER_ADAPTER = (
+        "EXECUTION_BY_OTHER_ADAPTER",
+        "An adapter reported on an order that another one routes; it is booked.",
+    )
     CASH_NEGATIVE = "CASH_NEGATIVE", "A cash strategy's cash went below zero by a fill or a fee."
     INTERNAL = "INTERNAL", "The gate failed on this command; nothing changed."
     RISK_MANAGER_UNAVAILABLE = "RISK_MANAGER_UNAVAILABLE", "The RiskManager is away: unknown, not no. Retry."

@@ -116,11 +116,12 @@ class GateMachine(RuleBasedStateMachine):
         head = self.rig.gate.journal.head()
         (again,) = self.rig.send(request("SubmitOrder", orders_pb2.SubmitOrderRequest(order=order)))
         assert again == first
+        assert self.rig.gate.journal.head() == head
         changed = orders_pb2.NewOrder.FromString(order.SerializeToString())
         changed.reduce_only = not order.reduce_only
         (refused,) = self.rig.send(request("SubmitOrder", orders_pb2.SubmitOrderRequest(order=changed)))
         assert refused.reason == Reason.CLIENT_ORDER_ID_REUSED
-        assert self.rig.gate.journal.head() == head
+        assert self.rig.gate.journal.head().sequence == head.sequence + 1, "the journal tells of the refusal"
 
     @rule(number=NUMBER)
     def cancel(self, number: int) -> None:

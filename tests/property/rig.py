@@ -84,8 +84,6 @@ DOOR_REASONS = frozenset(
         Reason.BATCH_TOO_LARGE,
         Reason.SYMBOL_REPEATED,
         Reason.PAGE_TOKEN_INVALID,
-        Reason.CLIENT_ORDER_ID_REUSED,
-        Reason.TRANSFER_ID_REUSED,
         Reason.STRATEGY_UNKNOWN,
         Reason.INSTRUMENT_UNKNOWN,
         Reason.ADAPTER_UNKNOWN,
@@ -98,6 +96,8 @@ DOOR_REASONS = frozenset(
 # Refusals of what was understood; the journal keeps them.
 RECORDED_REASONS = frozenset(
     {
+        Reason.CLIENT_ORDER_ID_REUSED,
+        Reason.TRANSFER_ID_REUSED,
         Reason.ORDER_UNKNOWN,
         Reason.ORDER_DONE,
         Reason.CASH_NOT_AVAILABLE,

@@ -74,6 +74,9 @@ def book_execution(draft: Draft, command: journal_pb2.ExecutionBooked) -> journa
         booked.strategy_id = SUSPENSE
         booked.symbol, booked.side = execution.symbol, execution.side
     event = draft.record(execution_booked=booked)
+    if order is not None and is_working and order.request.route not in ("", command.adapter):
+        text = f"adapter {command.adapter} reports on order {order.order_id}, which {order.request.route} routes"
+        _alert(draft, Reason.EXECUTION_BY_OTHER_ADAPTER, text, strategy_scope(order.request.strategy_id))
     if execution.execution_type == _TRADE:
         _alert_if_odd(draft, execution, order, is_working=is_working)
     return event

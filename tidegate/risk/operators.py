@@ -90,7 +90,8 @@ def transfer_capital(draft: Draft, command: admin_pb2.TransferCapitalRequest) ->
     if earlier is not None:
         if earlier.capital_transferred != command:
             text = f"transfer_id {command.transfer_id} was used before, for another transfer"
-            raise RefusedError(Reason.TRANSFER_ID_REUSED, text, field="transfer_id")
+            reason, subject = Reason.TRANSFER_ID_REUSED, command.transfer_id
+            draft.refuse(reason, text, command="TransferCapital", subject=subject, operator=command.operator)
         return admin_pb2.TransferCapitalResponse(sequence=earlier.sequence)
     for field in ("from_strategy_id", "to_strategy_id"):
         strategy_id = getattr(command, field)

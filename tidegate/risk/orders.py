@@ -25,7 +25,8 @@ def submit_order(draft: Draft, command: orders_pb2.SubmitOrderRequest) -> orders
     if earlier is not None:
         if earlier.order_decided.order != request:
             text = f"client_order_id {request.client_order_id} was used before, for another order"
-            raise RefusedError(Reason.CLIENT_ORDER_ID_REUSED, text, field="order.client_order_id")
+            subject = request.client_order_id
+            draft.refuse(Reason.CLIENT_ORDER_ID_REUSED, text, command="SubmitOrder", subject=subject)
         return orders_pb2.SubmitOrderResponse(decision=earlier.order_decided.decision)
     proposal, violations = _assess(draft, request, ask)
     decision = _decision(draft, request, ask, violations)

@@ -440,7 +440,9 @@ class ReportExecutionsResponse(_message.Message):
     SEQUENCES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def sequences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """One for each execution: where it stands in the journal, also when it was booked before."""
+        """One for each execution: where it stands in the journal, also when it was booked before. 0 when its execution_id was
+        used before for another execution: it is not booked, and an alert says so.
+        """
 
     def __init__(
         self,

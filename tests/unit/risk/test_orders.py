@@ -23,13 +23,13 @@ def test_a_retry_gets_the_first_answer_and_records_nothing(desk: Desk, quantity:
 
 @pytest.mark.parametrize("field", ["quantity", "symbol", "route"])
 def test_the_same_id_with_other_content_is_an_error_of_its_own(desk: Desk, field: str) -> None:
-    """Pins that an id never stands for two orders, and that the first one stays."""
+    """Pins that an id never stands for two orders, that the first one stays, and that the journal tells."""
     order = desk.order("cash", BUY, "10", "A")
     desk.submit(order)
     setattr(order, field, {"quantity": "11", "symbol": "B", "route": "other"}[field])
-    recorded = len(desk.events())
     assert "CLIENT_ORDER_ID_REUSED" == desk.refusal("SubmitOrder", orders_pb2.SubmitOrderRequest(order=order))
-    assert recorded == len(desk.events())
+    assert "CLIENT_ORDER_ID_REUSED" == desk.events("command_refused")[-1].command_refused.reason_code
+    assert 1 == len(desk.events("order_decided"))
 
 
 def test_two_strategies_may_use_the_same_id(desk: Desk) -> None:
