@@ -10,6 +10,7 @@ from gateway.prices import Session
 from gateway.status import refusal_of
 from tidegate.portfolio_file import OperatorSection
 from tidegate.reasons import Reason
+from tidegate.risk.consequences import GATE
 from tidegate.times import to_ns
 from tidegate.v1 import admin_pb2, common_pb2, market_data_pb2, portfolio_pb2
 
@@ -48,7 +49,7 @@ class Replay:
         """Publish each bar once the orders of the one before are decided, routed and acknowledged."""
         completed_ns = self.completed_ns()
         # What an earlier run left unsettled comes first: a bar must not overtake the orders of the one before.
-        self._reset_if_due(self._settled(0).bars_halted)
+        self._reset_if_due(self._settled(0))
         for session in sessions:
             if session.time_ns <= completed_ns:
                 continue
@@ -56,14 +57,15 @@ class Replay:
             settled = self._settled(published.bar_sequence)
             is_halted = settled.level != common_pb2.HALT_LEVEL_ACTIVE
             show(Progress(session.time_ns, settled.equity, settled.drawdown, is_halted))
-            self._reset_if_due(settled.bars_halted)
+            self._reset_if_due(settled)
 
     def _settled(self, bar_sequence: int) -> market_data_pb2.AwaitBarResponse:
         return self._client.market_data.AwaitBar(market_data_pb2.AwaitBarRequest(bar_sequence=bar_sequence))
 
-    def _reset_if_due(self, bars_halted: int) -> None:
+    def _reset_if_due(self, settled: market_data_pb2.AwaitBarResponse) -> None:
+        """Reset a halt of the gate's own after its bars; a person's halt is that person's to reset."""
         operator = self._operator
-        if operator is None or bars_halted < operator.reset_after_bars:
+        if operator is None or settled.halted_by != GATE or settled.bars_halted < operator.reset_after_bars:
             return
         request = admin_pb2.ResetHaltRequest(
             scope=common_pb2.Scope(kind=common_pb2.SCOPE_KIND_PORTFOLIO),

@@ -84,7 +84,7 @@ class Gateway:
                 break
             except RuntimeError as error:
                 if attempt == _BIND_ATTEMPTS:
-                    message = f"cannot listen on {self._address}: another process does"
+                    message = f"cannot listen on {self._address}: another process does, or this user may not"
                     raise TidegateError(message) from error
                 await asyncio.sleep(_BIND_PAUSE_S)
         await self._server.start()

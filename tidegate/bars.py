@@ -44,6 +44,7 @@ def await_bar(gate: "Gate", request: market_data_pb2.AwaitBarRequest) -> market_
         drawdown=drawdown(book),
         level=common_pb2.HALT_LEVEL_ACTIVE if halt is None else halt.level,
         bars_halted=0 if halt is None else halt.bars,
+        halted_by="" if halt is None else halt.operator,
     )
 
 

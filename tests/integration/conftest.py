@@ -1,6 +1,9 @@
 """A real gateway in process, and one Ray for the whole session."""
 
 import asyncio
+import contextlib
+import itertools
+import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -32,11 +35,17 @@ class Running(NamedTuple):
     deaths: list[BaseException]
 
 
+# Below the range that the kernel and Ray take ports from, so that nobody comes between the probe and the gateway.
+_PORTS = itertools.cycle(range(20_000 + os.getpid() % 5_000, 30_000))
+
+
 def free_address() -> str:
     """Find a port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
+    for port in _PORTS:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return f"127.0.0.1:{port}"
+    raise AssertionError
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from tests.integration.desk import Desk, events_of, open_desk, write_portfolio
 from tidegate.errors import ConfigurationError
 from tidegate.journal.sqlite import SqliteJournal
 from tidegate.reasons import Reason
-from tidegate.v1 import common_pb2, journal_pb2, portfolio_pb2
+from tidegate.v1 import admin_pb2, common_pb2, journal_pb2, portfolio_pb2, risk_pb2
 
 pytestmark = [pytest.mark.usefixtures("ray_cluster"), pytest.mark.timeout(300)]
 
@@ -130,6 +130,16 @@ def test_a_run_that_is_stopped_and_started_again_ends_like_an_unbroken_one(tmp_p
     with open_desk(path) as desk:
         desk.replay(0, BARS)
         assert unbroken[:2] == table(desk)
+
+
+def test_a_persons_halt_is_not_reset_by_the_simulated_operator(tmp_path: Path) -> None:
+    """A replay's operator resets what the gate halted, after its bars; who halts by hand resets by hand."""
+    with open_desk(write_portfolio(tmp_path)) as desk:
+        desk.replay(0, 3)
+        desk.client.admin.Halt(admin_pb2.HaltRequest(operator="ann", reason="looks wrong"))
+        desk.replay(3, 15)
+        state = desk.client.risk.GetHaltState(risk_pb2.GetHaltStateRequest())
+    assert [("ann", 12)] == [(halt.operator, halt.bars) for halt in state.halts]
 
 
 def test_a_strategy_that_raises_is_paused_alone(tmp_path: Path) -> None:

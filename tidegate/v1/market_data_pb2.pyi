@@ -247,6 +247,7 @@ class AwaitBarResponse(_message.Message):
     DRAWDOWN_FIELD_NUMBER: _builtins.int
     LEVEL_FIELD_NUMBER: _builtins.int
     BARS_HALTED_FIELD_NUMBER: _builtins.int
+    HALTED_BY_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     equity: _builtins.str
     """Of the portfolio, after the bar. Decimals; drawdown is negative below the high-water mark."""
@@ -254,6 +255,8 @@ class AwaitBarResponse(_message.Message):
     level: _common_pb2.HaltLevel.ValueType
     bars_halted: _builtins.int
     """Bars completed since the portfolio was halted; 0 when it is not."""
+    halted_by: _builtins.str
+    """Who halted the portfolio: a person, or ``tidegate`` for the gate itself."""
     def __init__(
         self,
         *,
@@ -262,10 +265,11 @@ class AwaitBarResponse(_message.Message):
         drawdown: _builtins.str = ...,
         level: _common_pb2.HaltLevel.ValueType = ...,
         bars_halted: _builtins.int = ...,
+        halted_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bars_halted", b"bars_halted", "drawdown", b"drawdown", "equity", b"equity", "level", b"level", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bars_halted", b"bars_halted", "drawdown", b"drawdown", "equity", b"equity", "halted_by", b"halted_by", "level", b"level", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
