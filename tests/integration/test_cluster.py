@@ -168,14 +168,20 @@ def test_a_strategy_that_hangs_is_paused_alone_and_its_late_orders_are_void(tmp_
 
 @pytest.mark.parametrize(("lives", "paused"), [(1, False), (2, True)])
 def test_a_strategy_whose_process_dies_is_forgiven_once(tmp_path: Path, *, lives: int, paused: bool) -> None:
-    """A process that was killed comes back and catches up; one that dies on the same bar again is paused."""
+    """A killed process comes back and catches up; one that dies on the same bar again waits for an operator."""
     counter = tmp_path / "lives"
     counter.write_text(str(lives), encoding="utf-8")
     with open_desk(write_portfolio(tmp_path, [CALM, ill("Crashing", lives=str(counter))])) as desk:
         desk.replay(0, 8)
         strategies = desk.strategies()
-    assert paused is strategies["ill"].paused
-    assert not strategies["calm"].paused
+        assert paused is strategies["ill"].paused
+        assert not strategies["calm"].paused
+        resume = admin_pb2.ResumeStrategyRequest(strategy_id="ill", operator="ann", reason="mended")
+        desk.client.admin.ResumeStrategy(resume)
+        desk.replay(8, 12)
+        journal = desk.journal
+    ran = [set(event.bar_completed.strategy_ids) for event in events_of(journal) if event.HasField("bar_completed")]
+    assert [{"calm", "ill"}] * 4 == ran[8:]
 
 
 def test_a_risk_manager_that_cannot_commit_ends_and_comes_back_from_the_journal(tmp_path: Path) -> None:

@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
+from gateway.client import Client, new_order
 from tests.integration.conftest import free_address
 from tests.integration.desk import events_of, write_portfolio
-from tidegate.v1 import common_pb2
+from tidegate.reasons import Reason
+from tidegate.v1 import common_pb2, market_data_pb2, portfolio_pb2
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -264,3 +267,25 @@ def test_another_portfolios_journal_a_journal_in_use_and_a_taken_port_are_refuse
     write_portfolio(folder, limits={"max_leverage": 5})
     output, _ = begin(folder, address, "--exit").communicate(timeout=60)
     assert "the journal was begun with other limits than the portfolio file states" in output
+
+
+def test_without_a_replay_and_with_the_walls_clock_it_serves_live_adapters(folder: Path, begin: Program) -> None:
+    """A bar of now is decided on by the strategies; a price too old by this machine's clock refuses an order."""
+    limits = {"max_price_age_s": 2, "max_leverage": 2, "max_concentration": 0.6}
+    write_portfolio(folder, clock="wall", replay=None, limits=limits)
+    address = free_address()
+    process = begin(folder, address)
+    order: dict[str, Any] = {"strategy_id": "two", "symbol": "UP", "side": common_pb2.SIDE_BUY, "quantity": "1"}
+    with Client(address, timeout_s=60) as client:
+        bars = [market_data_pb2.Bar(symbol=symbol, close="10") for symbol in ("UP", "FLAT", "FALL")]
+        now = Timestamp()
+        now.GetCurrentTime()
+        published = client.market_data.PublishBars(market_data_pb2.PublishBarsRequest(time=now, bars=bars))
+        client.market_data.AwaitBar(market_data_pb2.AwaitBarRequest(bar_sequence=published.bar_sequence))
+        strategies = client.portfolio.ListStrategies(portfolio_pb2.ListStrategiesRequest()).strategies
+        assert all(strategy.performance.orders for strategy in strategies)
+        time.sleep(2.5)
+        assert Reason.PRICE_STALE == client.submit_order(new_order(client_order_id="late", **order)).reason_code
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert f"serving on {address}" in output

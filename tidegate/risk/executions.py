@@ -53,8 +53,8 @@ def book_execution(draft: Draft, command: journal_pb2.ExecutionBooked) -> journa
     """
     Book one execution, once.
 
-    The command names account, adapter and execution; whose it is follows from the order. The reply is the event that
-    booked it, now or before.
+    The command names account, adapter and an execution that ``read_execution`` let in; whose it is follows from the
+    order. The reply is the event that booked it, now or before.
     """
     execution = command.execution
     earlier = draft.archive.find(execution_key(command.account, execution.execution_id))
@@ -70,7 +70,6 @@ def book_execution(draft: Draft, command: journal_pb2.ExecutionBooked) -> journa
         booked.strategy_id = order.request.strategy_id
         booked.symbol, booked.side = order.request.symbol, order.request.side
     else:
-        _require_orphan(execution)
         booked.strategy_id = SUSPENSE
         booked.symbol, booked.side = execution.symbol, execution.side
     event = draft.record(execution_booked=booked)
@@ -80,11 +79,6 @@ def book_execution(draft: Draft, command: journal_pb2.ExecutionBooked) -> journa
     if execution.execution_type == _TRADE:
         _alert_if_odd(draft, execution, order, is_working=is_working)
     return event
-
-
-def _require_orphan(execution: orders_pb2.Execution) -> None:
-    if execution.execution_type == _TRADE:
-        _read_orphan(execution, "execution")
 
 
 def _order_of(draft: Draft, order_id: str) -> tuple[Order | None, bool]:
