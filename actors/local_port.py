@@ -6,10 +6,9 @@ from functools import partial
 
 from actors.engine_thread import EngineThread
 from actors.feed import Feed
-from actors.port import UnavailableError
+from actors.port import StreamMessage, UnavailableError
 from tidegate.bars import read_history
 from tidegate.gate import Gate, Reply, Request
-from tidegate.publications import Publication
 from tidegate.v1 import actors_pb2, journal_pb2
 
 
@@ -79,7 +78,7 @@ class LocalPort:
         except TimeoutError:
             return Reply(b"")
 
-    async def follow(self, topic: str, after: int, timeout_s: float) -> list[Publication]:
+    async def follow(self, topic: str, after: int, timeout_s: float) -> list[StreamMessage]:
         """Return what was published on a topic after a sequence, waiting for it; nothing at the time-out."""
         self._opened()
         return await self._feed.follow(topic, after, timeout_s)

@@ -10,12 +10,11 @@ from google.protobuf.message import Message
 
 from actors.local_port import LocalPort
 from actors.logs import open_log
-from actors.port import FrontDoor, OpenFrontDoor
+from actors.port import FrontDoor, OpenFrontDoor, StreamMessage
 from actors.restarts import EXIT_FATAL, start_again_after_a_restart
 from tidegate.clocks import BARS, bar_clock
 from tidegate.gate import Gate, Reply, Request
 from tidegate.journal.sqlite import SqliteJournal
-from tidegate.publications import Publication
 from tidegate.v1 import journal_pb2
 
 
@@ -90,7 +89,7 @@ class RiskManager:
         """Ask a read again after every batch until it has an answer; an empty reply at the time-out."""
         return await self._port.wait(request, timeout_s)
 
-    async def follow(self, topic: str, after: int, timeout_s: float) -> list[Publication]:
+    async def follow(self, topic: str, after: int, timeout_s: float) -> list[StreamMessage]:
         """Return what was published on a topic after a sequence, waiting for it; nothing at the time-out."""
         return await self._port.follow(topic, after, timeout_s)
 

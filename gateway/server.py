@@ -132,12 +132,16 @@ class Gateway:
 
     async def _watch_orders(self, body: bytes, context: _Context) -> AsyncIterator[bytes]:
         """Begin with what is to be done now, then follow."""
-        first = await _answer(self._coalescer.call(Request("WatchOrders", body)), context)
-        yield first
-        adapter = orders_pb2.WatchOrdersRequest.FromString(body).adapter
-        after = orders_pb2.WatchOrdersResponse.FromString(first).sequence
-        async for message in self._follow(orders_topic(adapter), after, context):
-            yield message
+        request, is_cut = orders_pb2.WatchOrdersRequest(), True
+        while is_cut:
+            first = await _answer(self._coalescer.call(Request("WatchOrders", body)), context)
+            yield first
+            request.ParseFromString(body)
+            message = orders_pb2.WatchOrdersResponse.FromString(first)
+            request.after_sequence, is_cut = message.sequence, message.is_cut
+            body = request.SerializeToString()
+        async for following in self._follow(orders_topic(request.adapter), request.after_sequence, context):
+            yield following
 
     async def _watch_bars(self, body: bytes, context: _Context) -> AsyncIterator[bytes]:
         """Begin with the bar that the adapter owes a report on, if there is one, then follow."""

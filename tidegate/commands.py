@@ -22,6 +22,13 @@ def single(gate: "Gate", request: Message) -> Message:
     return reply
 
 
+def submit_order(gate: "Gate", request: orders_pb2.SubmitOrderRequest) -> orders_pb2.SubmitOrderResponse:
+    """Decide one order."""
+    response = orders_pb2.SubmitOrderResponse()
+    response.decision.CopyFrom(gate.execute(request.order))
+    return response
+
+
 def submit_orders(gate: "Gate", request: orders_pb2.SubmitOrdersRequest) -> orders_pb2.SubmitOrdersResponse:
     """Decide each order against the book that the one before it left; a malformed one is refused alone."""
     door.bounded(len(request.orders), ENTRIES_MAX, "orders")
@@ -34,7 +41,9 @@ def report_executions(gate: "Gate", request: orders_pb2.ReportExecutionsRequest)
     market_data.require_adapter(gate.engine.book, request.adapter)
     door.bounded(len(request.executions), ENTRIES_MAX, "executions")
     for index, execution in enumerate(request.executions):
-        is_known = execution.order_id in gate.engine.book.orders or bool(gate.events_of_order(execution.order_id))
+        is_known = execution.order_id in gate.engine.book.orders or bool(
+            gate.archive.events_of_order(execution.order_id)
+        )
         executions.read_execution(execution, f"executions[{index}]", is_known=is_known)
     market_data.read_bar_sequence(gate.engine.book, request.bar_sequence)
     sequences = [_book(gate, request, execution) for execution in request.executions]
@@ -108,10 +117,10 @@ def complete_bar(gate: "Gate", request: actors_pb2.CompleteBarRequest) -> actors
 
 def _submit(gate: "Gate", order: orders_pb2.NewOrder) -> orders_pb2.Decision:
     try:
-        reply: orders_pb2.SubmitOrderResponse = gate.execute(orders_pb2.SubmitOrderRequest(order=order))
+        decision: orders_pb2.Decision = gate.execute(order)
     except RefusedError as refusal:
         return orders.malformed(refusal)
-    return reply.decision
+    return decision
 
 
 def _book(gate: "Gate", request: orders_pb2.ReportExecutionsRequest, execution: orders_pb2.Execution) -> int:

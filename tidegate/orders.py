@@ -31,7 +31,11 @@ def is_accepted(decision: orders_pb2.Decision) -> bool:
 
 @dataclass(slots=True)
 class Order:
-    """An accepted order; its status is derived from what happened to it."""
+    """
+    An accepted order; its status is derived from what happened to it.
+
+    instructed_sequence: the event that last told its adapter what to do: to send it, or to cancel it.
+    """
 
     request: orders_pb2.NewOrder
     order_id: str
@@ -44,19 +48,24 @@ class Order:
     acknowledged: bool = False
     cancel_requested: bool = False
     claimed_by: str = ""
+    instructed_sequence: int = 0
     done_as: common_pb2.OrderStatus.ValueType = common_pb2.ORDER_STATUS_UNSPECIFIED
 
     @classmethod
     def from_decided(cls, decided: journal_pb2.OrderDecided) -> "Order":
         """Begin an order's life from the decision that accepted it."""
-        return cls(
-            request=decided.order,
-            order_id=decided.decision.order_id,
-            sign=sign_of(decided.order.side),
-            quantity=Decimal(decided.decision.approved_quantity),
-            valuation_price=Decimal(decided.valuation_price),
-            unit_loss=Decimal(decided.unit_loss or 0),
+        request, decision = decided.order, decided.decision
+        order = cls(
+            request,
+            decision.order_id,
+            _SIGN[request.side],
+            Decimal(decision.approved_quantity),
+            Decimal(decided.valuation_price),
         )
+        order.instructed_sequence = decision.sequence
+        if decided.unit_loss:
+            order.unit_loss = Decimal(decided.unit_loss)
+        return order
 
     @classmethod
     def from_events(cls, events: list[journal_pb2.Event]) -> "Order":
@@ -103,6 +112,7 @@ class Order:
                 self.claimed_by = event.order_claimed.adapter
             case "cancel_requested":
                 self.cancel_requested = True
+                self.instructed_sequence = event.sequence
             case other:
                 text = f"event {event.sequence} ({other}) is not about an order"
                 raise BookError(text)

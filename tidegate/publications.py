@@ -1,21 +1,29 @@
 """What the streams carry: each committed batch, sorted by who watches."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
-from tidegate.orders import Order, is_accepted
+from tidegate.orders import Order
 from tidegate.risk.book import Book
 from tidegate.v1 import journal_pb2, market_data_pb2, orders_pb2
 
 BARS_TOPIC = "bars"
+# At most so many instructions go into one message.
+INSTRUCTIONS_MAX = 1_000
 
 
 class Publication(NamedTuple):
-    """One message for everybody who watches a topic; the sequence says where in the journal it stands."""
+    """
+    One message for everybody who watches a topic, written only when somebody reads it.
+
+    sequence: where in the journal it brings its reader. size: how many entries it holds in memory.
+    """
 
     topic: str
     sequence: int
-    body: bytes
+    size: int
+    write: Callable[[], bytes]
 
 
 def orders_topic(adapter: str) -> str:
@@ -26,21 +34,23 @@ def orders_topic(adapter: str) -> str:
 def publications_of(events: Sequence[journal_pb2.Event], book: Book) -> list[Publication]:
     """Turn a committed batch into messages; the book is the one after the batch."""
     found = []
-    instructions: dict[str, list[orders_pb2.OrderInstruction]] = {}
+    instructions: dict[str, list[_Instruction]] = {}
     for event in events:
-        body = event.WhichOneof("body")
-        if body == "bar_published":
-            bar = bar_message(event.bar_published, event.sequence)
-            found.append(Publication(BARS_TOPIC, event.sequence, bar.SerializeToString()))
-        elif body == "order_decided" and is_accepted(event.order_decided.decision):
-            _instruct(instructions, book.orders.get(event.order_decided.decision.order_id), cancel=False)
-        elif body == "cancel_requested":
-            _instruct(instructions, book.orders.get(event.cancel_requested.order_id), cancel=True)
+        match event.WhichOneof("body"):
+            case "order_decided" if route := event.order_decided.order.route:
+                order = book.orders.get(event.order_decided.decision.order_id)
+                # Done or canceled within the same batch: nothing to send, or the cancel's own event speaks for it.
+                if order is not None and not (order.acknowledged or order.cancel_requested):
+                    instructions.setdefault(route, []).append(event.order_decided)
+            case "cancel_requested":
+                order = book.orders.get(event.cancel_requested.order_id)
+                if order is not None and order.cancel_requested and order.request.route:
+                    instruction = orders_pb2.OrderInstruction(cancel=order.to_wire())
+                    instructions.setdefault(order.request.route, []).append(instruction)
+            case "bar_published":
+                found.append(Publication(BARS_TOPIC, event.sequence, 1, partial(_write_bar, event)))
     for adapter, entries in instructions.items():
-        message = orders_pb2.WatchOrdersResponse(
-            sequence=book.sequence, instructions=entries, bar_sequence=book.last_bar_sequence
-        )
-        found.append(Publication(orders_topic(adapter), book.sequence, message.SerializeToString()))
+        found += _in_parts(orders_topic(adapter), entries, events[0].sequence - 1, book)
     return found
 
 
@@ -56,9 +66,28 @@ def instruction_for(order: Order) -> orders_pb2.OrderInstruction | None:
     return None if order.acknowledged else orders_pb2.OrderInstruction(send=order.to_wire())
 
 
-def _instruct(instructions: dict[str, list[orders_pb2.OrderInstruction]], order: Order | None, *, cancel: bool) -> None:
-    # Done within the same batch, or canceled within it: the cancel's own event speaks for it.
-    if order is None or not order.request.route or order.cancel_requested is not cancel:
-        return
-    if (instruction := instruction_for(order)) is not None:
-        instructions.setdefault(order.request.route, []).append(instruction)
+# A decision is turned into its instruction only when somebody reads it.
+_Instruction = journal_pb2.OrderDecided | orders_pb2.OrderInstruction
+
+
+def _in_parts(topic: str, entries: list[_Instruction], before: int, book: Book) -> Iterator[Publication]:
+    """Cut a batch's instructions into bounded messages; only the last one brings its reader past the batch."""
+    for start in range(0, len(entries), INSTRUCTIONS_MAX):
+        part = entries[start : start + INSTRUCTIONS_MAX]
+        is_last = start + INSTRUCTIONS_MAX >= len(entries)
+        write = partial(_write_instructions, part, book.sequence if is_last else before, book.last_bar_sequence)
+        yield Publication(topic, book.sequence, len(part), write)
+
+
+def _write_instructions(entries: list[_Instruction], sequence: int, bar_sequence: int) -> bytes:
+    message = orders_pb2.WatchOrdersResponse(sequence=sequence, bar_sequence=bar_sequence)
+    for entry in entries:
+        if isinstance(entry, journal_pb2.OrderDecided):
+            message.instructions.add(send=Order.from_decided(entry).to_wire())
+        else:
+            message.instructions.append(entry)
+    return message.SerializeToString()
+
+
+def _write_bar(event: journal_pb2.Event) -> bytes:
+    return bar_message(event.bar_published, event.sequence).SerializeToString()

@@ -8,7 +8,7 @@ from tidegate.errors import BookError
 from tidegate.instruments import Instrument
 from tidegate.ledger import Ledger
 from tidegate.numbers import ONE, ZERO
-from tidegate.orders import Order, is_accepted, sign_of
+from tidegate.orders import Order, sign_of
 from tidegate.v1 import journal_pb2, orders_pb2
 
 
@@ -44,8 +44,8 @@ class StrategyBook:
         """Take one event that concerns this strategy."""
         match event.WhichOneof("body"):
             case "order_decided":
-                if is_accepted(event.order_decided.decision):
-                    self._accept(Order.from_decided(event.order_decided))
+                if event.order_decided.decision.order_id:
+                    self.accept(event.order_decided)
             case "order_claimed":
                 self.orders[event.order_claimed.order_id].apply(event)
             case "cancel_requested":
@@ -61,9 +61,12 @@ class StrategyBook:
                 text = f"event {event.sequence} ({other}) is not about a strategy"
                 raise BookError(text)
 
-    def _accept(self, order: Order) -> None:
+    def accept(self, decided: journal_pb2.OrderDecided) -> Order:
+        """Begin an accepted order's life, and reserve what it may cost."""
+        order = Order.from_decided(decided)
         self.orders[order.order_id] = order
         self._reserve(order, order.quantity)
+        return order
 
     def _book(self, event: journal_pb2.Event) -> None:
         booked = event.execution_booked

@@ -6,7 +6,7 @@ from tidegate.errors import RefusedError
 from tidegate.ledger import Ledger
 from tidegate.numbers import ZERO, plain, round_ratio
 from tidegate.orders import Order
-from tidegate.publications import instruction_for
+from tidegate.publications import INSTRUCTIONS_MAX, instruction_for
 from tidegate.reasons import Reason
 from tidegate.risk import door
 from tidegate.risk.book import SUSPENSE, Book
@@ -26,7 +26,7 @@ _PAGE_TOKEN_LENGTH_MAX = 20
 def risk_metrics(book: Book) -> risk_pb2.GetRiskMetricsResponse:
     """Show how near the portfolio is to its limits."""
     equity, peak = book.equity, book.high_water_mark
-    exposures = {symbol: book.instrument_exposure(symbol) for symbol in book.worst_quantities}
+    exposures = {symbol: book.instrument_exposure(symbol) for symbol in book.totals.worst_quantities}
     largest = max(exposures, key=lambda symbol: exposures[symbol], default="")
     net = sum((strategy.ledger.market_value for strategy in book.strategies.values()), ZERO)
     return risk_pb2.GetRiskMetricsResponse(
@@ -35,9 +35,9 @@ def risk_metrics(book: Book) -> risk_pb2.GetRiskMetricsResponse:
         equity=plain(equity),
         high_water_mark=plain(peak),
         drawdown=drawdown(book),
-        gross_exposure=plain(book.gross_exposure),
+        gross_exposure=plain(book.totals.gross_exposure),
         net_exposure=plain(net),
-        leverage=plain(round_ratio(book.gross_exposure / equity)) if equity > ZERO else "",
+        leverage=plain(round_ratio(book.totals.gross_exposure / equity)) if equity > ZERO else "",
         largest_symbol=largest,
         largest_exposure=plain(exposures[largest]) if largest else "0",
         working_orders=len(book.orders),
@@ -167,15 +167,27 @@ def working_orders(book: Book, request: orders_pb2.ListOrdersRequest) -> orders_
     )
 
 
-def instructions(book: Book, adapter: str) -> orders_pb2.WatchOrdersResponse:
-    """Show an adapter that begins to watch what is to be done now."""
-    require_adapter(book, adapter)
-    mine = (order for order in book.orders.values() if order.request.route == adapter)
+def instructions(book: Book, request: orders_pb2.WatchOrdersRequest) -> orders_pb2.WatchOrdersResponse:
+    """
+    Show an adapter what is to be done now, what it was told up to after_sequence left out.
+
+    Bounded: where there is more, the sequence is that of the last instruction shown, to ask on from there.
+    """
+    require_adapter(book, request.adapter)
+    mine = (o for o in book.orders.values() if o.request.route == request.adapter)
+    told = sorted((o for o in mine if o.instructed_sequence > request.after_sequence), key=_instructed)
+    found = [(o, instruction) for o in told if (instruction := instruction_for(o)) is not None]
+    shown, is_cut = found[:INSTRUCTIONS_MAX], len(found) > INSTRUCTIONS_MAX
     return orders_pb2.WatchOrdersResponse(
-        sequence=book.sequence,
-        instructions=[found for order in mine if (found := instruction_for(order)) is not None],
+        sequence=shown[-1][0].instructed_sequence if is_cut else book.sequence,
+        instructions=[instruction for _, instruction in shown],
         bar_sequence=book.last_bar_sequence,
+        is_cut=is_cut,
     )
+
+
+def _instructed(order: Order) -> int:
+    return order.instructed_sequence
 
 
 def _summary(engine: Engine, strategy_id: str) -> portfolio_pb2.StrategySummary:

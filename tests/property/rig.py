@@ -214,9 +214,9 @@ class Rig:
         assert conservation(book).difference == "0", conservation(book)
         assert Fraction(book.equity) == naive.equity()
         assert Fraction(book.high_water_mark) == naive.peak
-        assert Fraction(book.gross_exposure) == naive.gross()
+        assert Fraction(book.totals.gross_exposure) == naive.gross()
         assert Fraction(book.reserve) == naive.reserve
-        assert set(book.worst_quantities) <= set(naive.marks)
+        assert set(book.totals.worst_quantities) <= set(naive.marks)
         for symbol in naive.marks:
             assert Fraction(book.instrument_exposure(symbol)) == naive.instrument_exposure(symbol)
         working = {order_id: order.leaves for order_id, order in naive.orders.items() if order.leaves}

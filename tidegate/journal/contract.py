@@ -1,13 +1,16 @@
 """What a journal promises, whatever stores it."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-from tidegate.risk.draft import Archive, Key, key_of, order_id_of
+from tidegate.risk.draft import Key, execution_key, order_key, transfer_key
+from tidegate.times import to_ns
 from tidegate.v1 import journal_pb2
 
 HASH_OF_NOTHING = bytes(32)
+
+_ABOUT_AN_ORDER = frozenset({"order_claimed", "cancel_requested"})
 
 
 class Head(NamedTuple):
@@ -18,7 +21,11 @@ class Head(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One event as a store keeps it."""
+    """
+    One event as a store keeps it.
+
+    order_id: of the accepted order that it is about. key: the sender's id that it uses up.
+    """
 
     sequence: int
     time_ns: int
@@ -28,7 +35,7 @@ class Entry(NamedTuple):
     body: bytes
 
 
-class Journal(Archive, Protocol):
+class Journal(Protocol):
     """An append-only sequence of events with one writer at a time."""
 
     epoch: int
@@ -45,6 +52,12 @@ class Journal(Archive, Protocol):
             CommitFailedError: the commit failed, or its outcome is unknown.
         """
 
+    def find_all(self, keys: Collection[Key]) -> dict[Key, journal_pb2.Event]:
+        """Return the events that used up these keys; a key that is free is not in it."""
+
+    def events_of_order(self, order_id: int) -> list[journal_pb2.Event]:
+        """Return all events of an accepted order, oldest first; empty when there is no such order."""
+
     def verify(self) -> Head:
         """Recompute the hash chain; raises JournalError where it breaks."""
 
@@ -55,17 +68,24 @@ class Journal(Archive, Protocol):
         """Let go of the store."""
 
 
-def entry_of(event: journal_pb2.Event, body: bytes) -> Entry:
-    """Index an event for its store."""
-    order_id = order_id_of(event)
-    return Entry(
-        sequence=event.sequence,
-        time_ns=event.time.seconds * 1_000_000_000 + event.time.nanos,
-        kind=event.WhichOneof("body") or "",
-        order_id=int(order_id) if order_id else None,
-        key=key_of(event),
-        body=body,
-    )
+def entry_of(event: journal_pb2.Event) -> Entry:
+    """Write an event for its store, with what it is found again by."""
+    kind = event.WhichOneof("body") or ""
+    key, order_id = None, ""
+    if kind == "order_decided":
+        decided = event.order_decided
+        order, order_id = decided.order, decided.decision.order_id
+        key = order_key(order.strategy_id, order.client_order_id)
+    elif kind == "execution_booked":
+        booked = event.execution_booked
+        key = execution_key(booked.account, booked.execution.execution_id)
+        order_id = booked.execution.order_id if booked.strategy_id else ""
+    elif kind == "capital_transferred":
+        key = transfer_key(event.capital_transferred.transfer_id)
+    elif kind in _ABOUT_AN_ORDER:
+        order_id = getattr(event, kind).order_id
+    number = int(order_id) if order_id else None
+    return Entry(event.sequence, to_ns(event.time), kind, number, key, event.SerializeToString())
 
 
 def link(previous: bytes, epoch: int, bodies: Sequence[bytes]) -> bytes:

@@ -6,7 +6,6 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 from tidegate.numbers import ZERO
-from tidegate.orders import is_accepted
 from tidegate.strategy_book import strategies_of
 from tidegate.v1 import common_pb2, journal_pb2, orders_pb2, portfolio_pb2
 
@@ -112,20 +111,19 @@ class Performance:
             case "bar_completed":
                 self._close_bar(book)
 
-    def _records(self, strategy_id: str) -> list[Record]:
-        record = self.strategies.get(strategy_id)
-        return [self.portfolio] if record is None else [self.portfolio, record]
-
     def _count_order(self, decided: journal_pb2.OrderDecided) -> None:
-        for record in self._records(decided.order.strategy_id):
-            record.orders += 1
-            record.rejects += not is_accepted(decided.decision)
+        refused = not decided.decision.order_id
+        for record in (self.portfolio, self.strategies.get(decided.order.strategy_id)):
+            if record is not None:
+                record.orders += 1
+                record.rejects += refused
 
     def _count_execution(self, booked: journal_pb2.ExecutionBooked) -> None:
         kind = booked.execution.execution_type
-        for record in self._records(booked.strategy_id):
-            record.fills += kind == orders_pb2.EXECUTION_TYPE_TRADE
-            record.rejects += kind == orders_pb2.EXECUTION_TYPE_REJECTED
+        for record in (self.portfolio, self.strategies.get(booked.strategy_id)):
+            if record is not None:
+                record.fills += kind == orders_pb2.EXECUTION_TYPE_TRADE
+                record.rejects += kind == orders_pb2.EXECUTION_TYPE_REJECTED
 
     def _close_bar(self, book: "Book") -> None:
         self.portfolio.returns.close_bar(book.equity)

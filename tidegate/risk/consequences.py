@@ -19,7 +19,13 @@ GATE = "tidegate"
 
 _HALT = common_pb2.ACTION_HALT
 _ALL_SYMBOLS = frozenset({"bar_published", "prices_published", "halt_reset"})
+_CAUSES = _ALL_SYMBOLS | {"execution_booked", "capital_transferred"}
 _TRADE = orders_pb2.EXECUTION_TYPE_TRADE
+
+
+def may_follow(event: journal_pb2.Event) -> bool:
+    """Tell whether an event can cause others."""
+    return event.WhichOneof("body") in _CAUSES
 
 
 def follow(draft: Draft, event: journal_pb2.Event) -> None:
@@ -47,7 +53,7 @@ def follow(draft: Draft, event: journal_pb2.Event) -> None:
 
 
 def _held(book: Book) -> list[str]:
-    return [symbol for symbol, worst in book.worst_quantities.items() if worst]
+    return list(book.totals.worst_quantities)
 
 
 def _states(
@@ -57,7 +63,7 @@ def _states(
     limits = book.limits
     drawdown = Drawdown(limits.warn_drawdown, limits.max_drawdown, limits.halt_drawdown)
     yield Reason.DRAWDOWN, PORTFOLIO, drawdown.assess(book.equity, book.high_water_mark)
-    leverage = Leverage(None, limits.max_leverage).assess(book.gross_exposure, book.equity)
+    leverage = Leverage(None, limits.max_leverage).assess(book.totals.gross_exposure, book.equity)
     yield Reason.LEVERAGE, PORTFOLIO, leverage
     concentration = Concentration(None, limits.max_concentration)
     for symbol in symbols:

@@ -8,17 +8,17 @@ from google.protobuf.message import Message
 from tidegate.errors import RefusedError
 from tidegate.portfolio.performance import Performance
 from tidegate.reasons import Reason
-from tidegate.risk import checks, consequences, executions, market_data, operators, orders
+from tidegate.risk import cancels, checks, consequences, executions, market_data, operators, orders, routing
 from tidegate.risk.book import Book
-from tidegate.risk.draft import Archive, Draft, Outcome
+from tidegate.risk.draft import Archive, Draft
 from tidegate.risk.scopes import PORTFOLIO
 from tidegate.v1 import admin_pb2, journal_pb2, market_data_pb2, orders_pb2
 
 # A command is a message; the function decides it, and changes nothing.
 _DECIDERS: dict[type[Message], Callable[[Draft, Any], Any]] = {
-    orders_pb2.SubmitOrderRequest: orders.submit_order,
-    orders_pb2.CancelOrderRequest: orders.cancel_order,
-    journal_pb2.OrderClaimed: orders.claim_order,
+    orders_pb2.NewOrder: orders.decide_order,
+    orders_pb2.CancelOrderRequest: cancels.cancel_order,
+    journal_pb2.OrderClaimed: routing.claim_order,
     journal_pb2.ExecutionBooked: executions.book_execution,
     market_data_pb2.PublishBarsRequest: market_data.publish_bars,
     market_data_pb2.PublishPricesRequest: market_data.publish_prices,
@@ -47,14 +47,14 @@ class Engine:
         self._archive = archive
         self._checks = checks.build(self.book.limits)
 
-    def decide(self, command: Message, now_ns: int) -> Outcome:
-        """Return the events that a command becomes at this time, and its reply or refusal; nothing changes."""
+    def decide(self, command: Message, now_ns: int) -> Draft:
+        """Return the events that a command becomes at this time, with its reply or refusal; nothing changes."""
         draft = self._draft(now_ns)
         try:
-            reply = _DECIDERS[type(command)](draft, command)
+            draft.reply = _DECIDERS[type(command)](draft, command)
         except RefusedError as refusal:
-            return Outcome(draft.events, refusal=refusal)
-        return Outcome(draft.events, reply=reply)
+            draft.refusal = refusal
+        return draft
 
     def apply(self, event: journal_pb2.Event) -> None:
         """Fold one event into the state."""
@@ -63,35 +63,38 @@ class Engine:
         if event.HasField("portfolio_configured"):
             self._checks = checks.build(self.book.limits)
 
-    def execute(self, command: Message, now_ns: int) -> Outcome:
+    def execute(self, command: Message, now_ns: int) -> Draft:
         """
-        Decide a command, apply its events and those that follow from them, and return them all.
+        Decide a command, apply its events and those that follow from them, and return it with them all.
 
         A command on which ``decide`` fails is refused as INTERNAL with an alert, and changes nothing. A failure to
         apply is raised: memory can no longer be trusted.
         """
         try:
-            outcome = self.decide(command, now_ns)
+            decided = self.decide(command, now_ns)
         except Exception as error:  # noqa: BLE001 -- whatever it is: refused, alerted, and logged by the caller
-            outcome = self._internal(command, now_ns, error)
-        for event in outcome.events:
+            decided = self._internal(command, now_ns, error)
+        for event in decided.events:
             self.apply(event)
-        for event in list(outcome.events):
-            follow_up = self._draft(now_ns)
-            consequences.follow(follow_up, event)
-            for consequence in follow_up.events:
-                self.apply(consequence)
-            outcome.events += follow_up.events
-        return outcome
+        for event in tuple(decided.events):
+            if consequences.may_follow(event):
+                follow_up = self._draft(now_ns)
+                consequences.follow(follow_up, event)
+                for consequence in follow_up.events:
+                    self.apply(consequence)
+                decided.events += follow_up.events
+        return decided
 
     def _draft(self, now_ns: int) -> Draft:
         return Draft(self.book, self._archive, self._checks, now_ns)
 
-    def _internal(self, command: Message, now_ns: int, error: Exception) -> Outcome:
-        refusal = RefusedError(Reason.INTERNAL, f"{type(command).__name__} failed inside the gate; nothing changed")
-        refusal.__cause__ = error
+    def _internal(self, command: Message, now_ns: int, error: Exception) -> Draft:
         draft = self._draft(now_ns)
         text = f"{type(command).__name__} failed: {type(error).__name__}"
         alert = journal_pb2.AlertRaised(reason_code=Reason.INTERNAL, scope=PORTFOLIO.to_wire(), text=text)
         draft.record(alert_raised=alert)
-        return Outcome(draft.events, refusal=refusal)
+        draft.refusal = RefusedError(
+            Reason.INTERNAL, f"{type(command).__name__} failed inside the gate; nothing changed"
+        )
+        draft.refusal.__cause__ = error
+        return draft

@@ -565,15 +565,19 @@ class WatchOrdersRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ADAPTER_FIELD_NUMBER: _builtins.int
+    AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
     adapter: _builtins.str
+    after_sequence: _builtins.int
+    """Where the last message brought the adapter: what it was told up to there is left out. 0: all there is to do."""
     def __init__(
         self,
         *,
         adapter: _builtins.str = ...,
+        after_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter", "after_sequence", b"after_sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -616,10 +620,13 @@ class WatchOrdersResponse(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     INSTRUCTIONS_FIELD_NUMBER: _builtins.int
     BAR_SEQUENCE_FIELD_NUMBER: _builtins.int
+    IS_CUT_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """The journal's head that this message brings the adapter to."""
     bar_sequence: _builtins.int
     """The newest bar published before these instructions."""
+    is_cut: _builtins.bool
+    """More instructions of the same moment follow in the next message."""
     @_builtins.property
     def instructions(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderInstruction]: ...
     def __init__(
@@ -628,10 +635,11 @@ class WatchOrdersResponse(_message.Message):
         sequence: _builtins.int = ...,
         instructions: _abc.Iterable[Global___OrderInstruction] | None = ...,
         bar_sequence: _builtins.int = ...,
+        is_cut: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_sequence", b"bar_sequence", "instructions", b"instructions", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_sequence", b"bar_sequence", "instructions", b"instructions", "is_cut", b"is_cut", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
