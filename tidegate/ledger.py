@@ -16,6 +16,7 @@ class Position:
 
     cost: what was paid for the quantity held, signed like it; total, so that no division is ever stored.
     working_buys, working_sells: what accepted orders may still fill.
+    worst_quantity: the largest quantity, long or short, that the working orders could make of the position.
     """
 
     multiplier: Decimal
@@ -24,11 +25,14 @@ class Position:
     cost: Decimal = ZERO
     working_buys: Decimal = ZERO
     working_sells: Decimal = ZERO
+    worst_quantity: Decimal = ZERO
 
-    @property
-    def worst_quantity(self) -> Decimal:
-        """The largest quantity, long or short, that the working orders could make of the position."""
-        return max(abs(self.quantity + self.working_buys), abs(self.quantity - self.working_sells))
+    def recount(self) -> Decimal:
+        """Work the worst case out again after a change; return by how much it grew."""
+        quantity, before = self.quantity, self.worst_quantity
+        up, down = abs(quantity + self.working_buys), abs(quantity - self.working_sells)
+        self.worst_quantity = max(down, up)
+        return self.worst_quantity - before
 
     @property
     def market_value(self) -> Decimal:
@@ -44,11 +48,6 @@ class Position:
     def unrealised_pnl(self) -> Decimal:
         """Value at the mark less cost."""
         return self.market_value - self.cost
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether the position says nothing any more."""
-        return not (self.quantity or self.working_buys or self.working_sells)
 
 
 @dataclass(slots=True)
@@ -133,21 +132,19 @@ class Ledger:
         position = self.positions.get(symbol)
         if position is None:
             position = self._open(instrument, price if mark is None else mark)
-        before = position.worst_quantity
         if order.sign == BUY:
             position.working_buys += quantity
-            self.reserved_cash += quantity * price * instrument.multiplier
+            self.reserved_cash += quantity * price * position.multiplier
         else:
             position.working_sells += quantity
         if order.unit_loss:
-            loss = quantity * order.unit_loss * instrument.multiplier
+            loss = quantity * order.unit_loss * position.multiplier
             self.reserved_loss += loss
             self.totals.reserved_loss += loss
-        grown = position.worst_quantity - before
-        if grown:
+        if grown := position.recount():
             self._expose(symbol, position, grown, grown * position.mark * position.multiplier)
-        if position.is_empty:
-            del self.positions[symbol]
+            if not position.worst_quantity:
+                del self.positions[symbol]
 
     def fill(
         self, instrument: Instrument, quantity: Decimal, *, price: Decimal, fee: Decimal, mark: Decimal | None
@@ -161,7 +158,7 @@ class Ledger:
         position = self.positions.get(symbol)
         if position is None:
             position = self._open(instrument, price if mark is None else mark)
-        before_worst, before_value = position.worst_quantity, position.market_value
+        before = position.market_value
         opening = quantity
         if position.quantity * quantity < ZERO:
             opening = self._close(position, quantity, price)
@@ -171,10 +168,10 @@ class Ledger:
         self.cash -= paid
         self.totals.cash -= paid
         self.fees += fee
-        self._revalue(position.market_value - before_value)
-        grown = position.worst_quantity - before_worst
+        self._revalue(position.market_value - before)
+        grown = position.recount()
         self._expose(symbol, position, grown, grown * position.mark * position.multiplier)
-        if position.is_empty:
+        if not position.worst_quantity:
             del self.positions[symbol]
 
     def digest(self) -> bytes:

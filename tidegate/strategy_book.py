@@ -65,7 +65,7 @@ class StrategyBook:
         """Begin an accepted order's life, and reserve what it may cost."""
         order = Order.from_decided(decided)
         self.orders[order.order_id] = order
-        self._reserve(order, order.quantity)
+        self._reserve(order, decided.order.symbol, order.quantity)
         return order
 
     def _book(self, event: journal_pb2.Event) -> None:
@@ -74,7 +74,8 @@ class StrategyBook:
         if order is not None:
             before = order.leaves_quantity
             order.apply(event)
-            self._reserve(order, order.leaves_quantity - before)
+            if released := order.leaves_quantity - before:
+                self._reserve(order, booked.symbol, released)
             if order.is_done:
                 del self.orders[order.order_id]
         if booked.execution.execution_type == orders_pb2.EXECUTION_TYPE_TRADE:
@@ -90,8 +91,7 @@ class StrategyBook:
             mark=self.marks.get(booked.symbol),
         )
 
-    def _reserve(self, order: Order, quantity: Decimal) -> None:
-        symbol = order.request.symbol
+    def _reserve(self, order: Order, symbol: str, quantity: Decimal) -> None:
         self.ledger.reserve(self._instrument(symbol), order, quantity, self.marks.get(symbol))
 
     def _instrument(self, symbol: str) -> Instrument:

@@ -91,14 +91,14 @@ class Performance:
         self.halts = 0
         self.halted_bars = 0
 
-    def apply(self, event: journal_pb2.Event, book: "Book") -> None:
-        """Take an event that the book has just taken."""
-        match event.WhichOneof("body"):
+    def apply(self, event: journal_pb2.Event, kind: str | None, book: "Book") -> None:
+        """Take an event that the book has just taken; kind names its body."""
+        match kind:
+            case "order_decided":
+                self._count_order(event.order_decided)
             case "portfolio_configured":
                 self.portfolio.returns.equity = book.equity
                 self.strategies = {s: Record(Returns(terms.capital)) for s, terms in book.terms.items()}
-            case "order_decided":
-                self._count_order(event.order_decided)
             case "execution_booked":
                 self._count_execution(event.execution_booked)
             case "capital_transferred":
@@ -113,10 +113,11 @@ class Performance:
 
     def _count_order(self, decided: journal_pb2.OrderDecided) -> None:
         refused = not decided.decision.order_id
-        for record in (self.portfolio, self.strategies.get(decided.order.strategy_id)):
-            if record is not None:
-                record.orders += 1
-                record.rejects += refused
+        self.portfolio.orders += 1
+        self.portfolio.rejects += refused
+        if (record := self.strategies.get(decided.order.strategy_id)) is not None:
+            record.orders += 1
+            record.rejects += refused
 
     def _count_execution(self, booked: journal_pb2.ExecutionBooked) -> None:
         kind = booked.execution.execution_type

@@ -88,9 +88,9 @@ class Book:
             "alert_raised": _ignore,
         }
 
-    def apply(self, event: journal_pb2.Event) -> None:
+    def apply(self, event: journal_pb2.Event, kind: str | None) -> None:
         """
-        Take the next event.
+        Take the next event; kind names its body.
 
         Raises:
             BookError: it is not the next one, or cannot have happened; the book must not be used any more.
@@ -99,7 +99,6 @@ class Book:
         if sequence != self.sequence + 1:
             text = f"event {sequence} does not follow {self.sequence}"
             raise BookError(text)
-        kind = event.WhichOneof("body")
         if kind is None or (self.configuration is None) is not (kind == "portfolio_configured"):
             text = f"event {sequence} ({kind}) has no place here"
             raise BookError(text)

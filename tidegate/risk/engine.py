@@ -58,9 +58,10 @@ class Engine:
 
     def apply(self, event: journal_pb2.Event) -> None:
         """Fold one event into the state."""
-        self.book.apply(event)
-        self.performance.apply(event, self.book)
-        if event.HasField("portfolio_configured"):
+        kind = event.WhichOneof("body")
+        self.book.apply(event, kind)
+        self.performance.apply(event, kind, self.book)
+        if kind == "portfolio_configured":
             self._checks = checks.build(self.book.limits)
 
     def execute(self, command: Message, now_ns: int) -> Draft:
@@ -76,13 +77,13 @@ class Engine:
             decided = self._internal(command, now_ns, error)
         for event in decided.events:
             self.apply(event)
-        for event in tuple(decided.events):
-            if consequences.may_follow(event):
-                follow_up = self._draft(now_ns)
-                consequences.follow(follow_up, event)
-                for consequence in follow_up.events:
-                    self.apply(consequence)
-                decided.events += follow_up.events
+        causes = [event for event in decided.events if consequences.may_follow(event)]
+        for event in causes:
+            follow_up = self._draft(now_ns)
+            consequences.follow(follow_up, event)
+            for consequence in follow_up.events:
+                self.apply(consequence)
+            decided.events += follow_up.events
         return decided
 
     def _draft(self, now_ns: int) -> Draft:

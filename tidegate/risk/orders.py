@@ -14,6 +14,7 @@ from tidegate.times import NS_PER_S, to_stamp
 from tidegate.v1 import common_pb2, journal_pb2, orders_pb2
 
 _REJECT = common_pb2.ACTION_REJECT
+_ORDER_TYPES = frozenset({common_pb2.ORDER_TYPE_MARKET, common_pb2.ORDER_TYPE_LIMIT})
 _TIMES_IN_FORCE = frozenset(common_pb2.TimeInForce.values())
 
 
@@ -46,57 +47,58 @@ def malformed(refusal: RefusedError) -> orders_pb2.Decision:
 
 def _read(book: Book, request: orders_pb2.NewOrder) -> Ask:
     """Refuse a malformed order, naming the field at fault; a name that the book knows is well-formed."""
+    strategy_id, symbol, route = request.strategy_id, request.symbol, request.route
     door.identifier(request.client_order_id, "order.client_order_id")
-    if request.strategy_id not in book.terms:
-        door.identifier(request.strategy_id, "order.strategy_id")
-    if request.symbol not in book.instruments:
-        door.identifier(request.symbol, "order.symbol")
-    if request.route and request.route not in book.adapters:
-        door.identifier(request.route, "order.route")
-    sign = sign_of(request.side)
-    if not sign:
+    if strategy_id not in book.terms:
+        door.identifier(strategy_id, "order.strategy_id")
+    if symbol not in book.instruments:
+        door.identifier(symbol, "order.symbol")
+    if route and route not in book.adapters:
+        door.identifier(route, "order.route")
+    if not (sign := sign_of(request.side)):
         text = "order.side takes SIDE_BUY or SIDE_SELL"
         raise RefusedError(Reason.SIDE_INVALID, text, field="order.side")
-    if request.order_type not in (common_pb2.ORDER_TYPE_MARKET, common_pb2.ORDER_TYPE_LIMIT):
+    order_type = request.order_type
+    if order_type not in _ORDER_TYPES:
         text = "order.order_type takes ORDER_TYPE_MARKET or ORDER_TYPE_LIMIT"
         raise RefusedError(Reason.ORDER_TYPE_INVALID, text, field="order.order_type")
     if request.time_in_force not in _TIMES_IN_FORCE:
         text = "order.time_in_force takes DAY, GTC, IOC or FOK"
         raise RefusedError(Reason.TIME_IN_FORCE_INVALID, text, field="order.time_in_force")
     quantity = door.quantity(request.quantity, "order.quantity")
-    if request.order_type == common_pb2.ORDER_TYPE_LIMIT:
-        return Ask(sign, quantity, door.price(request.limit_price, "order.limit_price"))
+    if order_type == common_pb2.ORDER_TYPE_LIMIT:
+        price = door.price(request.limit_price, "order.limit_price")
+        return Ask(strategy_id, symbol, sign, quantity, price)
     if request.limit_price:
         text = "order.limit_price belongs to a limit order; a market order has none"
         raise RefusedError(Reason.PRICE_INVALID, text, field="order.limit_price")
-    return Ask(sign, quantity, None)
+    return Ask(strategy_id, symbol, sign, quantity, None)
 
 
 def _assess(draft: Draft, request: orders_pb2.NewOrder, ask: Ask) -> tuple[list[Violation], Proposal | None]:
     """Run every check; without a strategy, an instrument, a route or a price there is nothing to run them on."""
     book = draft.book
-    missing = _missing(book, request)
+    missing = _missing(book, ask, request.route)
     if missing is not None:
         return [missing], None
-    proposal = Proposal(book, book.strategies[request.strategy_id], request, ask, draft.now_ns)
+    proposal = Proposal(book, request, ask, draft.now_ns)
     # A limit that blocks the way out makes the loss.
     applied = draft.checks.for_reducing if proposal.reducing else draft.checks.for_all
     return [violation for check in applied if (violation := check.check(proposal)) is not None], proposal
 
 
-def _missing(book: Book, request: orders_pb2.NewOrder) -> Violation | None:
-    if request.strategy_id not in book.terms:
-        text = f"no strategy is called {request.strategy_id}"
-        return Violation(Reason.STRATEGY_UNKNOWN, _REJECT, text, strategy_scope(request.strategy_id))
-    if request.symbol not in book.instruments:
-        text = f"instrument {request.symbol} is not in the portfolio file"
-        return Violation(Reason.INSTRUMENT_UNKNOWN, _REJECT, text, instrument_scope(request.symbol))
-    if request.route and request.route not in book.adapters:
-        text = f"no adapter is called {request.route}"
-        return Violation(Reason.ADAPTER_UNKNOWN, _REJECT, text)
-    if request.symbol not in book.mark_times_ns:
-        text = f"instrument {request.symbol} has no price yet"
-        return Violation(Reason.PRICE_MISSING, _REJECT, text, instrument_scope(request.symbol))
+def _missing(book: Book, ask: Ask, route: str) -> Violation | None:
+    if ask.strategy_id not in book.terms:
+        text = f"no strategy is called {ask.strategy_id}"
+        return Violation(Reason.STRATEGY_UNKNOWN, _REJECT, text, strategy_scope(ask.strategy_id))
+    if ask.symbol not in book.instruments:
+        text = f"instrument {ask.symbol} is not in the portfolio file"
+        return Violation(Reason.INSTRUMENT_UNKNOWN, _REJECT, text, instrument_scope(ask.symbol))
+    if route and route not in book.adapters:
+        return Violation(Reason.ADAPTER_UNKNOWN, _REJECT, f"no adapter is called {route}")
+    if ask.symbol not in book.mark_times_ns:
+        text = f"instrument {ask.symbol} has no price yet"
+        return Violation(Reason.PRICE_MISSING, _REJECT, text, instrument_scope(ask.symbol))
     return None
 
 

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tidegate.numbers import ZERO
 from tidegate.orders import BUY
-from tidegate.strategy_book import StrategyBook
 from tidegate.v1 import orders_pb2
 
 if TYPE_CHECKING:
@@ -13,8 +12,10 @@ if TYPE_CHECKING:
 
 
 class Ask(NamedTuple):
-    """The figures of a well-formed order; no limit price is a market order."""
+    """The names and figures of a well-formed order, read once; no limit price is a market order."""
 
+    strategy_id: str
+    symbol: str
     sign: int
     quantity: Decimal
     limit_price: Decimal | None
@@ -23,6 +24,8 @@ class Ask(NamedTuple):
 class Proposal:
     """
     One well-formed order in a priced instrument against the book as it is.
+
+    ledger, terms: the strategy's.
 
     mark_age_ns: how old the mark is, by the command's stamp.
     unit_loss: what a unit loses against the mark if it is filled at its limit: a limit is the worst that a fill may be.
@@ -43,8 +46,8 @@ class Proposal:
         "gross_exposure",
         "instrument",
         "instrument_exposure",
+        "ledger",
         "limit_price",
-        "mark",
         "mark_age_ns",
         "notional",
         "position_quantity",
@@ -52,20 +55,17 @@ class Proposal:
         "reducing",
         "request",
         "sign",
-        "strategy",
         "strategy_equity",
+        "terms",
         "unit_loss",
         "valuation_price",
         "working_sells",
     )
 
-    def __init__(
-        self, book: "Book", strategy: StrategyBook, request: orders_pb2.NewOrder, ask: Ask, now_ns: int
-    ) -> None:
+    def __init__(self, book: "Book", request: orders_pb2.NewOrder, ask: Ask, now_ns: int) -> None:
         """Work the figures out."""
-        sign, quantity, limit_price = ask
-        symbol = request.symbol
-        instrument, mark, ledger = book.instruments[symbol], book.marks[symbol], strategy.ledger
+        strategy_id, symbol, sign, quantity, limit_price = ask
+        instrument, mark, ledger = book.instruments[symbol], book.marks[symbol], book.strategies[strategy_id].ledger
         multiplier = instrument.multiplier
         position = ledger.positions.get(symbol)
         if position is None:
@@ -83,13 +83,13 @@ class Proposal:
         unit_loss = ZERO if limit_price is None else max((limit_price - mark) * sign, ZERO)
         loss = quantity * unit_loss * multiplier
         self.book = book
-        self.strategy = strategy
+        self.terms = book.terms[strategy_id]
+        self.ledger = ledger
         self.request = request
         self.instrument = instrument
         self.sign = sign
         self.quantity = quantity
         self.limit_price = limit_price
-        self.mark = mark
         self.mark_age_ns = now_ns - book.mark_times_ns[symbol]
         self.unit_loss = unit_loss
         self.valuation_price = mark + unit_loss if sign == BUY else mark

@@ -23,7 +23,7 @@ def test_an_event_that_has_no_place_is_refused(desk: Desk, ahead: int, event: jo
     """Pins that a wrong journal is never folded silently."""
     event.sequence = desk.book.sequence + ahead
     with pytest.raises(BookError, match="event"):
-        desk.book.apply(event)
+        desk.book.apply(event, event.WhichOneof("body"))
 
 
 def test_the_sums_over_strategies_equal_recomputed_sums(desk: Desk) -> None:
