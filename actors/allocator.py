@@ -163,7 +163,7 @@ class PortfolioAllocator:
             request = actors_pb2.ReadHistoryRequest(
                 strategy_id=spec.strategy_id, after_sequence=after, up_to_sequence=up_to
             )
-            history = await self._port.read_history(request.SerializeToString())
+            history = (await self._port.read(Request("ReadHistory", request.SerializeToString()))).body
             after = actors_pb2.ReadHistoryResponse.FromString(history).next_after_sequence
             result: BarResult = await actor.catch_up.remote(history, is_last=after >= up_to)
             if result.fault is not None or after >= up_to:

@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from actors.engine_thread import EngineThread
 from actors.feed import Feed
 from actors.port import StreamMessage, UnavailableError
-from tidegate.bars import read_history
 from tidegate.gate import Gate, Reply, Request
-from tidegate.v1 import actors_pb2, journal_pb2
+from tidegate.history import read_past
+from tidegate.v1 import journal_pb2
 
 
 class LocalPort:
@@ -83,15 +82,12 @@ class LocalPort:
         self._opened()
         return await self._feed.follow(topic, after, timeout_s)
 
-    async def read_history(self, body: bytes) -> bytes:
-        """Return a part of the journal for a strategy that has fallen behind."""
+    async def read(self, request: Request) -> Reply:
+        """Answer from the journal alone, beside the engine: a part of the past."""
         self._opened()
-        request = actors_pb2.ReadHistoryRequest.FromString(body)
-        journal = self._gate.journal if self._gate is not None else None
-        if journal is None:
+        if self._gate is None:
             raise _closed()
-        response = await asyncio.to_thread(partial(read_history, journal, request))
-        return response.SerializeToString()
+        return await asyncio.to_thread(read_past, self._gate.journal, request)
 
     async def is_serving(self) -> bool:
         """Tell whether the journal has been read."""

@@ -34,8 +34,8 @@ class Port(Protocol):
     async def follow(self, topic: str, after: int, timeout_s: float) -> list[StreamMessage]:
         """Return what was published on a topic after a sequence, waiting for it; nothing at the time-out."""
 
-    async def read_history(self, body: bytes) -> bytes:
-        """Return a part of the journal for a strategy that has fallen behind."""
+    async def read(self, request: Request) -> Reply:
+        """Answer from the journal alone, beside the engine: a part of the past."""
 
     async def is_serving(self) -> bool:
         """Tell whether the RiskManager has read its journal and decides."""

@@ -30,9 +30,9 @@ class RayPort:
         """Return what was published on a topic after a sequence, waiting for it; nothing at the time-out."""
         return await _call(self._risk_manager.follow.remote(topic, after, timeout_s))
 
-    async def read_history(self, body: bytes) -> bytes:
-        """Return a part of the journal for a strategy that has fallen behind."""
-        return await _call(self._risk_manager.read_history.remote(body))
+    async def read(self, request: Request) -> Reply:
+        """Answer from the journal alone, beside the engine: a part of the past."""
+        return await _call(self._risk_manager.read.remote(request))
 
     async def is_serving(self) -> bool:
         """Tell whether the RiskManager is there and has read its journal."""

@@ -93,9 +93,9 @@ class RiskManager:
         """Return what was published on a topic after a sequence, waiting for it; nothing at the time-out."""
         return await self._port.follow(topic, after, timeout_s)
 
-    async def read_history(self, body: bytes) -> bytes:
-        """Return a part of the journal for a strategy that has fallen behind."""
-        return await self._port.read_history(body)
+    async def read(self, request: Request) -> Reply:
+        """Answer from the journal alone, beside the engine: a part of the past."""
+        return await self._port.read(request)
 
     async def is_serving(self) -> bool:
         """Tell whether the journal has been read."""

@@ -16,7 +16,8 @@ from gateway.methods import MethodSpec, methods, services
 from gateway.status import DETAILS_KEY, code_of, status_of
 from tidegate.errors import TidegateError
 from tidegate.gate import Reply, Request
-from tidegate.publications import BARS_TOPIC, orders_topic
+from tidegate.journal.contract import BARS_TOPIC
+from tidegate.publications import orders_topic
 from tidegate.reasons import Reason
 from tidegate.v1 import market_data_pb2, orders_pb2
 

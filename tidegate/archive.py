@@ -34,8 +34,8 @@ class Archive:
         """Take events that belong to the batch under way; they do not change any more."""
         for event in events:
             entry = entry_of(event)
-            if entry.key is not None:
-                self._looked_up[entry.key] = event
+            for key in entry.keys:
+                self._looked_up[key] = event
             self._entries.append(entry)
         self._events += events
 

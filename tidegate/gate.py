@@ -13,12 +13,15 @@ from tidegate.journal.contract import Journal
 from tidegate.methods import METHODS, Method
 from tidegate.publications import Publication, publications_of
 from tidegate.reasons import Reason
+from tidegate.risk.draft import Draft
 from tidegate.risk.engine import Engine
 from tidegate.times import to_stamp
-from tidegate.v1 import journal_pb2
+from tidegate.v1 import actors_pb2, journal_pb2
 
 # Events kept in memory for the next bar's updates; older ones are read from the journal.
 RECENT_EVENTS_MAX = 10_000
+
+_TICK = actors_pb2.AdvanceTimeRequest()
 
 
 class Request(NamedTuple):
@@ -65,6 +68,8 @@ class Gate:
         self.engine: Engine = Engine(self.archive)
         self.recent: deque[journal_pb2.Event] = deque(maxlen=RECENT_EVENTS_MAX)
         self._clock = clock
+        # When each adapter with a session was heard of last; after a restart everybody begins anew.
+        self._heard_ns: dict[str, int] = {}
         self._failures: list[BaseException] = []
 
     def start(self, configuration: journal_pb2.PortfolioConfigured) -> int:
@@ -125,14 +130,38 @@ class Gate:
         Raises:
             RefusedError: the command was refused.
         """
-        newest_ns = self.engine.book.time_ns
-        decided = self.engine.execute(command, max(self._clock(command, newest_ns), newest_ns))
+        decided = self.engine.execute(command, self._now_ns(command))
         self.archive.add(decided.events)
+        return self._reply(decided)
+
+    def ask(self, command: Message) -> Any:
+        """
+        Decide one command and keep nothing of it; return its reply.
+
+        Raises:
+            RefusedError: the command would be refused.
+        """
+        return self._reply(self.engine.ask(command, self._now_ns(command)))
+
+    def heard(self, adapter: str) -> None:
+        """Note that an adapter is alive."""
+        self._heard_ns[adapter] = self._now_ns(_TICK)
+
+    def silence_ns(self, adapter: str) -> int:
+        """Return for how long an adapter was not heard of; counted from the first question after a restart."""
+        now_ns = self._now_ns(_TICK)
+        return now_ns - self._heard_ns.setdefault(adapter, now_ns)
+
+    def _reply(self, decided: Draft) -> Any:
         if decided.refusal is not None:
             if decided.refusal.__cause__ is not None:
                 self._failures.append(decided.refusal.__cause__)
             raise decided.refusal
         return decided.reply
+
+    def _now_ns(self, command: Message) -> int:
+        newest_ns = self.engine.book.time_ns
+        return max(self._clock(command, newest_ns), newest_ns)
 
     def _answer(self, method: Method, message: Message) -> Reply:
         try:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from tidegate.instruments import Instrument
 from tidegate.numbers import ZERO, plain, round_money
-from tidegate.orders import BUY, Order
+from tidegate.orders import BUY, Reservation
 
 
 @dataclass(slots=True)
@@ -125,20 +125,20 @@ class Ledger:
         self._revalue(position.quantity * step)
         self._expose(symbol, position, ZERO, position.worst_quantity * step)
 
-    def reserve(self, instrument: Instrument, order: Order, quantity: Decimal, mark: Decimal | None) -> None:
-        """Count a quantity of an order as working; a negative quantity releases it."""
-        price = order.valuation_price
+    def reserve(self, instrument: Instrument, sign: int, reservation: Reservation, mark: Decimal | None) -> None:
+        """Count a buy's or a sell's reservation as working; a negative quantity releases it."""
+        quantity, price, unit_loss = reservation
         symbol = instrument.symbol
         position = self.positions.get(symbol)
         if position is None:
             position = self._open(instrument, price if mark is None else mark)
-        if order.sign == BUY:
+        if sign == BUY:
             position.working_buys += quantity
             self.reserved_cash += quantity * price * position.multiplier
         else:
             position.working_sells += quantity
-        if order.unit_loss:
-            loss = quantity * order.unit_loss * position.multiplier
+        if unit_loss:
+            loss = quantity * unit_loss * position.multiplier
             self.reserved_loss += loss
             self.totals.reserved_loss += loss
         if grown := position.recount():

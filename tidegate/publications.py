@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from tidegate.journal.contract import ALERTS_TOPIC, BARS_TOPIC
 from tidegate.orders import Order
+from tidegate.risk.alerts import ALERT_KINDS, alert_of
 from tidegate.risk.book import Book
-from tidegate.v1 import journal_pb2, market_data_pb2, orders_pb2
+from tidegate.v1 import journal_pb2, market_data_pb2, orders_pb2, risk_pb2
 
-BARS_TOPIC = "bars"
 # At most so many instructions go into one message.
 INSTRUCTIONS_MAX = 1_000
 
@@ -33,24 +34,25 @@ def orders_topic(adapter: str) -> str:
 
 def publications_of(events: Sequence[journal_pb2.Event], book: Book) -> list[Publication]:
     """Turn a committed batch into messages; the book is the one after the batch."""
-    found = []
+    found, alerts = [], []
     instructions: dict[str, list[_Instruction]] = {}
     for event in events:
-        match event.WhichOneof("body"):
-            case "order_decided" if route := event.order_decided.order.route:
-                order = book.orders.get(event.order_decided.decision.order_id)
-                # Done or canceled within the same batch: nothing to send, or the cancel's own event speaks for it.
-                if order is not None and not (order.acknowledged or order.cancel_requested):
-                    instructions.setdefault(route, []).append(event.order_decided)
-            case "cancel_requested":
-                order = book.orders.get(event.cancel_requested.order_id)
-                if order is not None and order.cancel_requested and order.request.route:
-                    instruction = orders_pb2.OrderInstruction(cancel=order.to_wire())
+        kind = event.WhichOneof("body") or ""
+        if kind in _ORDER_IDS:
+            order = book.orders.get(_ORDER_IDS[kind](event))
+            if order is not None and order.request.route:
+                instruction = _instruction(kind, event, order)
+                if instruction is not None:
                     instructions.setdefault(order.request.route, []).append(instruction)
-            case "bar_published":
-                found.append(Publication(BARS_TOPIC, event.sequence, 1, partial(_write_bar, event)))
+        elif kind == "bar_published":
+            found.append(Publication(BARS_TOPIC, event.sequence, 1, partial(_write_bar, event)))
+        elif kind in ALERT_KINDS:
+            alerts.append(event)
     for adapter, entries in instructions.items():
         found += _in_parts(orders_topic(adapter), entries, events[0].sequence - 1, book)
+    if alerts:
+        write = partial(_write_alerts, alerts, book.sequence)
+        found.append(Publication(ALERTS_TOPIC, book.sequence, len(alerts), write))
     return found
 
 
@@ -59,15 +61,41 @@ def bar_message(bar: market_data_pb2.PublishBarsRequest, sequence: int) -> marke
     return market_data_pb2.WatchBarsResponse(bar_sequence=sequence, time=bar.time, bars=bar.bars)
 
 
-def instruction_for(order: Order) -> orders_pb2.OrderInstruction | None:
-    """Return what its adapter has to do about a working order now, or None."""
+def alerts_message(events: Sequence[journal_pb2.Event], sequence: int) -> risk_pb2.WatchAlertsResponse:
+    """Turn events that are alerts into the message that watchers get."""
+    return risk_pb2.WatchAlertsResponse(sequence=sequence, alerts=map(alert_of, events))
+
+
+def instructions_for(order: Order) -> Iterator[orders_pb2.OrderInstruction]:
+    """Return what its adapter has to do about a working order now."""
     if order.cancel_requested:
-        return orders_pb2.OrderInstruction(cancel=order.to_wire())
-    return None if order.acknowledged else orders_pb2.OrderInstruction(send=order.to_wire())
+        yield orders_pb2.OrderInstruction(cancel=order.to_wire())
+        return
+    if not order.acknowledged:
+        yield orders_pb2.OrderInstruction(send=order.to_wire())
+    if order.replacement is not None:
+        yield orders_pb2.OrderInstruction(replace=order.to_wire())
 
 
 # A decision is turned into its instruction only when somebody reads it.
-_Instruction = journal_pb2.OrderDecided | orders_pb2.OrderInstruction
+_Instruction = journal_pb2.Event | orders_pb2.OrderInstruction
+
+_ORDER_IDS: dict[str, Callable[[journal_pb2.Event], str]] = {
+    "order_decided": lambda event: event.order_decided.decision.order_id,
+    "cancel_requested": lambda event: event.cancel_requested.order_id,
+    "replace_decided": lambda event: event.replace_decided.decision.order_id,
+}
+
+
+def _instruction(kind: str, event: journal_pb2.Event, order: Order) -> _Instruction | None:
+    """Return what an event tells the adapter of a working order, unless a later one of the batch has overtaken it."""
+    if kind == "cancel_requested":
+        return orders_pb2.OrderInstruction(cancel=order.to_wire()) if order.cancel_requested else None
+    if order.cancel_requested:
+        return None
+    if kind == "replace_decided":
+        return orders_pb2.OrderInstruction(replace=order.to_wire()) if order.replacement is not None else None
+    return None if order.acknowledged else event
 
 
 def _in_parts(topic: str, entries: list[_Instruction], before: int, book: Book) -> Iterator[Publication]:
@@ -82,11 +110,15 @@ def _in_parts(topic: str, entries: list[_Instruction], before: int, book: Book) 
 def _write_instructions(entries: list[_Instruction], sequence: int, bar_sequence: int) -> bytes:
     message = orders_pb2.WatchOrdersResponse(sequence=sequence, bar_sequence=bar_sequence)
     for entry in entries:
-        if isinstance(entry, journal_pb2.OrderDecided):
+        if isinstance(entry, journal_pb2.Event):
             message.instructions.add(send=Order.from_decided(entry).to_wire())
         else:
             message.instructions.append(entry)
     return message.SerializeToString()
+
+
+def _write_alerts(events: Sequence[journal_pb2.Event], sequence: int) -> bytes:
+    return alerts_message(events, sequence).SerializeToString()
 
 
 def _write_bar(event: journal_pb2.Event) -> bytes:

@@ -186,7 +186,7 @@ class GateMachine(RuleBasedStateMachine):
         """Let the synchronised adapter report on all its orders and on the newest bar."""
         executions = []
         for order in list(self.rig.gate.engine.book.orders.values()):
-            if order.request.route and order.awaits_adapter:
+            if order.request.route and order.awaits_report:
                 done = orders_pb2.EXECUTION_TYPE_CANCELED
                 kind = done if order.cancel_requested else orders_pb2.EXECUTION_TYPE_NEW
                 executions.append(wire.plain_execution(self.next_id(), kind, order, fill=fill))

@@ -90,6 +90,9 @@ DOOR_REASONS = frozenset(
         Reason.HIGH_WATER_MARK_UNDECIDED,
         Reason.TRANSFER_TO_ITSELF,
         Reason.BAR_UNKNOWN,
+        Reason.SESSION_UNKNOWN,
+        Reason.HEARTBEAT_INVALID,
+        Reason.ALERT_UNKNOWN,
     }
 )
 
@@ -105,6 +108,10 @@ RECORDED_REASONS = frozenset(
         Reason.BAR_OUT_OF_ORDER,
         Reason.PRICE_OUT_OF_ORDER,
         Reason.RESET_WOULD_HALT_AGAIN,
+        Reason.ORDER_PENDING_CANCEL,
+        Reason.REPLACE_PENDING,
+        Reason.REPLACE_BELOW_FILLED,
+        Reason.REPLACE_CHANGES_NOTHING,
     }
 )
 

@@ -8,7 +8,7 @@ import pytest
 from tidegate.clocks import BARS, WALL
 from tidegate.errors import ConfigurationError
 from tidegate.portfolio_file import PortfolioFile, read_portfolio_file
-from tidegate.v1 import journal_pb2
+from tidegate.v1 import journal_pb2, risk_pb2
 
 GOOD = """\
 name: demo
@@ -60,7 +60,7 @@ def problems(tmp_path: Path, text: str) -> list[str]:
 
 def test_a_good_file_says_what_the_journal_has_to_know(tmp_path: Path) -> None:
     """Pins every figure that decides, defaults included, exact to the digit."""
-    limits = journal_pb2.Limits(
+    limits = risk_pb2.Limits(
         max_leverage="1.5",
         warn_leverage="1.8",
         warn_concentration="0.15",

@@ -2,7 +2,8 @@
 
 from tests.unit.builders import BUY, Desk, bar
 from tidegate.gate import Request
-from tidegate.publications import BARS_TOPIC, Publication, orders_topic
+from tidegate.journal.contract import ALERTS_TOPIC, BARS_TOPIC
+from tidegate.publications import Publication, orders_topic
 from tidegate.v1 import admin_pb2, market_data_pb2, orders_pb2
 
 
@@ -69,8 +70,9 @@ def test_a_halt_tells_the_adapter_to_cancel(desk: Desk) -> None:
     order = desk.order("cash", BUY, "1", "A")
     desk.submit(order)
     request = admin_pb2.HaltRequest(operator="ann", reason="drill")
-    (published,) = publish(desk, ("Halt", request.SerializeToString()))
+    published, alert = publish(desk, ("Halt", request.SerializeToString()))
     assert [("cancel", order.client_order_id)] == instructions(published)
+    assert ALERTS_TOPIC == alert.topic
 
 
 def test_an_adapter_that_begins_to_watch_gets_what_is_to_be_done_now(desk: Desk) -> None:

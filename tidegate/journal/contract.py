@@ -4,13 +4,18 @@ import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-from tidegate.risk.draft import Key, execution_key, order_key, transfer_key
+from tidegate.risk.alerts import ALERT_KINDS
+from tidegate.risk.draft import Key, execution_key, order_key, reversal_key, transfer_key
 from tidegate.times import to_ns
 from tidegate.v1 import journal_pb2
 
 HASH_OF_NOTHING = bytes(32)
 
-_ABOUT_AN_ORDER = frozenset({"order_claimed", "cancel_requested"})
+BARS_TOPIC = "bars"
+ALERTS_TOPIC = "alerts"
+
+_ABOUT_AN_ORDER = frozenset({"order_claimed", "cancel_requested", "order_overdue"})
+_CAPITAL = frozenset({"capital_transferred", "capital_moved"})
 
 
 class Head(NamedTuple):
@@ -24,14 +29,16 @@ class Entry(NamedTuple):
     """
     One event as a store keeps it.
 
-    order_id: of the accepted order that it is about. key: the sender's id that it uses up.
+    order_id: of the accepted order that it is about. keys: the senders' ids that it uses up. topic: the stream that can
+    be read again from the journal.
     """
 
     sequence: int
     time_ns: int
     kind: str
     order_id: int | None
-    key: Key | None
+    keys: tuple[Key, ...]
+    topic: str | None
     body: bytes
 
 
@@ -61,6 +68,9 @@ class Journal(Protocol):
     def verify(self) -> Head:
         """Recompute the hash chain; raises JournalError where it breaks."""
 
+    def read_topic(self, topic: str, after: int, most: int) -> list[journal_pb2.Event]:
+        """Read the events of one topic after a sequence, oldest first."""
+
     def read(self, after: int, most: int | None = None) -> Iterator[journal_pb2.Event]:
         """Read the events after a sequence, oldest first."""
 
@@ -71,21 +81,28 @@ class Journal(Protocol):
 def entry_of(event: journal_pb2.Event) -> Entry:
     """Write an event for its store, with what it is found again by."""
     kind = event.WhichOneof("body") or ""
-    key, order_id = None, ""
+    keys: tuple[Key, ...] = ()
+    order_id = ""
     if kind == "order_decided":
         decided = event.order_decided
         order, order_id = decided.order, decided.decision.order_id
-        key = order_key(order.strategy_id, order.client_order_id)
+        keys = (order_key(order.strategy_id, order.client_order_id),)
     elif kind == "execution_booked":
         booked = event.execution_booked
-        key = execution_key(booked.account, booked.execution.execution_id)
+        keys = (execution_key(booked.account, booked.execution.execution_id),)
+        if booked.HasField("reversed"):
+            keys += (reversal_key(booked.account, booked.reversed.execution_id),)
         order_id = booked.execution.order_id if booked.strategy_id else ""
-    elif kind == "capital_transferred":
-        key = transfer_key(event.capital_transferred.transfer_id)
+    elif kind == "replace_decided":
+        replace, order_id = event.replace_decided.replace, event.replace_decided.order_id
+        keys = (order_key(replace.strategy_id, replace.client_order_id),)
+    elif kind in _CAPITAL:
+        keys = (transfer_key(getattr(event, kind).transfer_id),)
     elif kind in _ABOUT_AN_ORDER:
         order_id = getattr(event, kind).order_id
     number = int(order_id) if order_id else None
-    return Entry(event.sequence, to_ns(event.time), kind, number, key, event.SerializeToString())
+    topic = ALERTS_TOPIC if kind in ALERT_KINDS else BARS_TOPIC if kind == "bar_published" else None
+    return Entry(event.sequence, to_ns(event.time), kind, number, keys, topic, event.SerializeToString())
 
 
 def link(previous: bytes, epoch: int, bodies: Sequence[bytes]) -> bytes:

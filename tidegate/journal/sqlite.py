@@ -22,9 +22,10 @@ CREATE TABLE IF NOT EXISTS batches (
 );
 CREATE TABLE IF NOT EXISTS events (
     sequence INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, epoch INTEGER NOT NULL, kind TEXT NOT NULL,
-    order_id INTEGER, body BLOB NOT NULL
+    order_id INTEGER, topic TEXT, body BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS events_of_order ON events (order_id) WHERE order_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS events_of_topic ON events (topic, sequence) WHERE topic IS NOT NULL;
 CREATE TABLE IF NOT EXISTS keys (key TEXT PRIMARY KEY, sequence INTEGER NOT NULL) WITHOUT ROWID;
 """
 
@@ -77,11 +78,11 @@ class SqliteJournal:
             self._db.execute("BEGIN IMMEDIATE")
             self._check_epoch()
             self._db.executemany(
-                "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)",
-                [(e.sequence, e.time_ns, self.epoch, e.kind, e.order_id, e.body) for e in entries],
+                "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [(e.sequence, e.time_ns, self.epoch, e.kind, e.order_id, e.topic, e.body) for e in entries],
             )
             self._db.executemany(
-                "INSERT INTO keys VALUES (?, ?)", [(e.key, e.sequence) for e in entries if e.key is not None]
+                "INSERT INTO keys VALUES (?, ?)", [(key, e.sequence) for e in entries for key in e.keys]
             )
             self._db.execute("INSERT INTO batches VALUES (?, ?, ?)", (head.sequence, self.epoch, head.hash))
             self._db.execute("COMMIT")
@@ -102,6 +103,12 @@ class SqliteJournal:
         """Return all events of an accepted order, oldest first."""
         rows = self._db.execute("SELECT body FROM events WHERE order_id = ? ORDER BY sequence", (order_id,))
         return [journal_pb2.Event.FromString(row[0]) for row in rows]
+
+    def read_topic(self, topic: str, after: int, most: int) -> list[journal_pb2.Event]:
+        """Read the events of one topic after a sequence, oldest first, on a connection of its own."""
+        query = "SELECT body FROM events WHERE topic = ? AND sequence > ? ORDER BY sequence LIMIT ?"
+        with closing(_connect(self._path)) as db, _readable(self._path):
+            return [journal_pb2.Event.FromString(row[0]) for row in db.execute(query, (topic, after, most))]
 
     def read(self, after: int, most: int | None = None) -> Iterator[journal_pb2.Event]:
         """Read the events after a sequence, oldest first, on a connection of its own."""

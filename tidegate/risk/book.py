@@ -1,12 +1,13 @@
 """The book: what every event so far adds up to. It records and never decides."""
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tidegate.errors import BookError
 from tidegate.instruments import Instrument
 from tidegate.ledger import Ledger, Totals
-from tidegate.numbers import ZERO
+from tidegate.numbers import ZERO, round_money
+from tidegate.risk.alerts import ALERT_KINDS, alert_of
 from tidegate.risk.halts import Halt, Pause
 from tidegate.risk.limits import Limits
 from tidegate.risk.scopes import PORTFOLIO as PORTFOLIO_SCOPE
@@ -14,7 +15,7 @@ from tidegate.risk.scopes import Scope, instrument_scope, strategy_scope
 from tidegate.risk.terms import Terms
 from tidegate.strategy_book import StrategyBook, strategies_of
 from tidegate.times import to_ns
-from tidegate.v1 import admin_pb2, common_pb2, journal_pb2, market_data_pb2
+from tidegate.v1 import admin_pb2, common_pb2, journal_pb2, market_data_pb2, risk_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +25,18 @@ if TYPE_CHECKING:
 # Bars that no allocator completed; past the bound the oldest is given up, so that memory stays flat.
 PENDING_BARS_MAX = 1_000
 
+# The newest alerts, for whoever asks what is going on; the journal has them all.
+ALERTS_MAX = 1_000
+
 # The suspense ledger is a strategy's book with no strategy.
 SUSPENSE = ""
+
+
+class Session(NamedTuple):
+    """An adapter's session: when it is lost, the adapter's working orders are to be canceled."""
+
+    session_id: str
+    heartbeat_s: int
 
 
 class Book:
@@ -41,12 +52,17 @@ class Book:
         self.sequence = 0
         self.time_ns = 0
         self.configuration: journal_pb2.PortfolioConfigured | None = None
+        self.currency = ""
         self.limits = Limits()
         self.instruments: dict[str, Instrument] = {}
         self.terms: dict[str, Terms] = {}
         self.adapters: frozenset[str] = frozenset()
         self.strategies: dict[str, StrategyBook] = {}
         self.orders: dict[str, Order] = {}
+        # Those on which a report is owed.
+        self.awaiting: dict[str, Order] = {}
+        self.sessions: dict[str, Session] = {}
+        self.alerts: dict[int, risk_pb2.Alert] = {}
         self.reserve = ZERO
         self.deposits = ZERO
 
@@ -70,8 +86,10 @@ class Book:
         self._appliers: dict[str, Callable[[journal_pb2.Event], None]] = {
             "portfolio_configured": self._configure,
             "order_decided": self._decide,
-            "order_claimed": self._claim,
-            "cancel_requested": self._request_cancel,
+            "replace_decided": self._decide_replace,
+            "order_claimed": self._apply_to_order,
+            "cancel_requested": self._apply_to_order,
+            "order_overdue": self._apply_to_order,
             "execution_booked": self._book_execution,
             "bar_published": self._publish_bar,
             "prices_published": self._publish_prices,
@@ -84,8 +102,13 @@ class Book:
             "strategy_resumed": self._resume,
             "limit_breached": self._breach,
             "limit_restored": self._restore,
+            "session_opened": self._open_session,
+            "session_closed": self._close_session,
+            "capital_moved": self._move_capital,
+            "alert_acknowledged": self._acknowledge_alert,
             "command_refused": _ignore,
             "alert_raised": _ignore,
+            "refusals_counted": _ignore,
         }
 
     def apply(self, event: journal_pb2.Event, kind: str | None) -> None:
@@ -103,6 +126,8 @@ class Book:
             text = f"event {sequence} ({kind}) has no place here"
             raise BookError(text)
         self._appliers[kind](event)
+        if kind in ALERT_KINDS:
+            self._alert(event)
         self.sequence = sequence
         time_ns = to_ns(event.time)
         self.time_ns = max(self.time_ns, time_ns)
@@ -137,13 +162,14 @@ class Book:
 
     def is_settled(self) -> bool:
         """Whether every adapter has reported on every order that was routed to it."""
-        return not any(order.awaits_adapter for order in self.orders.values())
+        return not any(order.request.route for order in self.awaiting.values())
 
     # How each event changes it.
 
     def _configure(self, event: journal_pb2.Event) -> None:
         configured = event.portfolio_configured
         self.configuration = configured
+        self.currency = configured.currency
         self.limits = Limits.from_wire(configured.limits)
         self.instruments = {i.symbol: Instrument.from_wire(i) for i in configured.instruments}
         self.terms = {s.strategy_id: Terms.from_wire(s) for s in configured.strategies}
@@ -159,24 +185,39 @@ class Book:
     def _decide(self, event: journal_pb2.Event) -> None:
         decided = event.order_decided
         if decided.decision.order_id:
-            order = self.strategies[decided.order.strategy_id].accept(decided)
-            self.orders[order.order_id] = order
+            order = self.strategies[decided.order.strategy_id].accept(event)
+            self.orders[order.order_id] = self.awaiting[order.order_id] = order
 
-    def _claim(self, event: journal_pb2.Event) -> None:
-        self.orders[event.order_claimed.order_id].apply(event)
+    def _decide_replace(self, event: journal_pb2.Event) -> None:
+        decided = event.replace_decided
+        if decided.decision.order_id:
+            self.strategies[decided.replace.strategy_id].apply(event)
+            self._track(decided.order_id)
 
-    def _request_cancel(self, event: journal_pb2.Event) -> None:
-        self.orders[event.cancel_requested.order_id].apply(event)
+    def _apply_to_order(self, event: journal_pb2.Event) -> None:
+        order_id: str = getattr(event, event.WhichOneof("body") or "").order_id
+        self.orders[order_id].apply(event)
+        self._track(order_id)
+
+    def _track(self, order_id: str) -> None:
+        """Note whether an order still works, and whether a report on it is owed."""
+        order = self.orders.get(order_id)
+        if order is None:
+            return
+        if order.is_done:
+            del self.orders[order_id]
+        if order.awaits_report:
+            self.awaiting[order_id] = order
+        else:
+            self.awaiting.pop(order_id, None)
 
     def _book_execution(self, event: journal_pb2.Event) -> None:
         booked = event.execution_booked
         if booked.execution.last_price and booked.symbol not in self.marks:
             # Never priced: worth what it cost, until a price comes. Orders stay refused, for it has no mark time.
             self.marks[booked.symbol] = Decimal(booked.execution.last_price)
-        strategy, order_id = self.strategies[booked.strategy_id], booked.execution.order_id
-        strategy.apply(event)
-        if order_id in self.orders and order_id not in strategy.orders:
-            del self.orders[order_id]
+        self.strategies[booked.strategy_id].apply(event)
+        self._track(booked.execution.order_id)
         self.high_water_mark = max(self.high_water_mark, self.equity)
 
     def _publish_bar(self, event: journal_pb2.Event) -> None:
@@ -248,6 +289,34 @@ class Book:
     def _restore(self, event: journal_pb2.Event) -> None:
         restored = event.limit_restored
         self.breaches.pop((restored.reason_code, Scope.from_wire(restored.scope)), None)
+
+    def _open_session(self, event: journal_pb2.Event) -> None:
+        opened = event.session_opened
+        self.sessions[opened.adapter] = Session(opened.session_id, opened.heartbeat_s)
+
+    def _close_session(self, event: journal_pb2.Event) -> None:
+        self.sessions.pop(event.session_closed.adapter, None)
+
+    def _move_capital(self, event: journal_pb2.Event) -> None:
+        amount, equity = Decimal(event.capital_moved.amount), self.equity
+        self.reserve += amount
+        self.deposits += amount
+        # The drawdown stays what it was: the high-water mark grows and shrinks in proportion to the equity.
+        if equity <= ZERO or self.high_water_mark == equity:
+            self.high_water_mark += amount
+        else:
+            scaled = self.high_water_mark * (equity + amount) / equity
+            self.high_water_mark = round_money(scaled, self.currency)
+
+    def _acknowledge_alert(self, event: journal_pb2.Event) -> None:
+        alert = self.alerts.get(event.alert_acknowledged.alert_sequence)
+        if alert is not None:
+            alert.acknowledged_by = event.alert_acknowledged.operator
+
+    def _alert(self, event: journal_pb2.Event) -> None:
+        self.alerts[event.sequence] = alert_of(event)
+        if len(self.alerts) > ALERTS_MAX:
+            del self.alerts[next(iter(self.alerts))]
 
 
 def _ignore(_event: journal_pb2.Event) -> None:

@@ -9,7 +9,7 @@ from tidegate.risk.checks.concentration import Concentration
 from tidegate.risk.checks.drawdown import Drawdown
 from tidegate.risk.checks.leverage import Leverage
 from tidegate.risk.draft import Draft
-from tidegate.risk.operators import record_halt
+from tidegate.risk.halting import record_halt
 from tidegate.risk.scopes import PORTFOLIO, Scope, instrument_scope, strategy_scope
 from tidegate.risk.violation import Violation, money
 from tidegate.v1 import common_pb2, journal_pb2, risk_pb2

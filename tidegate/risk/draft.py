@@ -7,6 +7,7 @@ from tidegate.errors import RefusedError
 from tidegate.reasons import Reason
 from tidegate.risk.book import Book
 from tidegate.risk.checks import Checks
+from tidegate.risk.refusals import Sender
 from tidegate.times import NS_PER_S
 from tidegate.v1 import journal_pb2
 
@@ -22,6 +23,11 @@ def order_key(strategy_id: str, client_order_id: str) -> Key:
 def execution_key(account: str, execution_id: str) -> Key:
     """Key an execution by its broker account and the broker's id."""
     return f"execution {account} {execution_id}"
+
+
+def reversal_key(account: str, execution_id: str) -> Key:
+    """Key the taking back of a fill by the fill: it happens once."""
+    return f"reversal {account} {execution_id}"
 
 
 def transfer_key(transfer_id: str) -> Key:
@@ -54,6 +60,15 @@ class Draft:
     events: list[journal_pb2.Event] = field(default_factory=list)
     reply: Any = None
     refusal: RefusedError | None = None
+    # Whose refusal this is, when it is one that may come by the thousand.
+    refused_sender: Sender | None = None
+
+    @property
+    def reason_code(self) -> str:
+        """Why the command is refused."""
+        if self.refusal is not None:
+            return self.refusal.reason
+        return getattr(self.reply, "reason_code", "")
 
     def begin(self) -> journal_pb2.Event:
         """Add an event whose body the caller fills in."""
@@ -75,4 +90,5 @@ class Draft:
             command=command, subject=subject, operator=operator, reason_code=reason, reason=text
         )
         self.record(command_refused=refused)
+        self.refused_sender = Sender(command)
         raise RefusedError(reason, text)

@@ -2,12 +2,13 @@
 
 from tidegate.errors import RefusedError
 from tidegate.numbers import plain
-from tidegate.orders import sign_of
+from tidegate.orders import Order, sign_of
 from tidegate.reasons import Reason
 from tidegate.risk import door
 from tidegate.risk.book import Book
 from tidegate.risk.draft import Draft, order_key
 from tidegate.risk.proposal import Ask, Proposal
+from tidegate.risk.refusals import Sender
 from tidegate.risk.scopes import instrument_scope, strategy_scope
 from tidegate.risk.violation import Violation
 from tidegate.times import NS_PER_S, to_stamp
@@ -20,7 +21,7 @@ _TIMES_IN_FORCE = frozenset(common_pb2.TimeInForce.values())
 
 def decide_order(draft: Draft, request: orders_pb2.NewOrder) -> orders_pb2.Decision:
     """Decide one order; one that was decided before gets the same answer."""
-    ask = _read(draft.book, request)
+    ask = read_order(draft.book, request)
     earlier = draft.archive.find(order_key(request.strategy_id, request.client_order_id))
     if earlier is not None:
         if earlier.order_decided.order != request:
@@ -28,16 +29,32 @@ def decide_order(draft: Draft, request: orders_pb2.NewOrder) -> orders_pb2.Decis
             subject = request.client_order_id
             draft.refuse(Reason.CLIENT_ORDER_ID_REUSED, text, command="SubmitOrder", subject=subject)
         return earlier.order_decided.decision
-    violations, proposal = _assess(draft, request, ask)
+    violations, proposal = assess(draft, request, ask)
     event = draft.begin()
     decided = event.order_decided
     decided.order.CopyFrom(request)
-    _decide(draft, event, ask, violations)
-    if proposal is not None and decided.decision.order_id:
-        decided.valuation_price = plain(proposal.valuation_price)
-        if proposal.unit_loss:
-            decided.unit_loss = plain(proposal.unit_loss)
-    return decided.decision
+    decision = decided.decision
+    answer(draft, event, decision, ask.strategy_id, violations)
+    if proposal is None or decision.action >= _REJECT:
+        return decision
+    decision.order_id = str(event.sequence)
+    decision.approved_quantity = plain(ask.quantity)
+    if not request.route:
+        _permit(draft, decision)
+    decided.valuation_price = plain(proposal.valuation_price)
+    if proposal.unit_loss:
+        decided.unit_loss = plain(proposal.unit_loss)
+    return decision
+
+
+def check_order(draft: Draft, command: orders_pb2.CheckOrderRequest) -> orders_pb2.CheckOrderResponse:
+    """Say what would be decided on an order now; nothing is recorded."""
+    decision = decide_order(draft, command.order)
+    draft.events.clear()
+    reply = orders_pb2.CheckOrderResponse(decision=decision)
+    reply.decision.ClearField("order_id")
+    reply.decision.ClearField("sequence")
+    return reply
 
 
 def malformed(refusal: RefusedError) -> orders_pb2.Decision:
@@ -45,7 +62,7 @@ def malformed(refusal: RefusedError) -> orders_pb2.Decision:
     return orders_pb2.Decision(action=_REJECT, approved_quantity="0", reason_code=refusal.reason, reason=refusal.text)
 
 
-def _read(book: Book, request: orders_pb2.NewOrder) -> Ask:
+def read_order(book: Book, request: orders_pb2.NewOrder) -> Ask:
     """Refuse a malformed order, naming the field at fault; a name that the book knows is well-formed."""
     strategy_id, symbol, route = request.strategy_id, request.symbol, request.route
     door.identifier(request.client_order_id, "order.client_order_id")
@@ -75,13 +92,15 @@ def _read(book: Book, request: orders_pb2.NewOrder) -> Ask:
     return Ask(strategy_id, symbol, sign, quantity, None)
 
 
-def _assess(draft: Draft, request: orders_pb2.NewOrder, ask: Ask) -> tuple[list[Violation], Proposal | None]:
+def assess(
+    draft: Draft, request: orders_pb2.NewOrder, ask: Ask, replaced: Order | None = None
+) -> tuple[list[Violation], Proposal | None]:
     """Run every check; without a strategy, an instrument, a route or a price there is nothing to run them on."""
     book = draft.book
     missing = _missing(book, ask, request.route)
     if missing is not None:
         return [missing], None
-    proposal = Proposal(book, request, ask, draft.now_ns)
+    proposal = Proposal(book, request, ask, draft.now_ns, replaced)
     # A limit that blocks the way out makes the loss.
     applied = draft.checks.for_reducing if proposal.reducing else draft.checks.for_all
     return [violation for check in applied if (violation := check.check(proposal)) is not None], proposal
@@ -102,20 +121,25 @@ def _missing(book: Book, ask: Ask, route: str) -> Violation | None:
     return None
 
 
-def _decide(draft: Draft, event: journal_pb2.Event, ask: Ask, violations: list[Violation]) -> None:
+def answer(
+    draft: Draft, event: journal_pb2.Event, decision: orders_pb2.Decision, strategy_id: str, violations: list[Violation]
+) -> None:
     """Let the worst action win, and name the first violation that asks for it."""
-    decided = event.order_decided
-    decision = decided.decision
     decision.sequence = event.sequence
     decision.action = common_pb2.ACTION_ALLOW
-    if violations:
-        worst = max(violations, key=lambda violation: violation.action)
-        decision.action, decision.reason_code, decision.reason = worst.action, worst.reason, worst.text
-        decision.violations.extend(violation.to_wire() for violation in violations)
-        if worst.action >= _REJECT:
-            decision.approved_quantity = "0"
-            return
-    decision.order_id = str(event.sequence)
-    decision.approved_quantity = plain(ask.quantity)
-    if not decided.order.route and draft.book.configuration is not None:
-        decision.route_by.CopyFrom(to_stamp(draft.now_ns + draft.book.configuration.route_within_s * NS_PER_S))
+    if not violations:
+        return
+    worst = max(violations, key=lambda violation: violation.action)
+    decision.action, decision.reason_code, decision.reason = worst.action, worst.reason, worst.text
+    decision.violations.extend(violation.to_wire() for violation in violations)
+    if worst.action >= _REJECT:
+        decision.approved_quantity = "0"
+        known = strategy_id if strategy_id in draft.book.terms else ""
+        draft.refused_sender = Sender("SubmitOrder", known)
+
+
+def _permit(draft: Draft, decision: orders_pb2.Decision) -> None:
+    """Say until when its submitter may send an order."""
+    configuration = draft.book.configuration
+    if configuration is not None:
+        decision.route_by.CopyFrom(to_stamp(draft.now_ns + configuration.route_within_s * NS_PER_S))

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from tidegate.numbers import ZERO
-from tidegate.orders import BUY
+from tidegate.orders import BUY, NOTHING, Order
 from tidegate.v1 import orders_pb2
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Proposal:
     unit_loss: what a unit loses against the mark if it is filled at its limit: a limit is the worst that a fill may be.
     valuation_price: what a unit costs at worst: a limit buy its limit when above the mark, else the mark.
     notional: the order's own value, at the valuation price.
+    leaves_quantity, cost: what it may still fill, and the cash that this takes at worst.
     reducing: opposite to the position, and no larger than what all working orders on that side leave of it.
     added_exposure: by how much the worst case of the strategy's position grows, at the mark, in money.
     gross_exposure, instrument_exposure: the portfolio's and the instrument's worst case over all strategies, with the
@@ -42,10 +43,12 @@ class Proposal:
     __slots__ = (
         "added_exposure",
         "book",
+        "cost",
         "equity",
         "gross_exposure",
         "instrument",
         "instrument_exposure",
+        "leaves_quantity",
         "ledger",
         "limit_price",
         "mark_age_ns",
@@ -62,26 +65,43 @@ class Proposal:
         "working_sells",
     )
 
-    def __init__(self, book: "Book", request: orders_pb2.NewOrder, ask: Ask, now_ns: int) -> None:
-        """Work the figures out."""
+    def __init__(  # noqa: PLR0915 -- one pass over the figures; each is stated once
+        self, book: "Book", request: orders_pb2.NewOrder, ask: Ask, now_ns: int, replaced: Order | None = None
+    ) -> None:
+        """
+        Work the figures out.
+
+        An order that replaces a working one takes over what that one reserves: only what it adds counts.
+        """
         strategy_id, symbol, sign, quantity, limit_price = ask
         instrument, mark, ledger = book.instruments[symbol], book.marks[symbol], book.strategies[strategy_id].ledger
         multiplier = instrument.multiplier
+        unit_loss = ZERO if limit_price is None else max((limit_price - mark) * sign, ZERO)
+        price = mark + unit_loss if sign == BUY else mark
+        if replaced is None:
+            leaves, standing = quantity, NOTHING
+            loss, cost = quantity * unit_loss * multiplier, quantity * price * multiplier
+        else:
+            standing = replaced.reservation
+            leaves = max(quantity - replaced.cumulative_quantity, standing.quantity)
+            loss = leaves * max(unit_loss, standing.unit_loss) - standing.quantity * standing.unit_loss
+            cost = leaves * max(price, standing.price) - standing.quantity * standing.price
+            loss, cost = loss * multiplier, cost * multiplier
         position = ledger.positions.get(symbol)
         if position is None:
             held = sells = ZERO
-            added, reducing = quantity, False
+            added, reducing = leaves, False
         else:
             held, buys, sells = position.quantity, position.working_buys, position.working_sells
             if sign == BUY:
-                after = max(abs(held + buys + quantity), abs(held - sells))
-                reducing = held < ZERO and quantity <= -held - buys
+                buys -= standing.quantity
+                after = max(abs(held + buys + leaves), abs(held - sells))
+                reducing = held < ZERO and leaves <= -held - buys
             else:
-                after = max(abs(held + buys), abs(held - sells - quantity))
-                reducing = held > ZERO and quantity <= held - sells
+                sells -= standing.quantity
+                after = max(abs(held + buys), abs(held - sells - leaves))
+                reducing = held > ZERO and leaves <= held - sells
             added = after - position.worst_quantity
-        unit_loss = ZERO if limit_price is None else max((limit_price - mark) * sign, ZERO)
-        loss = quantity * unit_loss * multiplier
         self.book = book
         self.terms = book.terms[strategy_id]
         self.ledger = ledger
@@ -92,8 +112,10 @@ class Proposal:
         self.limit_price = limit_price
         self.mark_age_ns = now_ns - book.mark_times_ns[symbol]
         self.unit_loss = unit_loss
-        self.valuation_price = mark + unit_loss if sign == BUY else mark
-        self.notional = quantity * self.valuation_price * multiplier
+        self.valuation_price = price
+        self.notional = quantity * price * multiplier
+        self.cost = cost
+        self.leaves_quantity = leaves
         self.reducing = reducing
         value = mark * multiplier
         self.added_exposure = added * value

@@ -105,7 +105,7 @@ def test_a_second_opener_fences_the_first(journal: SqliteJournal) -> None:
         pytest.param("UPDATE batches SET hash = zeroblob(32) WHERE last_sequence = 5", id="changed hash"),
         pytest.param("DELETE FROM batches WHERE last_sequence = 3", id="removed batch"),
         pytest.param("DELETE FROM batches WHERE last_sequence = 5", id="removed last batch"),
-        pytest.param("INSERT INTO events VALUES (6, 0, 1, 'x', NULL, x'')", id="added event"),
+        pytest.param("INSERT INTO events VALUES (6, 0, 1, 'x', NULL, NULL, x'')", id="added event"),
         pytest.param("UPDATE events SET sequence = 9 WHERE sequence = 5", id="moved event"),
     ],
 )

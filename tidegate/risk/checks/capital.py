@@ -41,16 +41,16 @@ def _margin(proposal: Proposal, multiple: Decimal) -> Violation | None:
 
 def _buy(proposal: Proposal) -> Violation | None:
     limit = proposal.ledger.cash - proposal.ledger.reserved_cash
-    if proposal.notional <= limit:
+    if proposal.cost <= limit:
         return None
-    text = f"the order costs {money(proposal.notional)}, and {money(limit)} of the strategy's cash is free"
-    return _violation(Reason.CAPITAL, proposal, text, limit, proposal.notional)
+    text = f"the order costs {money(proposal.cost)}, and {money(limit)} of the strategy's cash is free"
+    return _violation(Reason.CAPITAL, proposal, text, limit, proposal.cost)
 
 
 def _sell(proposal: Proposal) -> Violation | None:
     limit = max(proposal.position_quantity - proposal.working_sells, ZERO)
-    text = f"the order sells {plain(proposal.quantity)}, and {plain(limit)} is left to sell"
-    return _violation(Reason.SHORT_SALE, proposal, text, limit, proposal.quantity)
+    text = f"the order sells {plain(proposal.leaves_quantity)}, and {plain(limit)} is left to sell"
+    return _violation(Reason.SHORT_SALE, proposal, text, limit, proposal.leaves_quantity)
 
 
 def _violation(reason: Reason, proposal: Proposal, text: str, limit: Decimal, actual: Decimal) -> Violation:
