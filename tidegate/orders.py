@@ -151,10 +151,8 @@ class Order:
     @property
     def status(self) -> common_pb2.OrderStatus.ValueType:
         """The order's status in FIX's meaning."""
-        if self.cumulative_quantity >= self.quantity:
-            return common_pb2.ORDER_STATUS_FILLED
         if self.is_done:
-            return self.done_as
+            return self._done_status
         if self.cancel_requested:
             return common_pb2.ORDER_STATUS_PENDING_CANCEL
         if self.replacement is not None:
@@ -162,6 +160,13 @@ class Order:
         if self.cumulative_quantity:
             return common_pb2.ORDER_STATUS_PARTIALLY_FILLED
         return common_pb2.ORDER_STATUS_NEW if self.acknowledged else common_pb2.ORDER_STATUS_PENDING_NEW
+
+    @property
+    def _done_status(self) -> common_pb2.OrderStatus.ValueType:
+        if self.cumulative_quantity >= self.quantity:
+            return common_pb2.ORDER_STATUS_FILLED
+        # A fill was taken back afterwards: neither whole nor working any more is FIX's CANCELED.
+        return common_pb2.ORDER_STATUS_CANCELED if self.done_as == common_pb2.ORDER_STATUS_FILLED else self.done_as
 
     @property
     def awaits_report(self) -> bool:

@@ -2,11 +2,20 @@
 
 import pytest
 
-from tests.unit.builders import BUY, CANCELED, NEW, SELL, Desk, action, configuration, instrument_scope, limit
+from tests.unit.builders import (
+    BUY,
+    CANCEL_REJECTED,
+    CANCELED,
+    NEW,
+    SELL,
+    Desk,
+    action,
+    configuration,
+    instrument_scope,
+    limit,
+)
 from tests.unit.conftest import OpenDesk
 from tidegate.v1 import common_pb2, orders_pb2
-
-CANCEL_REJECTED = orders_pb2.EXECUTION_TYPE_CANCEL_REJECTED
 
 
 @pytest.mark.parametrize("quantity", ["10", "501"], ids=["accepted", "refused"])
