@@ -95,6 +95,17 @@ def test_a_fill_while_a_replacement_is_pending_counts_for_old_and_new(desk: Desk
     assert "0" == desk.conserved()
 
 
+@pytest.mark.parametrize(("quantity", "alerts"), [("15", []), ("16", ["EXECUTION_OVERFILL"])])
+def test_a_broker_may_fill_the_replacement_before_it_reports_it(desk: Desk, quantity: str, alerts: list[str]) -> None:
+    """Pins that an overfill is what is over the larger of old and new."""
+    desk.replace(desk.replacement(working(desk), "15", "105"))
+    order_id = id_of(desk)
+    desk.fill(order_id, quantity, "105")
+    assert alerts == [event.alert_raised.reason_code for event in desk.events("alert_raised")]
+    desk.report(desk.execution(order_id, REPLACED))
+    assert ({}, "0 0 0") == (desk.book.orders, reserved(desk))
+
+
 def test_a_replacement_that_the_broker_refuses_ends_an_order_that_is_filled(desk: Desk) -> None:
     """Pins that nothing stays reserved when nothing can come any more."""
     order = working(desk)
