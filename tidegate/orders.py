@@ -81,7 +81,7 @@ class Order:
     An accepted order; its status is derived from what happened to it.
 
     instructed_sequence, instructed_ns: the event that last told its adapter what to do: send, cancel, replace.
-    overdue: whether that was too long ago, and nobody has reported.
+    overdue: whether an alert has said that it was too long ago; one alert an instruction.
     """
 
     request: orders_pb2.NewOrder
@@ -207,7 +207,7 @@ class Order:
 
     def _execute(self, booked: journal_pb2.ExecutionBooked) -> None:
         execution = booked.execution
-        self.acknowledged, self.overdue = True, False
+        self.acknowledged = True
         match execution.execution_type:
             case orders_pb2.EXECUTION_TYPE_CANCEL_REJECTED:
                 self.cancel_requested = False
