@@ -15,7 +15,7 @@ from tidegate.risk.refusals import Sender
 from tidegate.v1 import orders_pb2
 
 
-def replace_order(draft: Draft, request: orders_pb2.ReplaceOrderRequest) -> orders_pb2.ReplaceOrderResponse:
+def replace_order(draft: Draft, request: orders_pb2.ReplaceOrderRequest) -> orders_pb2.Decision:
     """
     Decide whether a working order may become another quantity or limit.
 
@@ -33,7 +33,7 @@ def replace_order(draft: Draft, request: orders_pb2.ReplaceOrderRequest) -> orde
             text = f"client_order_id {request.client_order_id} was used before, for another order"
             subject = request.client_order_id
             draft.refuse(Reason.CLIENT_ORDER_ID_REUSED, text, command="ReplaceOrder", subject=subject)
-        return orders_pb2.ReplaceOrderResponse(decision=earlier.replace_decided.decision)
+        return earlier.replace_decided.decision
     order = working_order(draft, request.strategy_id, request.orig_client_order_id, "ReplaceOrder")
     if (price is None) is bool(order.request.limit_price):
         text = "limit_price is what a limit order needs and a market order must not have"
@@ -60,7 +60,7 @@ def replace_order(draft: Draft, request: orders_pb2.ReplaceOrderRequest) -> orde
         decided.valuation_price = plain(proposal.valuation_price)
         if proposal.unit_loss:
             decided.unit_loss = plain(proposal.unit_loss)
-    return orders_pb2.ReplaceOrderResponse(decision=decision)
+    return decision
 
 
 def _as_replaced(order: Order, request: orders_pb2.ReplaceOrderRequest) -> orders_pb2.NewOrder:

@@ -5,6 +5,7 @@ from tidegate.orders import Order
 from tidegate.reasons import Reason
 from tidegate.risk.book import Book
 from tidegate.risk.draft import Draft
+from tidegate.risk.refusals import Sender
 from tidegate.v1 import common_pb2, journal_pb2, orders_pb2
 
 
@@ -35,6 +36,7 @@ def claim_order(draft: Draft, command: journal_pb2.OrderClaimed) -> orders_pb2.C
         command="ClaimOrders", subject=command.order_id, operator=command.adapter, reason_code=reason, reason=text
     )
     draft.record(command_refused=refused)
+    draft.refused_sender = Sender("ClaimOrders")
     return orders_pb2.Claim(
         order_id=command.order_id, outcome=orders_pb2.CLAIM_OUTCOME_REFUSED, reason_code=reason, reason=text
     )
