@@ -119,7 +119,7 @@ class Gate:
         self.archive.look_up(key for method, message in read for key in method.keys(message))
         decided = [c if isinstance(c, Reply) or not c[0].is_command else self._answer(*c) for c in calls]
         events = self._commit()
-        replies = [c if isinstance(c, Reply) else self._answer(*c) for c in decided]
+        replies = [c if isinstance(c, Reply) else self._show(*c) for c in decided]
         failures, self._failures = self._failures, []
         return Batch(replies, bool(events), publications_of(events, self.engine.book), failures)
 
@@ -168,6 +168,14 @@ class Gate:
             return Reply(method.answer(self, message).SerializeToString())
         except RefusedError as refusal:
             return Reply(b"", refusal.reason, refusal.text, refusal.field)
+
+    def _show(self, method: Method, message: Message) -> Reply:
+        """Answer a read; one on which that fails is refused as INTERNAL, for it has changed nothing."""
+        try:
+            return self._answer(method, message)
+        except Exception as error:  # noqa: BLE001 -- whatever it is: refused, and logged by the caller
+            self._failures.append(error)
+            return Reply(b"", Reason.INTERNAL, f"{type(message).__name__} failed inside the gate; nothing changed")
 
     def _commit(self) -> list[journal_pb2.Event]:
         events, entries = self.archive.take()

@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 from tests.unit.builders import BUY, Desk, action, bar, configuration, limit
 from tidegate.errors import ConfigurationError
 from tidegate.gate import Request
+from tidegate.portfolio.performance import Performance
 from tidegate.risk.checks.capital import Capital
 from tidegate.risk.proposal import Proposal
 from tidegate.v1 import actors_pb2, orders_pb2, portfolio_pb2
@@ -172,6 +173,27 @@ def test_a_command_that_fails_inside_changes_nothing(desk: Desk, monkeypatch: py
     assert "INTERNAL" == desk.events("alert_raised")[0].alert_raised.reason_code
     assert ([], before) == (desk.events("order_decided"), desk.book.strategies["cash"].ledger.digest())
     assert ("ALLOW", []) == (action(desk.submit(order)), desk.gate.process([]).failures)
+
+
+def test_a_read_that_fails_is_refused_and_ends_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pins INTERNAL and the failure to log, and that the commands and reads beside it are answered."""
+
+    def fail(_performance: Performance) -> None:
+        raise ZeroDivisionError
+
+    order = desk.order("cash", BUY, "1", "A")
+    requests = [
+        Request("GetPortfolio", b""),
+        Request("SubmitOrder", orders_pb2.SubmitOrderRequest(order=order).SerializeToString()),
+        Request("ListOrders", b""),
+    ]
+    with monkeypatch.context() as patch:
+        patch.setattr(Performance, "portfolio", property(fail), raising=False)
+        batch = desk.gate.process(requests)
+    assert ["INTERNAL", "", ""] == [reply.reason for reply in batch.replies]
+    assert [ZeroDivisionError] == [type(failure) for failure in batch.failures]
+    assert (1, []) == (len(desk.events("order_decided")), desk.events("alert_raised"))
+    assert desk.gate.process([]).failures == []
 
 
 @pytest.mark.parametrize(

@@ -148,3 +148,16 @@ def test_a_replacement_that_only_reduces_is_passed_on_in_reduce_only(
     desk.replace(desk.replacement(orders[0], quantity))
     desk.halt(level=common_pb2.HALT_LEVEL_REDUCE_ONLY)
     assert expected == [word.split()[0] for word in told(watch(desk))]
+
+
+def test_a_replacement_of_what_is_filled_and_sold_again_is_held_back_in_reduce_only(desk: Desk) -> None:
+    """Pins an order that can do nothing any more, in an instrument that its strategy has left, to read and to claim."""
+    order = desk.order("cash", BUY, "10", "A")
+    order_id = desk.submit(order).order_id
+    desk.replace(desk.replacement(order, "5"))
+    desk.fill(order_id, "10", "100")
+    desk.fill(desk.sell("cash", "10").order_id, "10", "100")
+    desk.halt(level=common_pb2.HALT_LEVEL_REDUCE_ONLY)
+    assert {} == desk.book.strategies["cash"].ledger.positions
+    assert [] == told(watch(desk))
+    assert "REDUCE_ONLY" == desk.claim(order_id).reason_code

@@ -50,7 +50,8 @@ def refused_by_halt(book: Book, order: Order) -> Reason | None:
     if halt.level == common_pb2.HALT_LEVEL_HALTED:
         return Reason.TRADING_HALTED
     strategy = book.strategies[order.request.strategy_id]
-    held = strategy.ledger.positions[order.request.symbol].quantity
+    position = strategy.ledger.positions.get(order.request.symbol)
+    held = position.quantity if position is not None else ZERO
     # What may already be at the broker on this side counts first.
     sent = sum(
         (
