@@ -308,7 +308,8 @@ async def test_a_failed_commit_answers_nobody_and_asks_for_the_end(running: Runn
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(0.5):
             await running.client.submit_order(order("lost"))
-    assert ["EpochFencedError"] == [type(death).__name__ for death in running.deaths]
+    assert ["EpochFencedError"] == [type(failure).__name__ for failure in running.failures]
+    running.failures.clear()
     journal = SqliteJournal(running.journal)
     assert not [e for e in journal.read(0) if e.order_decided.order.client_order_id == "lost"]
     journal.close()
