@@ -43,6 +43,7 @@ def new_order(  # noqa: PLR0913 -- an order has as many parts
     side: common_pb2.Side.ValueType,
     quantity: str,
     limit_price: str = "",
+    time_in_force: common_pb2.TimeInForce.ValueType = common_pb2.TIME_IN_FORCE_DAY,
     reduce_only: bool = False,
     route: str = "",
 ) -> orders_pb2.NewOrder:
@@ -55,7 +56,7 @@ def new_order(  # noqa: PLR0913 -- an order has as many parts
         order_type=common_pb2.ORDER_TYPE_LIMIT if limit_price else common_pb2.ORDER_TYPE_MARKET,
         quantity=quantity,
         limit_price=limit_price,
-        time_in_force=common_pb2.TIME_IN_FORCE_DAY,
+        time_in_force=time_in_force,
         reduce_only=reduce_only,
         route=route,
     )

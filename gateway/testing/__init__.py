@@ -1,9 +1,9 @@
 """
 A real gateway for the tests of whoever writes an adapter, or a program that sends orders.
 
-Nothing in it pretends: a journal in a temporary folder, the engine on its thread, gRPC on a free loopback port. It needs
-no Ray, and is up in some hundredths of a second. What it leaves out is what ``tidegate run`` starts around it: the
-actors that run strategies' code, and the adapters that the portfolio file would start.
+Nothing in it pretends: a journal in a temporary folder, the engine on its thread, gRPC on a free loopback port. It
+needs no Ray, and is up in some hundredths of a second. What it leaves out is what ``tidegate run`` starts around it:
+the actors that run strategies' code, and the adapters that the portfolio file would start.
 
 - ``running_gateway``: for asyncio tests.
 - ``gateway_in_thread``: for tests without asyncio, and for adapters in any language that run as a process.

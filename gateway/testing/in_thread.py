@@ -5,7 +5,6 @@ import threading
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import Any, TypeVar
 
 from gateway.client import Client
@@ -49,10 +48,10 @@ class GatewayInThread:
 
     def __init__(self, running: RunningGateway, client: Client, loop: asyncio.AbstractEventLoop) -> None:
         """Speak for a gateway on another thread's event loop; ``gateway_in_thread`` does this."""
-        self.address: str = running.address
+        self.address = running.address
         self.client = client
-        self.journal: Path = running.journal
-        self.failures: list[BaseException] = running.failures
+        self.journal = running.journal
+        self.failures = running.failures
         self._running = running
         self._loop = loop
 

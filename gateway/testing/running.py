@@ -90,8 +90,8 @@ class RunningGateway:
         client: a client of it.
         port: the engine and its journal, for tests of the gateway itself.
         journal: the journal's file.
-        failures: what the gateway failed on, none of it an adapter's fault: commands that it answered with ``INTERNAL``,
-            and the error that ended its engine. A test that provokes one takes it out; what is left is raised at the end.
+        failures: what the gateway itself failed on: commands that it answered with ``INTERNAL``, and the error that
+            ended its engine. A test that provokes one takes it out; what is left in it is raised at the end.
     """
 
     def __init__(self, portfolio: PortfolioFile, journal: Path) -> None:
