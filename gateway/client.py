@@ -23,6 +23,8 @@ from tidegate.v1.portfolio_pb2_grpc import PortfolioServiceStub
 from tidegate.v1.risk_pb2_grpc import RiskServiceStub
 
 TIMEOUT_S = 30.0
+# A service config's time-outs end one to two seconds early: https://github.com/grpc/grpc/issues/34547
+_ENDS_EARLY_S = 2.0
 _ENDLESS = ("AwaitBar",)
 # Repeated after a lost reply, it could lift another halt than the one that its operator saw.
 _ONCE = ("ResetHalt",)
@@ -70,7 +72,7 @@ class Client:
     """
 
     def __init__(self, address: str = DEFAULT_ADDRESS, *, timeout_s: float = TIMEOUT_S) -> None:
-        """Connect when first used; timeout_s bounds each call, retries included."""
+        """Connect when first used; timeout_s bounds each call, retries included, to within a second."""
         self.channel = grpc.insecure_channel(address, options=_options(timeout_s))
         self.orders = OrderServiceStub(self.channel)
         self.market_data = MarketDataServiceStub(self.channel)
@@ -103,7 +105,7 @@ class AsyncClient:
     """
 
     def __init__(self, address: str = DEFAULT_ADDRESS, *, timeout_s: float = TIMEOUT_S) -> None:
-        """Connect when first used; timeout_s bounds each call, retries included."""
+        """Connect when first used; timeout_s bounds each call, retries included, to within a second."""
         self.channel = grpc.aio.insecure_channel(address, options=_options(timeout_s))
         self.orders = OrderServiceStub(self.channel)
         self.market_data = MarketDataServiceStub(self.channel)
@@ -137,7 +139,7 @@ def _options(timeout_s: float) -> list[tuple[str, Any]]:
     each = [({"service": method.path.split("/")[1], "method": method.name}, method) for method in methods()]
     endless = [name for name, method in each if method.is_stream or method.name in _ENDLESS]
     once = [name for name, method in each if method.name in _ONCE]
-    timeout = f"{timeout_s:g}s"
+    timeout = f"{timeout_s + _ENDS_EARLY_S:g}s"
     config = {
         "methodConfig": [
             {"name": all_of, "waitForReady": True, "timeout": timeout, "retryPolicy": _RETRY},

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from typing import Any
 
 import grpc
@@ -13,7 +14,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from actors.local_port import LocalPort
 from gateway.client import AsyncClient, Client, new_order
 from gateway.server import MESSAGE_BYTES_MAX, open_gateway
-from gateway.status import refusal_of
+from gateway.status import is_away, refusal_of
 from tests.integration.conftest import Running, free_address
 from tidegate.clocks import bar_clock
 from tidegate.errors import ConfigurationError, TidegateError
@@ -285,6 +286,20 @@ async def test_the_synchronous_client_speaks_to_the_same_gateway(running: Runnin
             return client.submit_order(order("sync")).action
 
     assert common_pb2.ACTION_ALLOW == await asyncio.to_thread(ask)
+
+
+@pytest.mark.parametrize("timeout_s", [0.1, 1.5])
+async def test_a_short_time_out_lets_an_answer_through_and_ends_a_wait(running: Running, timeout_s: float) -> None:
+    """A client in a hurry is served, and does not wait for long on a gateway that is away."""
+    request = risk_pb2.GetHaltStateRequest()
+    async with AsyncClient(running.address, timeout_s=timeout_s) as client:
+        await client.risk.GetHaltState(request)
+        await running.stop()
+        began = time.monotonic()
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await client.risk.GetHaltState(request)
+        assert is_away(caught.value)
+        assert timeout_s <= time.monotonic() - began < timeout_s + 1.5
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0:50051", "[::]:50051", "192.0.2.1:50051", "example.org:50051", "50051"])
