@@ -168,6 +168,7 @@ async def main() -> None:
         end_with_parent()
     async with AsyncClient(options.address) as client:
         gate = AdapterClient(client, name=options.adapter, account=options.account)
+        print(f"adapter {options.adapter} works for the gate at {options.address}", flush=True)
         await Adapter(gate, ToyBroker({"AAA": "100.00"})).run()
 
 
