@@ -184,6 +184,26 @@ async def test_an_adapter_sees_its_orders_then_their_cancels(running: Running) -
     stream.cancel()
 
 
+async def test_a_watcher_of_bars_waits_for_the_first_one_and_for_the_next_after_a_restart(running: Running) -> None:
+    """Where no bar is new the stream stays open: the journal's other events do not make its reader late."""
+    request = market_data_pb2.WatchBarsRequest()
+
+    async def next_bar_after_the_first_look(day: int) -> tuple[int, int]:
+        messages = aiter(running.client.market_data.WatchBars(request))
+        first = await anext(messages)
+        published = await running.client.market_data.PublishBars(bar(day, UP="100"))
+        assert published.bar_sequence == (await anext(messages)).bar_sequence
+        return first.bar_sequence, published.bar_sequence
+
+    before, first = await next_bar_after_the_first_look(1)
+    assert 0 == before
+    await running.client.submit_order(order("a"))
+    await running.stop()
+    await running.start()
+    again, second = await next_bar_after_the_first_look(2)
+    assert first == again < second
+
+
 async def test_a_halt_refuses_new_orders_and_claims_until_it_is_reset(running: Running) -> None:
     """After Halt has returned nothing passes; a reset without the choice about the mark is refused."""
     client = running.client

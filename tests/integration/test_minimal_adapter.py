@@ -165,7 +165,7 @@ async def test_a_possibly_sent_order_is_asked_about_before_it_is_sent(*, sent: b
         await gateway.publish_bar({"AAA": "100.00"})
         await gateway.client.submit_order(order("perhaps"))
         died = AdapterClient(gateway.client, name="broker", account="demo")
-        (open_order,) = [entry.send for entry in (await anext(aiter(died.watch()))).instructions]
+        (open_order,) = [entry.send for entry in (await anext(died.watch())).instructions]
         await died.claim([open_order])
         (perhaps,) = [working async for working in died.working_orders()]
         assert perhaps.possibly_sent
@@ -235,7 +235,11 @@ async def test_more_than_one_call_takes_is_claimed_reported_and_listed_in_parts(
             request = orders_pb2.SubmitOrdersRequest(orders=[order(name) for name in part])
             await gateway.client.orders.SubmitOrders(request)
         gate = AdapterClient(gateway.client, name="broker", account="demo")
-        orders = [entry.send for entry in (await anext(aiter(gate.watch()))).instructions]
+        messages, is_cut, orders = gate.watch(), True, list[orders_pb2.Order]()
+        while is_cut:
+            message = await anext(messages)
+            orders += [entry.send for entry in message.instructions]
+            is_cut = message.is_cut
         claims = await gate.claim(orders)
         news = [
             orders_pb2.Execution(execution_id=f"x{claim.order_id}", execution_type=NEW, order_id=claim.order_id)
