@@ -72,7 +72,7 @@ class Client:
     """
 
     def __init__(self, address: str = DEFAULT_ADDRESS, *, timeout_s: float = TIMEOUT_S) -> None:
-        """Connect when first used; timeout_s bounds each call, retries included, to within a second."""
+        """Connect when first used; timeout_s bounds each call, retries included."""
         self.channel = grpc.insecure_channel(address, options=_options(timeout_s))
         self.orders = OrderServiceStub(self.channel)
         self.market_data = MarketDataServiceStub(self.channel)
@@ -105,7 +105,7 @@ class AsyncClient:
     """
 
     def __init__(self, address: str = DEFAULT_ADDRESS, *, timeout_s: float = TIMEOUT_S) -> None:
-        """Connect when first used; timeout_s bounds each call, retries included, to within a second."""
+        """Connect when first used; timeout_s bounds each call, retries included."""
         self.channel = grpc.aio.insecure_channel(address, options=_options(timeout_s))
         self.orders = OrderServiceStub(self.channel)
         self.market_data = MarketDataServiceStub(self.channel)
