@@ -15,7 +15,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.adapter_client import AdapterClient, end_with_parent
 from gateway.client import AsyncClient
-from gateway.status import is_away
+from gateway.status import is_away, refusal_of
+from tidegate.reasons import Reason
 from tidegate.v1 import common_pb2, market_data_pb2, orders_pb2
 
 QUOTES_PERIOD_S = 5.0
@@ -137,7 +138,11 @@ class Adapter:
             now = Timestamp()
             now.GetCurrentTime()
             prices = [market_data_pb2.Price(symbol=s, price=p, time=now) for s, p in self.broker.quotes.items()]
-            await self.gate.client.market_data.PublishPrices(market_data_pb2.PublishPricesRequest(prices=prices))
+            try:
+                await self.gate.client.market_data.PublishPrices(market_data_pb2.PublishPricesRequest(prices=prices))
+            except grpc.aio.AioRpcError as error:
+                if refusal_of(error).reason != Reason.PRICE_OUT_OF_ORDER:  # another source was quicker: no loss
+                    raise
             await asyncio.sleep(QUOTES_PERIOD_S)
 
     async def report(self, executions: list[orders_pb2.Execution]) -> None:

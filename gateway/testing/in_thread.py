@@ -79,6 +79,10 @@ class GatewayInThread:
         waiting = self._running.wait_for_order(strategy_id, client_order_id, status, timeout_s=timeout_s)
         return _call(self._loop, waiting)
 
+    def wait_for_events(self, kind: str, count: int = 1, *, timeout_s: float = 10.0) -> list[journal_pb2.Event]:
+        """Wait until the journal holds so many events of a kind; see ``RunningGateway.wait_for_events``."""
+        return _call(self._loop, self._running.wait_for_events(kind, count, timeout_s=timeout_s))
+
     def events(self, kind: str = "") -> list[journal_pb2.Event]:
         """Return what the journal holds, oldest first, or one kind of it; see ``RunningGateway.events``."""
         return self._running.events(kind)

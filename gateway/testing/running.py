@@ -169,6 +169,24 @@ class RunningGateway:
             raise TimeoutError(message) from error
         return found.order
 
+    async def wait_for_events(self, kind: str, count: int = 1, *, timeout_s: float = 10.0) -> list[journal_pb2.Event]:
+        """
+        Wait until the journal holds so many events of a kind, and return them; kinds as with ``events``.
+
+        Raises:
+            TimeoutError: there are fewer; the message says how many.
+        """
+        found = self.events(kind)
+        try:
+            async with asyncio.timeout(timeout_s):
+                while len(found) < count:
+                    await asyncio.sleep(_LOOK_PERIOD_S)
+                    found = self.events(kind)
+        except TimeoutError as error:
+            message = f"{len(found)} of {count} events {kind} after {timeout_s:g} s"
+            raise TimeoutError(message) from error
+        return found
+
     def events(self, kind: str = "") -> list[journal_pb2.Event]:
         """
         Return what the journal holds, oldest first; of one kind only, as in ``events("execution_booked")``.

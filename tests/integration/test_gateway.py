@@ -319,7 +319,7 @@ async def test_a_short_time_out_lets_an_answer_through_and_ends_a_wait(running: 
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await client.risk.GetHaltState(request)
         assert is_away(caught.value)
-        assert timeout_s <= time.monotonic() - began < timeout_s + 1.5
+        assert timeout_s <= time.monotonic() - began < timeout_s + 3
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0:50051", "[::]:50051", "192.0.2.1:50051", "example.org:50051", "50051"])

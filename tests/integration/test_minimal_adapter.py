@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import grpc
 import pytest
@@ -96,6 +97,19 @@ async def test_partial_fills_add_up() -> None:
         whole = await gateway.wait_for_order("desk", "rests", FILLED)
     assert ("4", "6") == (part.cumulative_quantity, part.leaves_quantity)
     assert ("10", "98.6") == (whole.cumulative_quantity, whole.average_price)
+
+
+async def test_a_newer_price_from_elsewhere_does_not_end_the_adapter() -> None:
+    """Its own quote is refused as older than the mark, and orders go on."""
+    async with running_gateway() as gateway:
+        await gateway.publish_bar({"AAA": "100.00"}, time=datetime.now(UTC) + timedelta(seconds=4))
+        async with running_adapter(gateway, ToyBroker({"AAA": "100.00"})):
+            await gateway.client.submit_order(order("first"))
+            await gateway.wait_for_order("desk", "first", FILLED)
+            refused = await gateway.wait_for_events("command_refused")
+            await gateway.client.submit_order(order("next"))
+            await gateway.wait_for_order("desk", "next", FILLED)
+    assert [Reason.PRICE_OUT_OF_ORDER] == [event.command_refused.reason_code for event in refused]
 
 
 async def test_an_order_that_the_broker_does_not_take_is_reported_rejected() -> None:

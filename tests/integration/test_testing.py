@@ -104,6 +104,9 @@ async def test_waiting_in_vain_says_how_far_the_order_has_come() -> None:
             await gateway.wait_for_order("desk", "refused", filled, timeout_s=0.1)
         with pytest.raises(TimeoutError, match="desk/never is ORDER_STATUS_UNSPECIFIED, not"):
             await gateway.wait_for_order("desk", "never", filled, timeout_s=0.1)
+        assert 2 == len(await gateway.wait_for_events("order_decided", 2))
+        with pytest.raises(TimeoutError, match=r"2 of 3 events order_decided after 0.1 s"):
+            await gateway.wait_for_events("order_decided", 3, timeout_s=0.1)
 
 
 async def test_a_kind_of_event_that_does_not_exist_is_refused() -> None:
@@ -153,7 +156,7 @@ def test_a_test_without_asyncio_has_the_same_gateway() -> None:
         gateway.start()
         assert first == gateway.client.submit_order(order("a"))
         assert first.order_id == gateway.wait_for_order("desk", "a", PENDING_NEW).order_id
-        assert 1 == len(gateway.events("order_decided"))
+        assert gateway.events("order_decided") == gateway.wait_for_events("order_decided")
         assert [] == gateway.failures
         folder = gateway.journal.parent
     assert not folder.exists()
