@@ -15,7 +15,7 @@ from gateway.client import Client, new_order
 from gateway.status import refusal_of
 from gateway.tables import show_portfolio, show_risk
 from tidegate.errors import TidegateError
-from tidegate.v1 import admin_pb2, common_pb2, orders_pb2
+from tidegate.v1 import admin_pb2, common_pb2, market_data_pb2, orders_pb2
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="A live trading risk gateway."
@@ -103,6 +103,25 @@ def halt(
         f"{name} halted by {response.halt.operator}: {response.halt.reason}; "
         f"{response.cancels_requested} cancels requested (event {response.halt.sequence})"
     )
+
+
+@app.command()
+def bar(
+    closes: Annotated[list[str], typer.Argument(metavar="SYMBOL=CLOSE", help="As in AAA=100.00.")],
+    address: Address = DEFAULT_ADDRESS,
+) -> None:
+    """Publish a bar of now by hand: marks move, strategies decide. With a live clock only."""
+    request = market_data_pb2.PublishBarsRequest()
+    request.time.GetCurrentTime()
+    for entry in closes:
+        symbol, _, close = entry.partition("=")
+        request.bars.add(symbol=symbol, close=close)
+    with Client(address, timeout_s=_CALL_TIMEOUT_S) as client:
+        try:
+            published = client.market_data.PublishBars(request)
+        except grpc.RpcError as error:
+            _fail_call(error, address)
+    typer.echo(f"bar of {request.time.ToJsonString()} published (event {published.bar_sequence})")
 
 
 @order_app.command()

@@ -148,7 +148,7 @@ class Gateway:
         """Begin with the bar that the adapter owes a report on, if there is one, then follow."""
         first = await _answer(self._coalescer.call(Request("WatchBars", body)), context)
         yield first
-        after = market_data_pb2.WatchBarsResponse.FromString(first).bar_sequence
+        after = market_data_pb2.WatchBarsResponse.FromString(first).sequence
         async for message in self._follow(BARS_TOPIC, after, context):
             yield message
 

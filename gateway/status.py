@@ -33,6 +33,7 @@ _OTHERS = {
     Reason.RISK_MANAGER_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
 }
 _RETRYABLE = frozenset({Reason.OVERLOADED, Reason.RISK_MANAGER_UNAVAILABLE})
+_AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
 
 def code_of(reason: Reason) -> grpc.StatusCode:
@@ -81,6 +82,15 @@ def refusal_of(error: grpc.RpcError) -> Refusal:
         elif detail.Unpack(bad) and bad.field_violations:
             field = bad.field_violations[0].field
     return Refusal(error.code(), reason, error.details() or "", field)
+
+
+def is_away(error: BaseException) -> bool:
+    """
+    Tell whether a call failed because the gateway is away, late or overloaded.
+
+    It means "unknown", not "no": ask again, with the same ids. Every other refusal is refused again.
+    """
+    return isinstance(error, grpc.RpcError) and refusal_of(error).code in _AWAY
 
 
 def _rich_status(error: grpc.Call | grpc.aio.AioRpcError) -> status_pb2.Status | None:

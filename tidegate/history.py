@@ -60,7 +60,7 @@ def read_journal(journal: Journal, request: admin_pb2.ReadJournalRequest) -> adm
 
 
 _STREAMED: dict[str, Callable[[Any], Message]] = {
-    BARS_TOPIC: lambda event: bar_message(event.bar_published, event.sequence),
+    BARS_TOPIC: lambda event: bar_message(event.bar_published, event.sequence, event.sequence),
     ALERTS_TOPIC: lambda event: alerts_message([event], event.sequence),
 }
 
