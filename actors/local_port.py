@@ -8,7 +8,9 @@ from actors.engine_thread import EngineThread
 from actors.feed import Feed
 from actors.port import UnavailableError
 from tidegate.bars import read_history
+from tidegate.errors import RefusedError
 from tidegate.gate import Gate, Reply, Request
+from tidegate.permissions import admit
 from tidegate.publications import Publication
 from tidegate.v1 import actors_pb2, journal_pb2
 
@@ -84,15 +86,19 @@ class LocalPort:
         self._opened()
         return await self._feed.follow(topic, after, timeout_s)
 
-    async def read_history(self, body: bytes) -> bytes:
+    async def read_history(self, request: Request) -> Reply:
         """Return a part of the journal for a strategy that has fallen behind."""
         self._opened()
-        request = actors_pb2.ReadHistoryRequest.FromString(body)
+        message = actors_pb2.ReadHistoryRequest.FromString(request.body)
+        try:
+            admit(request.caller, "ReadHistory", message)
+        except RefusedError as refusal:
+            return Reply(b"", refusal.reason, refusal.text, refusal.field)
         journal = self._gate.journal if self._gate is not None else None
         if journal is None:
             raise _closed()
-        response = await asyncio.to_thread(partial(read_history, journal, request))
-        return response.SerializeToString()
+        response = await asyncio.to_thread(partial(read_history, journal, message))
+        return Reply(response.SerializeToString())
 
     async def is_serving(self) -> bool:
         """Tell whether the journal has been read."""

@@ -28,7 +28,7 @@ class Port(Protocol):
     async def follow(self, topic: str, after: int, timeout_s: float) -> list[Publication]:
         """Return what was published on a topic after a sequence, waiting for it; nothing at the time-out."""
 
-    async def read_history(self, body: bytes) -> bytes:
+    async def read_history(self, request: Request) -> Reply:
         """Return a part of the journal for a strategy that has fallen behind."""
 
     async def is_serving(self) -> bool:

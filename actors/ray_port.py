@@ -31,9 +31,9 @@ class RayPort:
         """Return what was published on a topic after a sequence, waiting for it; nothing at the time-out."""
         return await _call(self._risk_manager.follow.remote(topic, after, timeout_s))
 
-    async def read_history(self, body: bytes) -> bytes:
+    async def read_history(self, request: Request) -> Reply:
         """Return a part of the journal for a strategy that has fallen behind."""
-        return await _call(self._risk_manager.read_history.remote(body))
+        return await _call(self._risk_manager.read_history.remote(request))
 
     async def is_serving(self) -> bool:
         """Tell whether the RiskManager is there and has read its journal."""

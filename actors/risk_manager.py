@@ -94,9 +94,9 @@ class RiskManager:
         """Return what was published on a topic after a sequence, waiting for it; nothing at the time-out."""
         return await self._port.follow(topic, after, timeout_s)
 
-    async def read_history(self, body: bytes) -> bytes:
+    async def read_history(self, request: Request) -> Reply:
         """Return a part of the journal for a strategy that has fallen behind."""
-        return await self._port.read_history(body)
+        return await self._port.read_history(request)
 
     async def is_serving(self) -> bool:
         """Tell whether the journal has been read."""

@@ -29,10 +29,15 @@ _FAILED_PRECONDITION = frozenset(
 _OTHERS = {
     Reason.INTERNAL: grpc.StatusCode.INTERNAL,
     Reason.METHOD_UNKNOWN: grpc.StatusCode.UNIMPLEMENTED,
+    Reason.METHOD_ELSEWHERE: grpc.StatusCode.UNIMPLEMENTED,
+    Reason.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
+    Reason.PERMISSION_DENIED: grpc.StatusCode.PERMISSION_DENIED,
+    Reason.OPERATOR_NOT_CALLER: grpc.StatusCode.PERMISSION_DENIED,
+    Reason.ACCESS_CHANGED: grpc.StatusCode.UNAVAILABLE,
     Reason.OVERLOADED: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Reason.RISK_MANAGER_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
 }
-_RETRYABLE = frozenset({Reason.OVERLOADED, Reason.RISK_MANAGER_UNAVAILABLE})
+_RETRYABLE = frozenset({Reason.OVERLOADED, Reason.RISK_MANAGER_UNAVAILABLE, Reason.ACCESS_CHANGED})
 
 
 def code_of(reason: Reason) -> grpc.StatusCode:

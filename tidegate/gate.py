@@ -10,6 +10,7 @@ from tidegate import bars, commands, views
 from tidegate.clocks import Clock
 from tidegate.errors import BookError, ConfigurationError, JournalError, RefusedError
 from tidegate.journal.contract import Entry, Journal, entry_of
+from tidegate.permissions import LOCAL, Caller, admit
 from tidegate.publications import Publication, publications_of
 from tidegate.reasons import Reason
 from tidegate.risk.draft import Key, key_of, order_id_of
@@ -30,10 +31,11 @@ RECENT_EVENTS_MAX = 10_000
 
 
 class Request(NamedTuple):
-    """A method's name and its message's bytes."""
+    """A method's name, its message's bytes, and who calls."""
 
     method: str
     body: bytes
+    caller: Caller = LOCAL
 
 
 class Reply(NamedTuple):
@@ -169,7 +171,11 @@ class Gate:
             return Reply(b"", Reason.MESSAGE_MALFORMED, text)
         message.DiscardUnknownFields()
         try:
-            return Reply(method.answer(self, message).SerializeToString())
+            cut = admit(request.caller, request.method, message)
+            answer = method.answer(self, message)
+            if cut is not None:
+                cut(request.caller, answer)
+            return Reply(answer.SerializeToString())
         except RefusedError as refusal:
             return Reply(b"", refusal.reason, refusal.text, refusal.field)
 

@@ -19,6 +19,7 @@ from tidegate.clocks import bar_clock
 from tidegate.errors import ConfigurationError, TidegateError
 from tidegate.gate import Gate, Request
 from tidegate.journal.sqlite import SqliteJournal
+from tidegate.permissions import INTERNAL
 from tidegate.portfolio_file import PortfolioFile
 from tidegate.reasons import Reason
 from tidegate.v1 import admin_pb2, common_pb2, journal_pb2, market_data_pb2, orders_pb2, portfolio_pb2, risk_pb2
@@ -240,7 +241,7 @@ async def test_a_wait_sleeps_between_batches_and_wakes_on_a_change(
         return await execute(requests)
 
     monkeypatch.setattr(running.port, "execute", count)
-    waiting = asyncio.create_task(running.port.wait(Request("NextBar", b""), 10))
+    waiting = asyncio.create_task(running.port.wait(Request("NextBar", b"", INTERNAL), 10))
     await asyncio.sleep(0.3)
     assert [1] == batches
     published = await running.client.market_data.PublishBars(bar(1, UP="100"))
