@@ -28,8 +28,9 @@ from gateway.replay import Replay
 from gateway.server import open_gateway
 from gateway.tables import show_portfolio
 from tidegate.errors import TidegateError
-from tidegate.portfolio_file import PortfolioFile, Problem, read_portfolio_file
+from tidegate.portfolio_file import PortfolioFile, read_portfolio_file
 from tidegate.times import to_datetime
+from tidegate.yaml_file import Problem
 
 _PLAIN_PROGRESS_PERIOD_S = 10.0
 

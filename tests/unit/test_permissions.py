@@ -8,7 +8,7 @@ import pytest
 from google.protobuf.message import Message
 
 from gateway.methods import methods
-from tests.unit.builders import PORTFOLIO, Desk, instrument_scope, strategy_scope
+from tests.unit.builders import BUY, PORTFOLIO, Desk, instrument_scope, strategy_scope
 from tidegate.errors import RefusedError
 from tidegate.gate import _COMMANDS, _READS, Reply, Request
 from tidegate.permissions import ALL, INTERNAL, LOCAL, RULES, Caller, Role, admit, may_call
@@ -266,7 +266,7 @@ def call(desk: Desk, who: Caller, method: str, request: Message) -> Reply:
 def test_what_is_not_permitted_leaves_no_trace(desk: Desk) -> None:
     """Pins that the gate refuses before it decides, in a batch with what is permitted."""
     trader = caller(Role.TRADER, strategies=("cash",))
-    own, foreign = desk.order("cash", 1, "1", "A"), desk.order("margin", 1, "1", "A")
+    own, foreign = desk.order("cash", BUY, "1", "A"), desk.order("margin", BUY, "1", "A")
     before = len(desk.events())
     denied = call(desk, trader, "SubmitOrders", orders_pb2.SubmitOrdersRequest(orders=[own, foreign]))
     assert (Reason.PERMISSION_DENIED, "bob may not act for strategy 'margin'") == (denied.reason, denied.text)

@@ -134,6 +134,7 @@ def test_no_more_capital_is_given_out_than_there_is(tmp_path: Path) -> None:
         ("1_000_000.50", "1.0e+999999999", "3: capital: takes at most 12 digits before the point and 8 behind"),
         ("1_000_000.50", "0.123456789", "3: capital: takes at most 12 digits before the point and 8 behind"),
         ("threshold: 0.1", "threshold: .inf", "17: strategies[0].parameters.threshold: .inf is not a decimal"),
+        ("window: 20", "since: 2020-13-01", "17: strategies[0].parameters.since: 2020-13-01 is not a time: month must"),
         ("route: paper", "route: broker", "16: strategies[0].route: no adapter is called broker"),
         ("symbol: AAPL", "symbol: AAPL\n    currency: EUR", "10: instruments[0].currency: only USD, the portfolio's"),
         ("symbol: AAPL", "symbol: ON", "9: instruments[0].symbol: Input should be a valid string"),
