@@ -20,7 +20,6 @@ from actors import cluster
 from actors.risk_manager import RiskManagerSettings
 from actors.strategy_actor import StrategySpec, load_strategy
 from gateway.adapters import AdapterProcesses
-from gateway.addresses import require_loopback
 from gateway.client import Client
 from gateway.prices import Prices
 from gateway.replay import Progress as BarProgress
@@ -60,7 +59,7 @@ def run(options: RunOptions, console: Console) -> None:
         TidegateError: something cannot start; what had started is stopped.
         KeyboardInterrupt: it was asked to end, by Ctrl-C or SIGTERM.
     """
-    address = require_loopback(options.address)
+    address = options.address
     portfolio = read_portfolio_file(
         options.portfolio, partial(_check_strategies, folder=options.portfolio.parent.resolve())
     )

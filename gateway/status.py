@@ -1,12 +1,13 @@
 """Refusals on the wire: google.rpc.Status with ErrorInfo, BadRequest and RetryInfo."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
+from tidegate.gate import Reply
 from tidegate.reasons import Reason
 
 DOMAIN = "tidegate"
@@ -62,6 +63,14 @@ def status_of(reason: Reason, text: str, field: str) -> status_pb2.Status:
         delay = Duration(nanos=RETRY_AFTER_MS * 1_000_000)
         status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=delay))
     return status
+
+
+async def refuse(context: Any, reply: Reply) -> NoReturn:
+    """End a call with a refusal."""
+    reason = Reason[reply.reason]
+    status = status_of(reason, reply.text, reply.field)
+    await context.abort(code_of(reason), reply.text, ((DETAILS_KEY, status.SerializeToString()),))
+    raise AssertionError  # abort raises
 
 
 class Refusal(NamedTuple):

@@ -12,7 +12,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from actors.local_port import LocalPort
 from gateway.client import AsyncClient, Client, new_order
-from gateway.server import MESSAGE_BYTES_MAX, open_gateway
+from gateway.listeners import MESSAGE_BYTES_MAX
+from gateway.server import open_gateway
 from gateway.status import refusal_of
 from tests.integration.conftest import Running, free_address
 from tidegate.clocks import bar_clock
@@ -297,7 +298,7 @@ async def test_an_address_that_others_could_reach_is_refused(address: str) -> No
 
 async def test_two_gateways_never_share_a_port(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second one is refused instead of taking half of the connections."""
-    monkeypatch.setattr("gateway.server._BIND_ATTEMPTS", 1)
+    monkeypatch.setattr("gateway.listeners._BIND_ATTEMPTS", 1)
     with pytest.raises(TidegateError, match="another process"):
         await open_gateway(closed_port(), running.address)
 
