@@ -18,6 +18,7 @@ from typing import TypeVar
 import grpc
 
 from gateway.client import AsyncClient
+from gateway.credentials import add_credential_options
 from tidegate.numbers import plain
 from tidegate.v1 import common_pb2, market_data_pb2, orders_pb2
 
@@ -213,7 +214,8 @@ async def main(options: argparse.Namespace) -> None:
     """Run until ended; together with the parent, when asked to."""
     if options.exit_with_parent:
         threading.Thread(target=_end_with_parent, daemon=True).start()
-    async with AsyncClient(options.address) as client:
+    own = {"token": options.token, "ca": options.ca, "certificate": options.certificate, "key": options.key}
+    async with AsyncClient(options.address, **own) as client:
         await Adapter(client, PaperBroker(options), options).run()
 
 
@@ -237,6 +239,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--delay", type=float, default=0.0, help="share of fills that wait for another bar")
     parser.add_argument("--duplicate", type=float, default=0.0, help="share of fills that are reported twice")
     parser.add_argument("--exit-with-parent", action="store_true", help="end when standard input is closed")
+    add_credential_options(parser)
     return parser.parse_args()
 
 

@@ -89,7 +89,8 @@ class Client:
         Raises:
             ConfigurationError: a file cannot be read, or the token would leave this machine without TLS.
         """
-        self.channel = open_channel(address, Credentials.of(token, ca, certificate, key), _options(timeout_s))
+        self.credentials = Credentials.of(token, ca, certificate, key)
+        self.channel = open_channel(address, self.credentials, _options(timeout_s))
         self.orders = OrderServiceStub(self.channel)
         self.market_data = MarketDataServiceStub(self.channel)
         self.risk = RiskServiceStub(self.channel)
@@ -138,7 +139,8 @@ class AsyncClient:
         Raises:
             ConfigurationError: a file cannot be read, or the token would leave this machine without TLS.
         """
-        self.channel = open_aio_channel(address, Credentials.of(token, ca, certificate, key), _options(timeout_s))
+        self.credentials = Credentials.of(token, ca, certificate, key)
+        self.channel = open_aio_channel(address, self.credentials, _options(timeout_s))
         self.orders = OrderServiceStub(self.channel)
         self.market_data = MarketDataServiceStub(self.channel)
         self.risk = RiskServiceStub(self.channel)

@@ -64,6 +64,11 @@ class Credentials:
             raise ConfigurationError(message)
         return found
 
+    @property
+    def are_shown(self) -> bool:
+        """Whether the gateway can learn who calls."""
+        return bool(self.token or self.certificate)
+
     def check(self, address: str) -> None:
         """
         Refuse to give the token away.

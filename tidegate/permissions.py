@@ -114,9 +114,10 @@ def _require_own(caller: Caller, what: str, names: Names | None, own: frozenset[
 
 def _sign(caller: Caller, request: Any) -> None:
     """Make the caller the operator; nobody signs for somebody else, and nobody for the gate."""
-    if caller is not LOCAL and request.operator in ("", caller.name):
+    if caller is not LOCAL and not request.operator:
         request.operator = caller.name
-    elif caller is not LOCAL or request.operator.casefold() == GATE:
+    is_another = caller is not LOCAL and request.operator != caller.name
+    if is_another or request.operator.casefold() == GATE:
         text = f"operator is {door.shown(request.operator)}; {_name(caller)} cannot act in that name"
         raise RefusedError(Reason.OPERATOR_NOT_CALLER, text, field="operator")
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from tidegate.clocks import BARS, WALL
 from tidegate.instruments import Instrument
 from tidegate.numbers import FRACTION_DIGITS_MAX, INTEGER_DIGITS_MAX, ONE, ZERO, parse, plain, round_money
+from tidegate.risk.consequences import GATE
 from tidegate.risk.limits import Limits
 from tidegate.risk.terms import CASH, MARGIN
 from tidegate.times import NS_PER_S
@@ -147,6 +148,9 @@ class PortfolioFile(_Section):
             if instrument.currency not in (None, self.currency):
                 text = f"only {self.currency}, the portfolio's currency, can be traded"
                 yield Problem(("instruments", index, "currency"), text)
+        operator = self.replay.operator if self.replay is not None else None
+        if operator is not None and operator.name.casefold() == GATE:
+            yield Problem(("replay", "operator", "name"), f"{GATE} is the gate itself; nobody else has this name")
         if self.replay is not None and self.clock != "bars":
             yield Problem(("clock",), "a replay needs the clock to be bars")
 

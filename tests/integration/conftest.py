@@ -11,12 +11,15 @@ from typing import Any, NamedTuple
 
 import pytest
 import ray
+import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from actors import cluster
 from actors.local_port import LocalPort
+from actors.logs import open_log
 from gateway.client import AsyncClient
 from gateway.server import open_gateway
+from tests.integration.principals import AccessWriter, Certificates
 from tidegate.clocks import bar_clock
 from tidegate.gate import Gate
 from tidegate.journal.sqlite import SqliteJournal
@@ -86,3 +89,30 @@ def ray_cluster() -> Iterator[None]:
     cluster.start_ray()
     yield
     ray.shutdown()
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Iterator[Path]:
+    """Log into a file, as the actors do."""
+    open_log(tmp_path / "logs", "gateway")
+    yield tmp_path / "logs" / "gateway.jsonl"
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def access(tmp_path: Path) -> AccessWriter:
+    """Write a file with one principal a role."""
+    writer = AccessWriter(tmp_path / "access.yaml")
+    writer.add("viewer", "viewer")
+    writer.add("trader", "trader", strategies=["one"], adapters=["paper"])
+    writer.add("feed", "market_data")
+    writer.add("ann", "risk")
+    writer.add("root", "admin")
+    writer.write()
+    return writer
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Certificates:
+    """Make an authority for the test."""
+    return Certificates(tmp_path / "certificates")

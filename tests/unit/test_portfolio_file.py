@@ -142,6 +142,7 @@ def test_no_more_capital_is_given_out_than_there_is(tmp_path: Path) -> None:
         ("    class: examples.momentum:Momentum\n", "", "13: strategies[0]: a strategy has a class, and one of kind"),
         ("    route: paper\n", "", "13: strategies[0]: a strategy with a class needs a route"),
         ("examples.momentum:Momentum", "momentum.py", "14: strategies[0].class: String should match pattern"),
+        ("name: sim", "name: Tidegate", "25: replay.operator.name: tidegate is the gate itself"),
         ("name: demo", "name: [demo", "2: "),
         ("name: demo", "name: &a !!python/object:os.system x", "1: "),
     ],
