@@ -105,7 +105,7 @@ def admit(caller: Caller, method: str, request: Message) -> Callable[[Caller, An
 def _require_own(caller: Caller, what: str, names: Names | None, own: frozenset[str], request: Message) -> None:
     for name in names(request) if names is not None else ():
         if name is None:
-            text = f"{_name(caller)} may do this for a {what} of its own only"
+            text = f"{_name(caller)} may not act for more than a {what} of its own"
             raise RefusedError(Reason.PERMISSION_DENIED, text)
         if name not in own and ALL not in own:
             text = f"{_name(caller)} may not act for {what} {door.shown(name)}"

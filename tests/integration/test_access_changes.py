@@ -13,8 +13,9 @@ from actors.local_port import LocalPort
 from gateway.protection import Protection
 from gateway.server import open_gateway
 from tests.integration.conftest import free_address
-from tests.integration.doors import guarded, is_known, is_logged, refusal, text_of, within_s
+from tests.integration.doors import Guarded, guarded, is_known, is_logged, refusal, text_of, within_s
 from tests.integration.principals import AccessWriter
+from tests.integration.test_gateway import bar
 from tidegate.errors import ConfigurationError
 from tidegate.portfolio_file import PortfolioFile
 from tidegate.reasons import Reason
@@ -27,6 +28,12 @@ METRICS = risk_pb2.GetRiskMetricsRequest()
 SOON_S = 3.0
 
 
+async def publish(gateway: Guarded, access: AccessWriter) -> None:
+    """Publish a bar, so that there is one to watch from."""
+    async with gateway.client(access.tokens["feed"]) as feed:
+        await feed.market_data.PublishBars(bar(1, UP="100"))
+
+
 async def test_the_file_is_read_again_and_a_revoked_token_ends_its_streams(
     tmp_path: Path, portfolio: PortfolioFile, access: AccessWriter
 ) -> None:
@@ -36,6 +43,7 @@ async def test_the_file_is_read_again_and_a_revoked_token_ends_its_streams(
         gateway.client(access.tokens["trader"]) as trader,
         gateway.client(access.tokens["viewer"]) as viewer,
     ):
+        await publish(gateway, access)
         orders = aiter(trader.orders.WatchOrders(orders_pb2.WatchOrdersRequest(adapter="paper")))
         bars = aiter(trader.market_data.WatchBars(market_data_pb2.WatchBarsRequest()))
         kept = aiter(viewer.market_data.WatchBars(market_data_pb2.WatchBarsRequest()))
@@ -65,6 +73,7 @@ async def test_a_token_that_expires_ends_its_streams(
     short = access.add("short", "viewer", days=2 / 86_400)
     access.write()
     async with guarded(tmp_path, portfolio, Protection(access=access.path)) as gateway, gateway.client(short) as client:
+        await publish(gateway, access)
         stream = aiter(client.market_data.WatchBars(market_data_pb2.WatchBarsRequest()))
         await anext(stream)
         began = time.monotonic()

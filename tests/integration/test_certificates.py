@@ -47,9 +47,14 @@ async def test_a_client_speaks_tls_and_its_token_goes_nowhere_without(
 
 
 async def test_a_client_certificate_says_who_calls(
-    tmp_path: Path, portfolio: PortfolioFile, access: AccessWriter, certificates: Certificates
+    tmp_path: Path,
+    portfolio: PortfolioFile,
+    access: AccessWriter,
+    certificates: Certificates,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """By its common name or an alternative name; with a token too the token counts; without either nobody is known."""
+    monkeypatch.setattr("gateway.brake.DELAY_MAX_S", 0.05)
     access.principals += [
         {"name": "desk", "roles": ["viewer"], "certificate": "desk.example.org"},
         {"name": "bot", "roles": ["market_data"], "certificate": "the bot"},

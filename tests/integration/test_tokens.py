@@ -11,7 +11,7 @@ from gateway.client import Client
 from gateway.protection import Protection
 from gateway.tokens import new_token
 from tests.integration.conftest import Running
-from tests.integration.doors import guarded, is_healthy, is_known, reflected, refusal, text_of
+from tests.integration.doors import guarded, is_healthy, is_known, reflected, refusal, text_of, within_s
 from tests.integration.principals import AccessWriter
 from tests.integration.test_gateway import bar, order
 from tidegate.portfolio_file import PortfolioFile
@@ -21,6 +21,8 @@ from tidegate.v1 import admin_pb2, market_data_pb2, orders_pb2, portfolio_pb2, r
 UNAUTHENTICATED = (grpc.StatusCode.UNAUTHENTICATED, Reason.UNAUTHENTICATED)
 DENIED = (grpc.StatusCode.PERMISSION_DENIED, Reason.PERMISSION_DENIED)
 METRICS = risk_pb2.GetRiskMetricsRequest()
+# How long a change may take to count.
+SOON_S = 3.0
 
 
 async def test_a_stranger_gets_nothing_but_the_health(
@@ -37,7 +39,7 @@ async def test_a_stranger_gets_nothing_but_the_health(
         for call in calls:
             refused = await refusal(call)
             assert UNAUTHENTICATED == (refused.code, refused.reason)
-        assert await is_healthy(client)
+        await within_s(SOON_S, lambda: is_healthy(client))
         assert UNAUTHENTICATED == (await refusal(reflected(client)))[:2]
         assert "tidegate.v1.AdminService" in await reflected(client, access.tokens["feed"])
 
@@ -110,9 +112,10 @@ async def test_an_adapter_works_with_a_traders_token(
 
 
 async def test_a_token_that_is_none_is_refused_without_a_word_about_why(
-    tmp_path: Path, portfolio: PortfolioFile, access: AccessWriter
+    tmp_path: Path, portfolio: PortfolioFile, access: AccessWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A wrong secret, an unknown id, a foreign form: only the bearer of the right secret learns that it has expired."""
+    monkeypatch.setattr("gateway.brake.DELAY_MAX_S", 0.05)
     right = access.tokens["viewer"]
     flipped = right[:-1] + ("0" if right[-1] != "0" else "1")
     expired = access.add("late", "viewer", days=-1)
