@@ -129,6 +129,7 @@ def _changed(path: Path, *, begin: bool) -> Iterator[Any]:
     path = path.resolve()
     yaml = YAML()
     yaml.width = _WIDTH
+    yaml.preserve_quotes = True
     yaml.indent(mapping=2, sequence=4, offset=2)
     with _locked(path.parent):
         if path.exists() or not begin:
