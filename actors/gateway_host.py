@@ -1,5 +1,7 @@
 """An actor that holds a gateway apart from the RiskManager, on any node."""
 
+import os
+
 import ray
 
 from actors.logs import open_log
@@ -25,6 +27,10 @@ class GatewayHost:
         """Open the front door; raises OSError when its port is taken."""
         if self._front_door is None:
             self._front_door = await self._open_front_door(self._port)
+
+    async def process_id(self) -> int:
+        """Return this process's id."""
+        return os.getpid()
 
     async def stop(self) -> None:
         """Close the front door."""

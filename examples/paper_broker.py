@@ -16,6 +16,7 @@ import grpc
 
 from gateway.adapter_client import AdapterClient, end_with_parent
 from gateway.client import AsyncClient
+from gateway.credentials import add_credential_options
 from gateway.status import is_away
 from tidegate.numbers import plain
 from tidegate.v1 import common_pb2, market_data_pb2, orders_pb2
@@ -176,7 +177,8 @@ async def main(options: argparse.Namespace) -> None:
     """Run until ended; together with the parent, when asked to."""
     if options.exit_with_parent:
         end_with_parent()
-    async with AsyncClient(options.address) as client:
+    own = {"token": options.token, "ca": options.ca, "certificate": options.certificate, "key": options.key}
+    async with AsyncClient(options.address, **own) as client:
         gate = AdapterClient(client, name=options.adapter, account=options.account)
         await Adapter(gate, PaperBroker(options)).run()
 
@@ -195,6 +197,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--delay", type=float, default=0.0, help="share of fills that wait for another bar")
     parser.add_argument("--duplicate", type=float, default=0.0, help="share of fills that are reported twice")
     parser.add_argument("--exit-with-parent", action="store_true", help="end when standard input is closed")
+    add_credential_options(parser)
     return parser.parse_args()
 
 

@@ -5,15 +5,18 @@ A call waits for the gateway to be there. One that finds the RiskManager away is
 within about three seconds, with the same ids: ``client_order_id``, ``execution_id``, ``transfer_id`` and a bar's time
 make that safe, for the gateway gives the first answer again. ``ResetHalt`` has no id and is never repeated. An error
 after the last attempt means "unknown", not "no": ask again with the same id.
+
+What a client shows and trusts is given to it, or stands in the environment: ``TIDEGATE_TOKEN`` or
+``TIDEGATE_TOKEN_FILE``, ``TIDEGATE_CA`` (then it speaks TLS), ``TIDEGATE_CERTIFICATE`` and ``TIDEGATE_KEY``.
 """
 
 import json
 from types import TracebackType
 from typing import Any, Self
 
-import grpc
-
 from gateway.addresses import DEFAULT_ADDRESS
+from gateway.channels import open_aio_channel, open_channel
+from gateway.credentials import Credentials, PathLike
 from gateway.methods import methods, services
 from tidegate.v1 import common_pb2, orders_pb2
 from tidegate.v1.admin_pb2_grpc import AdminServiceStub
@@ -71,9 +74,26 @@ class Client:
     Calls raise ``grpc.RpcError``; ``gateway.status.refusal_of`` reads the reason code out of it.
     """
 
-    def __init__(self, address: str = DEFAULT_ADDRESS, *, timeout_s: float = TIMEOUT_S) -> None:
-        """Connect when first used; timeout_s bounds each call, retries included."""
-        self.channel = grpc.insecure_channel(address, options=_options(timeout_s))
+    def __init__(  # noqa: PLR0913 -- what a client shows has as many parts
+        self,
+        address: str = DEFAULT_ADDRESS,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        token: str | None = None,
+        ca: PathLike | None = None,
+        certificate: PathLike | None = None,
+        key: PathLike | None = None,
+    ) -> None:
+        """
+        Connect when first used; timeout_s bounds each call, retries included.
+
+        token: a bearer token. ca, certificate, key: PEM files. One left out comes from the environment.
+
+        Raises:
+            ConfigurationError: a file cannot be read, or the token would leave this machine without TLS.
+        """
+        self.credentials = Credentials.of(token, ca, certificate, key)
+        self.channel = open_channel(address, self.credentials, _options(timeout_s))
         self.orders = OrderServiceStub(self.channel)
         self.market_data = MarketDataServiceStub(self.channel)
         self.risk = RiskServiceStub(self.channel)
@@ -104,9 +124,26 @@ class AsyncClient:
     Calls raise ``grpc.aio.AioRpcError``; ``gateway.status.refusal_of`` reads the reason code out of it.
     """
 
-    def __init__(self, address: str = DEFAULT_ADDRESS, *, timeout_s: float = TIMEOUT_S) -> None:
-        """Connect when first used; timeout_s bounds each call, retries included."""
-        self.channel = grpc.aio.insecure_channel(address, options=_options(timeout_s))
+    def __init__(  # noqa: PLR0913 -- what a client shows has as many parts
+        self,
+        address: str = DEFAULT_ADDRESS,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        token: str | None = None,
+        ca: PathLike | None = None,
+        certificate: PathLike | None = None,
+        key: PathLike | None = None,
+    ) -> None:
+        """
+        Connect when first used; timeout_s bounds each call, retries included.
+
+        token: a bearer token. ca, certificate, key: PEM files. One left out comes from the environment.
+
+        Raises:
+            ConfigurationError: a file cannot be read, or the token would leave this machine without TLS.
+        """
+        self.credentials = Credentials.of(token, ca, certificate, key)
+        self.channel = open_aio_channel(address, self.credentials, _options(timeout_s))
         self.orders = OrderServiceStub(self.channel)
         self.market_data = MarketDataServiceStub(self.channel)
         self.risk = RiskServiceStub(self.channel)

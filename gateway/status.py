@@ -1,23 +1,28 @@
 """Refusals on the wire: google.rpc.Status with ErrorInfo, BadRequest and RetryInfo."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
+from tidegate.gate import Reply
 from tidegate.reasons import Reason
 
 DOMAIN = "tidegate"
 DETAILS_KEY = "grpc-status-details-bin"
 RETRY_AFTER_MS = 200
 
-_NOT_FOUND = frozenset({Reason.ORDER_UNKNOWN, Reason.STRATEGY_UNKNOWN, Reason.ADAPTER_UNKNOWN})
+_NOT_FOUND = frozenset({Reason.ALERT_UNKNOWN, Reason.ORDER_UNKNOWN, Reason.STRATEGY_UNKNOWN, Reason.ADAPTER_UNKNOWN})
 _ALREADY_EXISTS = frozenset({Reason.CLIENT_ORDER_ID_REUSED, Reason.EXECUTION_ID_REUSED, Reason.TRANSFER_ID_REUSED})
 _FAILED_PRECONDITION = frozenset(
     {
         Reason.ORDER_DONE,
+        Reason.ORDER_PENDING_CANCEL,
+        Reason.REPLACE_PENDING,
+        Reason.REPLACE_BELOW_FILLED,
+        Reason.SESSION_UNKNOWN,
         Reason.RESET_WOULD_HALT_AGAIN,
         Reason.CASH_NOT_AVAILABLE,
         Reason.TRANSFER_BREAKS_LIMIT,
@@ -29,10 +34,18 @@ _FAILED_PRECONDITION = frozenset(
 _OTHERS = {
     Reason.INTERNAL: grpc.StatusCode.INTERNAL,
     Reason.METHOD_UNKNOWN: grpc.StatusCode.UNIMPLEMENTED,
+    Reason.METHOD_ELSEWHERE: grpc.StatusCode.UNIMPLEMENTED,
+    Reason.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
+    Reason.PERMISSION_DENIED: grpc.StatusCode.PERMISSION_DENIED,
+    Reason.OPERATOR_NOT_CALLER: grpc.StatusCode.PERMISSION_DENIED,
+    Reason.ACCESS_CHANGED: grpc.StatusCode.UNAVAILABLE,
+    Reason.READER_TOO_SLOW: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Reason.OVERLOADED: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Reason.RISK_MANAGER_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
 }
-_RETRYABLE = frozenset({Reason.OVERLOADED, Reason.RISK_MANAGER_UNAVAILABLE})
+_RETRYABLE = frozenset(
+    {Reason.READER_TOO_SLOW, Reason.OVERLOADED, Reason.RISK_MANAGER_UNAVAILABLE, Reason.ACCESS_CHANGED}
+)
 _AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
 
@@ -58,6 +71,14 @@ def status_of(reason: Reason, text: str, field: str) -> status_pb2.Status:
         delay = Duration(nanos=RETRY_AFTER_MS * 1_000_000)
         status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=delay))
     return status
+
+
+async def refuse(context: Any, reply: Reply) -> NoReturn:
+    """End a call with a refusal."""
+    reason = Reason[reply.reason]
+    status = status_of(reason, reply.text, reply.field)
+    await context.abort(code_of(reason), reply.text, ((DETAILS_KEY, status.SerializeToString()),))
+    raise AssertionError  # abort raises
 
 
 class Refusal(NamedTuple):

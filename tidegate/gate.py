@@ -11,6 +11,7 @@ from tidegate.clocks import Clock
 from tidegate.errors import BookError, ConfigurationError, JournalError, RefusedError
 from tidegate.journal.contract import Journal
 from tidegate.methods import METHODS, Method
+from tidegate.permissions import LOCAL, Caller, admit
 from tidegate.publications import Publication, publications_of
 from tidegate.reasons import Reason
 from tidegate.risk.draft import Draft
@@ -25,10 +26,11 @@ _TICK = actors_pb2.AdvanceTimeRequest()
 
 
 class Request(NamedTuple):
-    """A method's name and its message's bytes."""
+    """A method's name, its message's bytes, and who calls."""
 
     method: str
     body: bytes
+    caller: Caller = LOCAL
 
 
 class Reply(NamedTuple):
@@ -116,8 +118,8 @@ class Gate:
         """
         calls = [_read(request) for request in requests]
         read = [call for call in calls if not isinstance(call, Reply)]
-        self.archive.look_up(key for method, message in read for key in method.keys(message))
-        decided = [c if isinstance(c, Reply) or not c[0].is_command else self._answer(*c) for c in calls]
+        self.archive.look_up(key for _, method, message in read for key in method.keys(message))
+        decided = [c if isinstance(c, Reply) or not c[1].is_command else self._answer(*c) for c in calls]
         events = self._commit()
         replies = [c if isinstance(c, Reply) else self._answer(*c) for c in decided]
         failures, self._failures = self._failures, []
@@ -163,9 +165,13 @@ class Gate:
         newest_ns = self.engine.book.time_ns
         return max(self._clock(command, newest_ns), newest_ns)
 
-    def _answer(self, method: Method, message: Message) -> Reply:
+    def _answer(self, request: Request, method: Method, message: Message) -> Reply:
         try:
-            return Reply(method.answer(self, message).SerializeToString())
+            cut = admit(request.caller, request.method, message)
+            answer = method.answer(self, message)
+            if cut is not None:
+                cut(request.caller, answer)
+            return Reply(answer.SerializeToString())
         except RefusedError as refusal:
             return Reply(b"", refusal.reason, refusal.text, refusal.field)
 
@@ -177,8 +183,8 @@ class Gate:
         return events
 
 
-def _read(request: Request) -> tuple[Method, Message] | Reply:
-    """Read a request: its method and message; or refuse it, when it is none."""
+def _read(request: Request) -> tuple[Request, Method, Message] | Reply:
+    """Read a request, with its method and message; or refuse it, when it is none."""
     method = METHODS.get(request.method)
     if method is None:
         return Reply(b"", Reason.METHOD_UNKNOWN, Reason.METHOD_UNKNOWN.meaning)
@@ -187,4 +193,4 @@ def _read(request: Request) -> tuple[Method, Message] | Reply:
     except DecodeError:
         return Reply(b"", Reason.MESSAGE_MALFORMED, f"the bytes are not a {method.request_type.__name__}")
     message.DiscardUnknownFields()
-    return method, message
+    return request, method, message

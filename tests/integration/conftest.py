@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 import ray
+import structlog
 
 from actors import cluster
+from actors.logs import open_log
 from gateway.testing import RunningGateway as Running
 from gateway.testing import free_address, running_gateway
+from tests.integration.principals import AccessWriter, Certificates
 from tidegate.portfolio_file import PortfolioFile, read_portfolio_file
 
 __all__ = ["PORTFOLIO", "Running", "free_address"]
@@ -35,3 +38,30 @@ def ray_cluster() -> Iterator[None]:
     cluster.start_ray()
     yield
     ray.shutdown()
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Iterator[Path]:
+    """Log into a file, as the actors do."""
+    open_log(tmp_path / "logs", "gateway")
+    yield tmp_path / "logs" / "gateway.jsonl"
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def access(tmp_path: Path) -> AccessWriter:
+    """Write a file with one principal a role."""
+    writer = AccessWriter(tmp_path / "access.yaml")
+    writer.add("viewer", "viewer")
+    writer.add("trader", "trader", strategies=["one"], adapters=["paper"])
+    writer.add("feed", "market_data")
+    writer.add("ann", "risk")
+    writer.add("root", "admin")
+    writer.write()
+    return writer
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Certificates:
+    """Make an authority for the test."""
+    return Certificates(tmp_path / "certificates")

@@ -13,13 +13,15 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from actors.local_port import LocalPort
 from gateway.client import AsyncClient, Client, new_order
-from gateway.server import MESSAGE_BYTES_MAX, open_gateway
+from gateway.listeners import MESSAGE_BYTES_MAX
+from gateway.server import open_gateway
 from gateway.status import is_away, refusal_of
 from tests.integration.conftest import Running, free_address
 from tidegate.clocks import bar_clock
 from tidegate.errors import ConfigurationError, TidegateError
 from tidegate.gate import Gate, Request
 from tidegate.journal.sqlite import SqliteJournal
+from tidegate.permissions import INTERNAL
 from tidegate.portfolio_file import PortfolioFile
 from tidegate.reasons import Reason
 from tidegate.v1 import admin_pb2, common_pb2, journal_pb2, market_data_pb2, orders_pb2, portfolio_pb2, risk_pb2
@@ -261,7 +263,7 @@ async def test_a_wait_sleeps_between_batches_and_wakes_on_a_change(
         return await execute(requests)
 
     monkeypatch.setattr(running.port, "execute", count)
-    waiting = asyncio.create_task(running.port.wait(Request("NextBar", b""), 10))
+    waiting = asyncio.create_task(running.port.wait(Request("NextBar", b"", INTERNAL), 10))
     await asyncio.sleep(0.3)
     assert [1] == batches
     published = await running.client.market_data.PublishBars(bar(1, UP="100"))
@@ -331,7 +333,7 @@ async def test_an_address_that_others_could_reach_is_refused(address: str) -> No
 
 async def test_two_gateways_never_share_a_port(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second one is refused instead of taking half of the connections."""
-    monkeypatch.setattr("gateway.server._BIND_ATTEMPTS", 1)
+    monkeypatch.setattr("gateway.listeners._BIND_ATTEMPTS", 1)
     with pytest.raises(TidegateError, match="another process"):
         await open_gateway(closed_port(), running.address)
 

@@ -112,7 +112,7 @@ async def test_waiting_in_vain_says_how_far_the_order_has_come() -> None:
 async def test_a_kind_of_event_that_does_not_exist_is_refused() -> None:
     """A typing mistake must not read as "no such event was recorded"."""
     async with running_gateway() as gateway:
-        with pytest.raises(ValueError, match="no event is called order_decide; there are alert_raised, "):
+        with pytest.raises(ValueError, match="no event is called order_decide; there are alert_acknowledged, "):
             gateway.events("order_decide")
 
 

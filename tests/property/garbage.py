@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from hypothesis import strategies as st
 
+from tests.callers import caller_of
 from tests.property.rig import STRATEGIES, SYMBOLS
 from tidegate.gate import Request
 from tidegate.methods import METHODS
@@ -40,6 +41,7 @@ TEXTS = st.one_of(
             "seed-2",
             "main",
             "ann",
+            "tidegate",
             "x" * 65,
             "a b",
             "\x00",
@@ -145,12 +147,14 @@ def messages(draw: st.DrawFn, descriptor: Descriptor) -> Message:
 def structured(draw: st.DrawFn) -> Request:
     """Draw a request whose message is of the right type, and little else about it."""
     method = draw(st.sampled_from(sorted(METHODS)))
-    return Request(method, draw(messages(METHODS[method].request_type.DESCRIPTOR)).SerializeToString())
+    message = draw(messages(METHODS[method].request_type.DESCRIPTOR))
+    return Request(method, message.SerializeToString(), caller_of(method))
 
 
 def raw() -> st.SearchStrategy[Request]:
     """Draw a request of bytes at random."""
-    return st.builds(Request, st.sampled_from([*sorted(METHODS), "", "Nonsense", "\x00"]), st.binary(max_size=60))
+    methods = st.sampled_from([*sorted(METHODS), "", "Nonsense", "\x00"])
+    return st.builds(lambda method, body: Request(method, body, caller_of(method)), methods, st.binary(max_size=60))
 
 
 @st.composite
@@ -161,4 +165,4 @@ def damaged(draw: st.DrawFn) -> Request:
     for place, value in draw(st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), min_size=1, max_size=3)):
         if body:
             body[place % len(body)] = value
-    return Request(request.method, bytes(body))
+    return request._replace(body=bytes(body))

@@ -9,6 +9,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from tests.callers import caller_of
 from tests.property import oracle
 from tests.property.naive import HALTED, Naive
 from tidegate.clocks import bar_clock
@@ -16,7 +17,7 @@ from tidegate.gate import Gate, Reply, Request
 from tidegate.journal.sqlite import SqliteJournal
 from tidegate.portfolio_file import PortfolioFile
 from tidegate.reasons import Reason
-from tidegate.v1 import common_pb2, journal_pb2, orders_pb2, portfolio_pb2, risk_pb2
+from tidegate.v1 import actors_pb2, common_pb2, journal_pb2, orders_pb2, portfolio_pb2, risk_pb2
 from tidegate.views import conservation
 
 # ONE is plain, LOT has a wide lot and tick, FUT a multiplier, COIN fractions of a unit.
@@ -69,6 +70,7 @@ DOOR_REASONS = frozenset(
         Reason.BAR_EMPTY,
         Reason.MESSAGE_MALFORMED,
         Reason.METHOD_UNKNOWN,
+        Reason.OPERATOR_NOT_CALLER,
         Reason.IDENTIFIER_INVALID,
         Reason.SIDE_INVALID,
         Reason.ORDER_TYPE_INVALID,
@@ -123,7 +125,7 @@ def scratch() -> tempfile.TemporaryDirectory[str]:
 
 def request(method: str, message: Message) -> Request:
     """Turn a message into what the gate takes."""
-    return Request(method, message.SerializeToString())
+    return Request(method, message.SerializeToString(), caller_of(method))
 
 
 def open_gate(path: Path) -> Gate:
@@ -205,7 +207,7 @@ class Rig:
             request("GetRiskMetrics", risk_pb2.GetRiskMetricsRequest()),
             request("GetHaltState", risk_pb2.GetHaltStateRequest()),
             request("ListOrders", orders_pb2.ListOrdersRequest(page_size=1_000)),
-            Request("NextBar", b""),
+            request("NextBar", actors_pb2.NextBarRequest()),
         ]
         requests += [request("GetStrategy", portfolio_pb2.GetStrategyRequest(strategy_id=s)) for s in STRATEGIES]
         requests += [request("GetOrder", orders_pb2.GetOrderRequest(order_id=o)) for o in self.naive.orders]
