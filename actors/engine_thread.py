@@ -6,17 +6,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from actors.admission import URGENT, has_room
 from actors.port import UnavailableError
 from tidegate.gate import Batch, Gate, Reply, Request
 from tidegate.publications import Publication
 from tidegate.reasons import Reason
 
-# One commit carries at most this many requests, and about this many bytes of them.
+# One commit carries at most this many requests, and about this many bytes of them: about 15 ms of the engine.
 BATCH_REQUESTS_MAX = 512
-BATCH_BYTES_MAX = 256 * 1024
-QUEUED_REQUESTS_MAX = 10_000
-
-_URGENT = frozenset({"Halt"})
+BATCH_BYTES_MAX = 64 * 1024
 
 
 class _Item(NamedTuple):
@@ -73,12 +71,12 @@ class EngineThread:
             UnavailableError: the thread has ended, or ends before it can answer.
         """
         item = _Item(requests, self._loop.create_future())
-        urgent = any(request.method in _URGENT for request in requests)
+        urgent = any(request.method in URGENT for request in requests)
         with self._work:
             if self._stopping:
                 text = "the engine has stopped"
                 raise UnavailableError(text)
-            if self._waiting + len(requests) > QUEUED_REQUESTS_MAX and not urgent:
+            if not urgent and not has_room(self._waiting, requests):
                 return [Reply(b"", Reason.OVERLOADED, Reason.OVERLOADED.meaning)] * len(requests)
             self._waiting += len(requests)
             (self._urgent if urgent else self._queue).append(item)

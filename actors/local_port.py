@@ -6,9 +6,14 @@ from collections.abc import Callable, Sequence
 from actors.engine_thread import EngineThread
 from actors.feed import Feed
 from actors.port import StreamMessage, UnavailableError
+from tidegate.clocks import WALL
 from tidegate.gate import Gate, Reply, Request
 from tidegate.history import read_past
+from tidegate.permissions import INTERNAL
 from tidegate.v1 import journal_pb2
+
+_TICK_S = 0.5
+_ADVANCE = Request("AdvanceTime", b"", INTERNAL)
 
 
 class LocalPort:
@@ -27,6 +32,7 @@ class LocalPort:
         self._feed = Feed()
         self._engine: EngineThread | None = None
         self._gate: Gate | None = None
+        self._ticking: asyncio.Task[None] | None = None
         self._on_failures = on_failures
         self._on_fatal = on_fatal
 
@@ -51,10 +57,14 @@ class LocalPort:
         self._feed.floor = count
         self._engine = EngineThread(gate, self._feed.publish, self._on_failures, self._on_fatal)
         self._engine.start()
+        if configuration.clock == WALL:
+            self._ticking = asyncio.create_task(self._tick())
         return count
 
     async def close(self) -> None:
         """Decide what waits already, then close the journal."""
+        if self._ticking is not None:
+            self._ticking.cancel()
         if self._engine is not None and self._gate is not None:
             engine, self._engine = self._engine, None
             await asyncio.to_thread(engine.stop)
@@ -92,6 +102,12 @@ class LocalPort:
     async def is_serving(self) -> bool:
         """Tell whether the journal has been read."""
         return self._engine is not None
+
+    async def _tick(self) -> None:
+        """Let time go on for what falls due by itself. In a replay the bars carry the time, and nothing does."""
+        while True:
+            await asyncio.sleep(_TICK_S)
+            await self.execute([_ADVANCE])
 
     def _opened(self) -> EngineThread:
         if self._engine is None:

@@ -1,5 +1,6 @@
 """The port over Ray: for gateways apart, and for the allocator."""
 
+import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Any, TypeVar
 
@@ -9,6 +10,8 @@ from actors.port import FellBehindError, StreamMessage, UnavailableError
 from tidegate.gate import Reply, Request
 
 T = TypeVar("T")
+
+_SERVING_TIMEOUT_S = 2.0
 
 
 class RayPort:
@@ -37,8 +40,9 @@ class RayPort:
     async def is_serving(self) -> bool:
         """Tell whether the RiskManager is there and has read its journal."""
         try:
-            return await _call(self._risk_manager.is_serving.remote())
-        except UnavailableError:
+            async with asyncio.timeout(_SERVING_TIMEOUT_S):
+                return await _call(self._risk_manager.is_serving.remote())
+        except (UnavailableError, TimeoutError):
             return False
 
 
