@@ -16,6 +16,9 @@ from bench.errors import BenchError
 from bench.rounds import QUICK, TARGETS, Plan, Rounds
 from tidegate.errors import TidegateError
 
+_FAILED = 1
+_STOPPED = 130
+
 
 def main(
     output: Annotated[Path, typer.Option(help="The file for the figures; journals are kept beside it meanwhile.")] = (
@@ -38,7 +41,10 @@ def main(
         samples = _measure(plan, output.parent.resolve(), console)
     except (BenchError, TidegateError) as error:
         console.print(f"no figures: {error}", soft_wrap=True)
-        raise typer.Exit(1) from error
+        raise typer.Exit(_FAILED) from error
+    except KeyboardInterrupt as error:
+        console.print("stopped: no figures")
+        raise typer.Exit(_STOPPED) from error
     report.write(output, samples, plan, load_average)
     console.print(report.table(report.figures_of(samples)))
     console.print(f"written to {output}; what each figure means: docs/performance.md", soft_wrap=True)

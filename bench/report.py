@@ -46,7 +46,7 @@ FIGURES = (
     Figure("unary_alone_p50_apart_vs_echo", "p50 alone, apart / echo"),
     Figure(
         "batch500_orders_per_s_beside",
-        "500 orders in one call, orders/s",
+        "500 orders a call, orders/s",
         40_000,
         70_000,
         more_is_better=True,
@@ -54,12 +54,12 @@ FIGURES = (
     ),
     Figure("engine_us_per_decision", "engine, µs an order", 20, 12, digits=1),
     Figure("decision_cost_500_vs_1_positions", "the same, 500 positions / 1", 1.1, 1.05),
-    Figure("halt_under_load_ms_p99", "halt under full load, p99 ms", 50, 20, digits=1),
-    Figure("engine_us_per_decision_with_commit", "engine and commit of 500, µs an order", digits=1),
-    Figure("unary_alone_p50_sdk_beside_vs_echo", "p50 alone by the SDK, beside / echo"),
-    Figure("unary_alone_p50_sdk_apart_vs_echo", "p50 alone by the SDK, apart / echo"),
-    Figure("unary_saturated_retry_beside_vs_echo", "h2load, one order again and again, beside / echo"),
-    Figure("echo_h2load_vs_own_load", "the echo under h2load / under our own load"),
+    Figure("halt_under_load_ms_p99", "halt under load, p99 ms", 50, 20, digits=1),
+    Figure("engine_us_per_decision_with_commit", "engine and commit, µs an order", digits=1),
+    Figure("unary_alone_p50_sdk_beside_vs_echo", "p50 alone by SDK, beside / echo"),
+    Figure("unary_alone_p50_sdk_apart_vs_echo", "p50 alone by SDK, apart / echo"),
+    Figure("unary_saturated_retry_beside_vs_echo", "h2load, same order, beside / echo"),
+    Figure("echo_h2load_vs_own_load", "echo by h2load / by our load"),
 )
 
 

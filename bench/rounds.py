@@ -2,6 +2,7 @@
 
 import multiprocessing
 import signal
+import tempfile
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from bench import engine, h2load, sdk
 from bench.load import Generator, Load, LoadResult
-from bench.servers import started_echo, started_gateway
+from bench.servers import require_journaled, started_echo, started_gateway
 
 ECHO, BESIDE, APART = "echo", "beside", "apart"
 TARGETS = (ECHO, BESIDE, APART)
@@ -29,7 +30,7 @@ class Plan:
     """
 
     rounds: int = 5
-    orders: int = 20_000
+    orders: int = 15_000
     warm_up: int = 2_000
     connections: int = 10
     streams: int = 10
@@ -58,6 +59,7 @@ class Rounds:
         # Of a process of its own as well: the SDK, and the engine.
         self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _leave_signals)
         self._reply = b""
+        self._sent = 0
 
     def close(self) -> None:
         """End the processes that measure."""
@@ -73,23 +75,27 @@ class Rounds:
         self._say(f"round {number}, engine: {found.medians_us['engine_us']:.1f} µs an order")
 
     def visit(self, target: str, number: int) -> None:
-        """Start a target, drive it, stop it."""
-        with self._started(target) as address:
-            self._alone(target, address)
-            if target == BESIDE:
-                self._batches(address)
-            saturated = self._saturated(target, address)
-            if target != APART and h2load.is_installed():
-                self._h2load(target, address)
-            if target == BESIDE:
-                self._halts(address)
+        """Start a target, drive it, stop it; a gateway's journal then holds a decision for every order."""
+        self._sent = 0
+        with tempfile.TemporaryDirectory(dir=self._folder) as own:
+            with self._started(target, Path(own)) as address:
+                self._alone(target, address)
+                if target == BESIDE:
+                    self._batches(address)
+                saturated = self._saturated(target, address)
+                if target != APART and h2load.is_installed():
+                    self._h2load(target, address)
+                if target == BESIDE:
+                    self._halts(address)
+            if target != ECHO:
+                require_journaled(Path(own), self._sent)
         alone_ms = self.samples[f"{target}_alone_p50_ms"][-1]
         self._say(f"round {number}, {target}: {saturated.per_s:,.0f} calls/s; alone p50 {alone_ms:.2f} ms")
 
-    def _started(self, target: str) -> AbstractContextManager[str]:
+    def _started(self, target: str, folder: Path) -> AbstractContextManager[str]:
         if target == ECHO:
             return started_echo(self._reply)
-        return started_gateway(self._folder, self._say, apart=target == APART)
+        return started_gateway(folder, self._say, apart=target == APART)
 
     def _alone(self, target: str, address: str) -> None:
         count = self._plan.alone
@@ -97,6 +103,7 @@ class Rounds:
         found = self._drive(target, Load(address, "alone", count + warm_up, warm_up))
         self._keep(target, alone_p50_ms=found.p50_ms, alone_p99_ms=found.p99_ms)
         latency = self._pool.submit(sdk.alone, address, "sdk", count).result()
+        self._sent += latency.orders
         self._keep(target, sdk_alone_p50_ms=latency.p50_ms, sdk_alone_p99_ms=latency.p99_ms)
 
     def _batches(self, address: str) -> None:
@@ -120,6 +127,7 @@ class Rounds:
         per_s = h2load.rate(
             address, self._folder, count=plan.orders, connections=plan.connections, streams=plan.streams
         )
+        self._sent += 1
         self._keep(target, h2load_same_order_per_s=per_s)
 
     def _halts(self, address: str) -> None:
@@ -127,8 +135,11 @@ class Rounds:
         self._pool.submit(sdk.publish_prices, address).result()
         self._generator.begin(replace(load, count=load.count * _HALT_LOADS))
         count = -(-self._plan.halts // self._plan.rounds)
-        self.samples["halt_under_load_ms"] += self._pool.submit(sdk.halts, address, count).result()
-        self._keep(BESIDE, halted_saturated_per_s=self._generator.end().per_s)
+        halts = self._pool.submit(sdk.halts, address, count).result()
+        loaded = self._generator.end()
+        self._sent += halts.orders + loaded.requests
+        self.samples["halt_under_load_ms"] += halts.times_ms
+        self._keep(BESIDE, halts_working_orders=halts.working_orders, halts_saturated_per_s=loaded.per_s)
 
     def _full(self, address: str, prefix: str) -> Load:
         plan = self._plan
@@ -137,7 +148,9 @@ class Rounds:
     def _drive(self, target: str, load: Load) -> LoadResult:
         if target != ECHO:
             self._pool.submit(sdk.publish_prices, load.address).result()
-        return self._generator.run(replace(load, is_echo=target == ECHO))
+        found = self._generator.run(replace(load, is_echo=target == ECHO))
+        self._sent += found.requests * load.batch
+        return found
 
     def _keep(self, target: str, **figures: float) -> None:
         for name, value in figures.items():

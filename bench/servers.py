@@ -5,14 +5,15 @@ import itertools
 import multiprocessing
 import os
 import socket
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from bench import echo, flow
+from bench.errors import BenchError, refusals_end_it
 from gateway.client import Client
 from gateway.run import RunOptions, started
+from tidegate.journal.sqlite import SqliteJournal
 
 # Below the range that the kernel and Ray take ports from, so that nobody comes between the probe and the server.
 _PORTS = itertools.cycle(range(30_000 + os.getpid() % 1_000, 32_000))
@@ -26,7 +27,7 @@ def started_echo(reply: bytes) -> Iterator[str]:
     process = context.Process(target=echo.serve, args=(address, reply), name="echo", daemon=True)
     process.start()
     try:
-        with Client(address) as client:
+        with refusals_end_it(), Client(address) as client:
             client.submit_order(flow.order("ready", 0))
         yield address
     finally:
@@ -37,13 +38,28 @@ def started_echo(reply: bytes) -> Iterator[str]:
 @contextmanager
 def started_gateway(folder: Path, say: Callable[[str], None], *, apart: bool) -> Iterator[str]:
     """Run RiskManager, allocator and gateway on the Ray that runs, with a new journal; yields the gateway's address."""
-    with tempfile.TemporaryDirectory(dir=folder) as own:
-        # The portfolio has no file: only the folder of one is asked for.
-        file, journal = Path(own) / "portfolio.yaml", Path(own) / "journal.db"
-        options = RunOptions(portfolio=file, journal=journal, address=_free_address(), apart=apart)
-        with started(flow.portfolio(), [], options, say), Client(options.address) as client:
+    # The portfolio has no file: only the folder of one is asked for.
+    file, journal = folder / "portfolio.yaml", _journal(folder)
+    options = RunOptions(portfolio=file, journal=journal, address=_free_address(), apart=apart)
+    with started(flow.portfolio(), [], options, say), Client(options.address) as client:
+        with refusals_end_it():
             client.market_data.PublishPrices(flow.prices())
-            yield options.address
+        yield options.address
+
+
+def require_journaled(folder: Path, orders: int) -> None:
+    """Raise unless the journal of a gateway that has stopped is whole, and holds a decision for every order sent."""
+    journal = SqliteJournal(_journal(folder))
+    journal.verify()
+    decided = sum(event.HasField("order_decided") for event in journal.read(0))
+    journal.close()
+    if decided != orders:
+        message = f"{orders} orders were sent, and {decided} decisions are in the journal"
+        raise BenchError(message)
+
+
+def _journal(folder: Path) -> Path:
+    return folder / "journal.db"
 
 
 def _free_address() -> str:
