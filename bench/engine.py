@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from statistics import median
@@ -53,11 +53,15 @@ class Recorder:
         """Return no events."""
         return iter(())
 
-    def find(self, key: Key) -> journal_pb2.Event | None:  # noqa: ARG002 -- the contract's
-        """Return nothing."""
-        return None
+    def read_topic(self, topic: str, after: int, most: int) -> list[journal_pb2.Event]:  # noqa: ARG002 -- the contract's
+        """Return no events."""
+        return []
 
-    def events_of_order(self, order_id: str) -> list[journal_pb2.Event]:  # noqa: ARG002 -- the contract's
+    def find_all(self, keys: Collection[Key]) -> dict[Key, journal_pb2.Event]:  # noqa: ARG002 -- the contract's
+        """Return nothing."""
+        return {}
+
+    def events_of_order(self, order_id: int) -> list[journal_pb2.Event]:  # noqa: ARG002 -- the contract's
         """Return no events."""
         return []
 

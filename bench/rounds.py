@@ -30,7 +30,7 @@ class Plan:
     """
 
     rounds: int = 5
-    orders: int = 15_000
+    orders: int = 12_000
     warm_up: int = 2_000
     connections: int = 10
     streams: int = 10
