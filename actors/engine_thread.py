@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from actors.admission import URGENT, has_room
+from actors.feed import Feed
 from actors.port import UnavailableError
 from tidegate.gate import Batch, Gate, Reply, Request
-from tidegate.publications import Publication
 from tidegate.reasons import Reason
 
 # One commit carries at most this many requests, and about this many bytes of them: about 15 ms of the engine.
@@ -35,13 +35,13 @@ class EngineThread:
     def __init__(
         self,
         gate: Gate,
-        publish: Callable[[Sequence[Publication]], None],
+        feed: Feed,
         on_failures: Callable[[Sequence[BaseException]], None],
         on_fatal: Callable[[BaseException], None],
     ) -> None:
         """Stand ready on the running event loop; ``start`` begins to decide."""
         self._gate = gate
-        self._publish = publish
+        self._feed = feed
         self._on_failures = on_failures
         self._on_fatal = on_fatal
         self._loop = asyncio.get_running_loop()
@@ -115,8 +115,10 @@ class EngineThread:
 
     def _answer(self, items: list[_Item], batch: Batch) -> None:
         """Run on the event loop: publish, then reply."""
-        if batch.is_change:
-            self._publish(batch.publications)
+        if batch.publications:
+            self._feed.publish(batch.publications)
+        if batch.moves_bars:
+            self._feed.move_bars()
         if batch.failures:
             self._on_failures(batch.failures)
         replies = iter(batch.replies)

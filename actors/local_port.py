@@ -55,7 +55,7 @@ class LocalPort:
         gate, count = await asyncio.to_thread(read)
         self._gate = gate
         self._feed.floor = count
-        self._engine = EngineThread(gate, self._feed.publish, self._on_failures, self._on_fatal)
+        self._engine = EngineThread(gate, self._feed, self._on_failures, self._on_fatal)
         self._engine.start()
         if configuration.clock == WALL:
             self._ticking = asyncio.create_task(self._tick())
@@ -75,15 +75,15 @@ class LocalPort:
         return await self._opened().execute(requests)
 
     async def wait(self, request: Request, timeout_s: float) -> Reply:
-        """Ask a read again after every batch until it has an answer; an empty reply at the time-out."""
+        """Ask a read again whenever the bars have moved, until it has an answer; an empty reply at the time-out."""
         try:
             async with asyncio.timeout(timeout_s):
                 while True:
-                    next_batch = self._feed.next_batch
+                    moved = self._feed.bars_moved
                     (reply,) = await self.execute([request])
                     if reply.body or reply.reason:
                         return reply
-                    await next_batch.wait()
+                    await moved.wait()
         except TimeoutError:
             return Reply(b"")
 

@@ -26,7 +26,7 @@ class RayPort:
         return await _call(self._risk_manager.execute.remote(list(requests)))
 
     async def wait(self, request: Request, timeout_s: float) -> Reply:
-        """Ask a read again after every batch until it has an answer; an empty reply at the time-out."""
+        """Ask a read again whenever the bars have moved, until it has an answer; an empty reply at the time-out."""
         return await _call(self._risk_manager.wait.remote(request, timeout_s))
 
     async def follow(self, topic: str, after: int, timeout_s: float) -> list[StreamMessage]:
