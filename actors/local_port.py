@@ -70,6 +70,10 @@ class LocalPort:
             await asyncio.to_thread(engine.stop)
             self._gate.journal.close()
 
+    async def call(self, request: Request) -> Reply:
+        """Have one request decided with whatever else has arrived."""
+        return await self._opened().call(request)
+
     async def execute(self, requests: Sequence[Request]) -> list[Reply]:
         """Have a batch decided; one reply a request."""
         return await self._opened().execute(requests)

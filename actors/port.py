@@ -25,6 +25,9 @@ class StreamMessage(NamedTuple):
 class Port(Protocol):
     """Bytes in, bytes out."""
 
+    async def call(self, request: Request) -> Reply:
+        """Have one request decided with whatever else arrives; in the order of the calls. Raises UnavailableError."""
+
     async def execute(self, requests: Sequence[Request]) -> list[Reply]:
         """Have a batch decided; one reply a request. Raises UnavailableError."""
 

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from ray.exceptions import RayActorError, RayError
 
+from actors.coalescer import Coalescer
 from actors.port import FellBehindError, StreamMessage, UnavailableError
 from tidegate.gate import Reply, Request
 
@@ -20,6 +21,11 @@ class RayPort:
     def __init__(self, risk_manager: Any) -> None:
         """Stand on an actor's handle."""
         self._risk_manager = risk_manager
+        self._coalescer = Coalescer(self.execute)
+
+    async def call(self, request: Request) -> Reply:
+        """Have one request decided with whatever else arrives; one batch is under way at a time."""
+        return await self._coalescer.call(request)
 
     async def execute(self, requests: Sequence[Request]) -> list[Reply]:
         """Have a batch decided; one reply a request."""

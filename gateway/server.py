@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import grpc
@@ -12,7 +12,6 @@ from actors.port import Port, UnavailableError
 from gateway.access_file import read_access_file
 from gateway.authentication import Directory
 from gateway.brake import Brake
-from gateway.coalescer import Coalescer
 from gateway.doorman import Door, Doorman, OpenDoor
 from gateway.listeners import Listeners
 from gateway.methods import MethodSpec
@@ -55,7 +54,6 @@ class Gateway:
     def __init__(self, port: Port, address: str, protection: Protection) -> None:
         """Prepare; ``open`` listens."""
         self._port = port
-        self._coalescer = Coalescer(port)
         self._refusals = RefusalLog(time.monotonic)
         self._access = _watched_access(protection)
         self._door = _door(self._access, self._refusals)
@@ -107,16 +105,17 @@ class Gateway:
             return grpc.unary_stream_rpc_method_handler(self._door.stream(name, self._streams.of(name)))
         if name == "AwaitBar":
             return grpc.unary_unary_rpc_method_handler(self._door.waiting(name, self._await_bar))
-        return grpc.unary_unary_rpc_method_handler(self._door.unary(name, partial(self._unary, name)))
+        answer = self._port.read if name in HISTORY else self._port.call
+        return grpc.unary_unary_rpc_method_handler(self._door.unary(name, partial(self._unary, name, answer)))
 
-    async def _unary(self, name: str, caller: Caller, body: bytes, context: Context) -> bytes:
-        if name in HISTORY:
-            request = Request(name, body, caller)
-            return await self._answer(request, self._port.read(request), context)
-        return await self._ask(Request(name, body, caller), context)
+    async def _unary(
+        self, name: str, answer: Callable[[Request], Awaitable[Reply]], caller: Caller, body: bytes, context: Context
+    ) -> bytes:
+        request = Request(name, body, caller)
+        return await self._answer(request, answer(request), context)
 
     async def _ask(self, request: Request, context: Context) -> bytes:
-        return await self._answer(request, self._coalescer.call(request), context)
+        return await self._answer(request, self._port.call(request), context)
 
     async def _await_bar(self, caller: Caller, body: bytes, context: Context) -> bytes:
         left_s = context.time_remaining()

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 
 from actors.admission import URGENT, has_room
-from actors.port import Port, UnavailableError
+from actors.port import UnavailableError
 from tidegate.gate import Reply, Request
 from tidegate.reasons import Reason
 
 BATCH_REQUESTS_MAX = 512
+
+Execute = Callable[[Sequence[Request]], Awaitable[list[Reply]]]
 
 
 class Coalescer:
@@ -19,9 +22,9 @@ class Coalescer:
     while cancels, executions and heartbeats still find room.
     """
 
-    def __init__(self, port: Port) -> None:
-        """Stand on a port, on the running event loop."""
-        self._port = port
+    def __init__(self, execute: Execute) -> None:
+        """Send batches by ``execute``, on the running event loop."""
+        self._execute = execute
         self._waiting: deque[tuple[Request, asyncio.Future[Reply]]] = deque()
         self._sending: asyncio.Task[None] | None = None
 
@@ -33,7 +36,7 @@ class Coalescer:
             UnavailableError: the batch got no answer; what was asked may or may not have happened.
         """
         if request.method in URGENT:
-            (reply,) = await self._port.execute([request])
+            (reply,) = await self._execute([request])
             return reply
         if not has_room(len(self._waiting), (request,)):
             return Reply(b"", Reason.OVERLOADED, Reason.OVERLOADED.meaning)
@@ -53,7 +56,7 @@ class Coalescer:
 
     async def _send_batch(self, batch: list[tuple[Request, asyncio.Future[Reply]]]) -> None:
         try:
-            replies = await self._port.execute([request for request, _ in batch])
+            replies = await self._execute([request for request, _ in batch])
         except UnavailableError as error:
             for _, answered in batch:
                 if not answered.done():
