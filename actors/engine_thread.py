@@ -7,8 +7,11 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
+import structlog
+
 from actors.admission import URGENT, has_room
 from actors.feed import Feed
+from actors.metrics import BATCH_REQUESTS, BATCH_SECONDS
 from actors.port import UnavailableError
 from tidegate.gate import Batch, Gate, Reply, Request
 from tidegate.reasons import Reason
@@ -86,6 +89,11 @@ class EngineThread:
         """
         return self._put(requests, is_one=False)
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait or are being decided."""
+        return self._waiting
+
     def _put(self, requests: Sequence[Request], *, is_one: bool) -> asyncio.Future[Any]:
         if self._stopping:
             text = "the engine has stopped"
@@ -105,7 +113,10 @@ class EngineThread:
     def _run(self) -> None:
         while items := self._take():
             try:
-                batch = self._gate.process([request for item in items for request in item.requests])
+                requests = [request for item in items for request in item.requests]
+                BATCH_REQUESTS.observe(len(requests))
+                with BATCH_SECONDS.time():
+                    batch = self._gate.process(requests)
             except BaseException as error:  # noqa: BLE001 -- memory cannot be trusted any more, whatever it was
                 self._stopping = True
                 self._on_fatal(error)
@@ -148,6 +159,8 @@ class EngineThread:
             self._feed.move_bars()
         if batch.failures:
             self._on_failures(batch.failures)
+        for trace in batch.traces:
+            structlog.get_logger().info("decided", **trace._asdict())
         start = 0
         for item in items:
             end = start + len(item.requests)

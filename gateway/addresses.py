@@ -38,3 +38,15 @@ def require_safe(address: str, *, is_protected: bool) -> str:
         )
         raise ConfigurationError(message)
     return address
+
+
+def split(address: str) -> tuple[str, int]:
+    """Return the host and the port of an address that was taken."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def beside(address: str, number: int) -> str:
+    """Return the address so many ports further on."""
+    host, _, port = address.rpartition(":")
+    return f"{host}:{int(port) + number}"

@@ -60,6 +60,7 @@ def run(  # noqa: PLR0913 -- each is an option of the command
     more_gateways: Annotated[
         list[str] | None, typer.Option("--gateway", help="Where a further gateway listens, in an actor of its own.")
     ] = None,
+    metrics: Annotated[str, typer.Option(help="Where Prometheus finds the figures, as in 127.0.0.1:9464.")] = "",
     leave: Annotated[bool, typer.Option("--exit", help="End after the replay instead of serving.")] = False,
     begin: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")] = None,
     end: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")] = None,
@@ -73,6 +74,7 @@ def run(  # noqa: PLR0913 -- each is an option of the command
         address=address,
         apart=apart,
         more_gateways=tuple(more_gateways or ()),
+        metrics=metrics,
         leave=leave,
         begin=_day(begin),
         end=_day(end),

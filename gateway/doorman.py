@@ -52,11 +52,11 @@ class OpenDoor:
 
     waiting = unary
 
-    def stream(self, _method: str, messages: Stream) -> Callable[[bytes, Context], Any]:
+    def stream(self, method: str, messages: Stream) -> Callable[[bytes, Context], Any]:
         """Stand aside."""
 
         async def handle(body: bytes, context: Context) -> None:
-            await send(messages(LOCAL, body, context), context)
+            await send(method, messages(LOCAL, body, context), context)
 
         return handle
 
@@ -125,7 +125,7 @@ class Doorman:
         async def handle(body: bytes, context: Context) -> None:
             identity = await self.admit(method, context)
             async with self._while_admitted(identity, method, context):
-                await send(messages(identity.caller, body, context), context)
+                await send(method, messages(identity.caller, body, context), context)
 
         return handle
 

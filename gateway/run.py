@@ -4,7 +4,7 @@ import fcntl
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -21,13 +21,15 @@ from actors.port import OpenFrontDoor
 from actors.risk_manager import RiskManagerSettings
 from actors.strategy_actor import StrategySpec, load_strategy
 from gateway.adapters import AdapterProcesses
+from gateway.addresses import beside
 from gateway.client import TIMEOUT_S, Client
 from gateway.inner_door import Inside, inside
+from gateway.metrics import MetricsEndpoint
 from gateway.prices import Prices
 from gateway.protection import Protection
 from gateway.replay import Progress as BarProgress
 from gateway.replay import Replay
-from gateway.server import open_gateway
+from gateway.server import Gateway, open_gateway
 from gateway.tables import show_portfolio
 from tidegate.errors import TidegateError
 from tidegate.portfolio_file import PortfolioFile, read_portfolio_file
@@ -36,6 +38,8 @@ from tidegate.yaml_file import Problem
 
 _PLAIN_PROGRESS_PERIOD_S = 10.0
 
+OpenGateway = partial[Coroutine[Any, Any, Gateway]]
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -43,7 +47,8 @@ class RunOptions:
     What a run is asked to do.
 
     apart: the gateway in an actor of its own instead of beside the RiskManager. more_gateways: addresses of further
-    ones, each an actor of its own. leave: end after the replay.
+    ones, each an actor of its own. metrics: where the RiskManager's process serves its figures; each gateway apart does
+    so one port further on. leave: end after the replay.
     protection: its files by their absolute paths, for the actors do not stand in this folder.
     """
 
@@ -56,6 +61,7 @@ class RunOptions:
     begin: date | None = None
     end: date | None = None
     protection: Protection = field(default_factory=Protection)
+    metrics: str = ""
 
 
 class Started(NamedTuple):
@@ -80,6 +86,8 @@ def run(options: RunOptions, console: Console) -> None:
     """
     for address in (options.address, *options.more_gateways):
         options.protection.check(address)
+    if options.metrics:
+        _metrics(options).check()
     portfolio = read_portfolio_file(
         options.portfolio, partial(_check_strategies, folder=options.portfolio.parent.resolve())
     )
@@ -140,6 +148,7 @@ def started(
                 journal=options.journal.resolve(),
                 logs=_logs(options),
                 open_front_door=None if options.apart else open_front_door,
+                open_metrics=None if not options.metrics else _metrics(options).open,
             ),
             strategies=specs,
             bar_deadline_s=portfolio.bar_deadline_s,
@@ -157,13 +166,22 @@ def started(
             cluster.stop(settings)
 
 
-def _gateways_apart(options: RunOptions, open_front_door: OpenFrontDoor) -> dict[str, OpenFrontDoor]:
+def _gateways_apart(options: RunOptions, open_front_door: OpenGateway) -> dict[str, OpenFrontDoor]:
     """Name the gateways in actors of their own; the listener of AdminService alone is the first one's."""
-    apart = {"1": open_front_door} if options.apart else {}
     protection = replace(options.protection, admin_address="")
+    apart: dict[str, OpenGateway] = {"1": open_front_door} if options.apart else {}
     for number, address in enumerate(options.more_gateways, start=2):
         apart[str(number)] = partial(open_gateway, address=address, protection=protection)
-    return apart
+    if not options.metrics:
+        return dict(apart)
+    endpoints = {name: _metrics(options, number) for number, name in enumerate(apart, start=1)}
+    return {name: partial(opening, metrics=endpoints[name]) for name, opening in apart.items()}
+
+
+def _metrics(options: RunOptions, number: int = 0) -> MetricsEndpoint:
+    tls = options.protection.tls
+    files = (None, None) if tls is None else (tls.certificate, tls.key)
+    return MetricsEndpoint(beside(options.metrics, number), *files)
 
 
 def _interrupt(_signal: int, _frame: object) -> NoReturn:

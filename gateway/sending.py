@@ -6,6 +6,7 @@ from contextlib import aclosing
 
 import grpc
 
+from gateway.metrics import STREAM_LAG_SECONDS
 from gateway.status import refuse
 from tidegate.gate import Reply
 from tidegate.permissions import Caller
@@ -18,13 +19,15 @@ Context = grpc.aio.ServicerContext[bytes, bytes]
 Stream = Callable[[Caller, bytes, Context], AsyncGenerator[bytes, None]]
 
 
-async def send(messages: AsyncGenerator[bytes, None], context: Context) -> None:
+async def send(method: str, messages: AsyncGenerator[bytes, None], context: Context) -> None:
     """Write every message; a reader that takes none for a while is cut off, instead of a queue that grows."""
+    lag = STREAM_LAG_SECONDS.labels(method)
     async with aclosing(messages):
         async for message in messages:
             try:
-                async with asyncio.timeout(WRITE_TIMEOUT_S):
-                    await context.write(message)
+                with lag.time():
+                    async with asyncio.timeout(WRITE_TIMEOUT_S):
+                        await context.write(message)
             except TimeoutError:
                 text = f"nothing was read for {WRITE_TIMEOUT_S:g} s"
                 await refuse(context, Reply(b"", Reason.READER_TOO_SLOW, text))

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from functools import partial
 
 import grpc
@@ -12,11 +12,13 @@ from actors.port import Port, UnavailableError
 from gateway.access_file import read_access_file
 from gateway.authentication import Directory
 from gateway.brake import Brake
-from gateway.doorman import Door, Doorman, OpenDoor
+from gateway.doorman import Answer, Door, Doorman, OpenDoor
 from gateway.listeners import Listeners
 from gateway.methods import MethodSpec
+from gateway.metrics import CALL_SECONDS, REFUSALS, MetricsEndpoint
 from gateway.protection import Protection
 from gateway.refusal_log import RefusalLog
+from gateway.request_ids import log_call, request_id_of
 from gateway.sending import Context
 from gateway.status import refuse
 from gateway.streams import Streams
@@ -34,7 +36,9 @@ _DENIED = frozenset({Reason.PERMISSION_DENIED, Reason.OPERATOR_NOT_CALLER})
 _NO_PROTECTION = Protection()
 
 
-async def open_gateway(port: Port, address: str, protection: Protection = _NO_PROTECTION) -> "Gateway":
+async def open_gateway(
+    port: Port, address: str, protection: Protection = _NO_PROTECTION, metrics: MetricsEndpoint | None = None
+) -> "Gateway":
     """
     Serve a port: on loopback, or with TLS and an access file anywhere.
 
@@ -43,6 +47,8 @@ async def open_gateway(port: Port, address: str, protection: Protection = _NO_PR
         TidegateError: somebody else listens there.
     """
     protection.check(address)
+    if metrics is not None:
+        metrics.open()
     gateway = Gateway(port, address, protection)
     await gateway.open()
     return gateway
@@ -105,14 +111,22 @@ class Gateway:
             return grpc.unary_stream_rpc_method_handler(self._door.stream(name, self._streams.of(name)))
         if name == "AwaitBar":
             return grpc.unary_unary_rpc_method_handler(self._door.waiting(name, self._await_bar))
-        answer = self._port.read if name in HISTORY else self._port.call
-        return grpc.unary_unary_rpc_method_handler(self._door.unary(name, partial(self._unary, name, answer)))
+        return grpc.unary_unary_rpc_method_handler(self._door.unary(name, self._unary(name)))
 
-    async def _unary(
-        self, name: str, answer: Callable[[Request], Awaitable[Reply]], caller: Caller, body: bytes, context: Context
-    ) -> bytes:
-        request = Request(name, body, caller)
-        return await self._answer(request, answer(request), context)
+    def _unary(self, name: str) -> Answer:
+        """Answer a method from the journal if that is enough, else by the engine."""
+        answer = self._port.read if name in HISTORY else self._port.call
+        seconds = CALL_SECONDS.labels(name)
+
+        async def handle(caller: Caller, body: bytes, context: Context) -> bytes:
+            began = time.perf_counter()
+            request = Request(name, body, caller, request_id_of(context))
+            try:
+                return await self._answer(request, answer(request), context)
+            finally:
+                seconds.observe(time.perf_counter() - began)
+
+        return handle
 
     async def _ask(self, request: Request, context: Context) -> bytes:
         return await self._answer(request, self._port.call(request), context)
@@ -136,7 +150,10 @@ class Gateway:
         if reply.reason in _DENIED:
             who, peer = request.caller.name, context.peer()
             self._refusals.note(who=who, method=request.method, peer=peer, reason=reply.reason, text=reply.text)
+        if request.request_id:
+            log_call(request, reply, context)
         if reply.reason:
+            REFUSALS.labels(request.method, reply.reason).inc()
             await refuse(context, reply)
         return reply.body
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 
 from actors.port import FellBehindError, Port, StreamMessage, UnavailableError
+from gateway.metrics import STREAMS
 from gateway.sending import Context, Stream
 from gateway.status import refuse
 from tidegate.gate import Reply, Request
@@ -71,7 +72,8 @@ class Streams:
             await refuse(context, Reply(b"", Reason.OVERLOADED, text))
         self._open += 1
         try:
-            yield
+            with STREAMS.track_inprogress():
+                yield
         finally:
             self._open -= 1
 

@@ -26,11 +26,12 @@ _TICK = actors_pb2.AdvanceTimeRequest()
 
 
 class Request(NamedTuple):
-    """A method's name, its message's bytes, and who calls."""
+    """A method's name, its message's bytes, who calls, and the id by which the caller finds it in the logs."""
 
     method: str
     body: bytes
     caller: Caller = LOCAL
+    request_id: str = ""
 
 
 class Reply(NamedTuple):
@@ -40,6 +41,15 @@ class Reply(NamedTuple):
     reason: str = ""
     text: str = ""
     field: str = ""
+
+
+class Trace(NamedTuple):
+    """Where a request that has an id stands in the journal: after the first sequence, up to the last one."""
+
+    request_id: str
+    method: str
+    after_sequence: int
+    sequence: int
 
 
 class Batch(NamedTuple):
@@ -53,6 +63,7 @@ class Batch(NamedTuple):
     moves_bars: bool
     publications: list[Publication]
     failures: list[BaseException]
+    traces: list[Trace]
 
 
 class Gate:
@@ -73,6 +84,7 @@ class Gate:
         # When each adapter with a session was heard of last; after a restart everybody begins anew.
         self._heard_ns: dict[str, int] = {}
         self._failures: list[BaseException] = []
+        self._traces: list[Trace] = []
         self._bar_state = self.engine.book.bar_state
 
     def start(self, configuration: journal_pb2.PortfolioConfigured) -> int:
@@ -124,9 +136,10 @@ class Gate:
         events = self._commit()
         replies = [c if isinstance(c, Reply) else self._answer(*c) for c in decided]
         failures, self._failures = self._failures, []
+        traces, self._traces = self._traces, []
         bar_state, self._bar_state = self._bar_state, self.engine.book.bar_state
         moves_bars = bar_state != self._bar_state
-        return Batch(replies, moves_bars, publications_of(events, self.engine.book), failures)
+        return Batch(replies, moves_bars, publications_of(events, self.engine.book), failures, traces)
 
     def execute(self, command: Message) -> Any:
         """
@@ -169,6 +182,14 @@ class Gate:
         return max(self._clock(command, newest_ns), newest_ns)
 
     def _answer(self, request: Request, method: Method, message: Message) -> Reply:
+        if not request.request_id:
+            return self._decide(request, method, message)
+        before = self.engine.book.sequence
+        reply = self._decide(request, method, message)
+        self._traces.append(Trace(request.request_id, request.method, before, self.engine.book.sequence))
+        return reply
+
+    def _decide(self, request: Request, method: Method, message: Message) -> Reply:
         try:
             cut = admit(request.caller, request.method, message)
             answer = method.answer(self, message)
