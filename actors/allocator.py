@@ -167,7 +167,7 @@ class PortfolioAllocator:
             request = actors_pb2.ReadHistoryRequest(
                 strategy_id=spec.strategy_id, after_sequence=after, up_to_sequence=up_to
             )
-            history = await self._port.read_history(Request("ReadHistory", request.SerializeToString(), INTERNAL))
+            history = await self._port.read(Request("ReadHistory", request.SerializeToString(), INTERNAL))
             if history.reason:
                 return BarResult(after, fault=Reason.STRATEGY_FAILED, text=f"{history.reason}: {history.text}")
             after = actors_pb2.ReadHistoryResponse.FromString(history.body).next_after_sequence

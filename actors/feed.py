@@ -3,25 +3,44 @@
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import takewhile
 
-from actors.port import FellBehindError
+from actors.port import FellBehindError, StreamMessage
 from tidegate.publications import Publication
 
-PUBLICATIONS_MAX = 10_000
+# Entries (an instruction, a bar, an alert) that a topic keeps in memory.
+ENTRIES_MAX = 10_000
+
+
+@dataclass(slots=True)
+class _Ring:
+    """The newest publications of one topic. dropped: the newest sequence that is no longer in it."""
+
+    dropped: int
+    publications: deque[Publication] = field(default_factory=deque)
+    entries: int = 0
+
+    def add(self, publication: Publication) -> None:
+        self.publications.append(publication)
+        self.entries += publication.size
+        while self.entries > ENTRIES_MAX and len(self.publications) > 1:
+            oldest = self.publications.popleft()
+            self.entries -= oldest.size
+            self.dropped = oldest.sequence
 
 
 class Feed:
     """
     A bounded ring of publications a topic, and a signal after every batch. It belongs to one event loop.
 
-    A reader that falls off the ring is told so and begins again from a fresh look at the state: no queue grows for it.
+    A reader that falls off the ring is told so and goes on from the journal or a fresh look at the state: no queue
+    grows for it.
     """
 
     def __init__(self) -> None:
         """Begin with nothing published."""
-        self._topics: dict[str, deque[Publication]] = {}
-        self._dropped: dict[str, int] = {}
+        self._rings: dict[str, _Ring] = {}
         self._changed = asyncio.Event()
         # The journal's head when this feed began: what came before was never in its memory.
         self.floor = 0
@@ -29,10 +48,10 @@ class Feed:
     def publish(self, publications: Sequence[Publication]) -> None:
         """Add what a batch that changed something publishes, and wake everybody who waits."""
         for publication in publications:
-            ring = self._topics.setdefault(publication.topic, deque())
-            ring.append(publication)
-            if len(ring) > PUBLICATIONS_MAX:
-                self._dropped[publication.topic] = ring.popleft().sequence
+            ring = self._rings.get(publication.topic)
+            if ring is None:
+                ring = self._rings[publication.topic] = _Ring(self.floor)
+            ring.add(publication)
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
@@ -41,7 +60,7 @@ class Feed:
         """The signal that the next batch that changes something sets."""
         return self._changed
 
-    async def follow(self, topic: str, after: int, timeout_s: float) -> list[Publication]:
+    async def follow(self, topic: str, after: int, timeout_s: float) -> list[StreamMessage]:
         """
         Return what was published on a topic after a sequence, waiting for it; nothing at the time-out.
 
@@ -53,17 +72,17 @@ class Feed:
                 while True:
                     signal = self._changed
                     if found := self._after(topic, after):
-                        return found
+                        return [StreamMessage(publication.sequence, publication.write()) for publication in found]
                     await signal.wait()
         except TimeoutError:
             return []
 
     def _after(self, topic: str, after: int) -> list[Publication]:
-        if after < max(self.floor, self._dropped.get(topic, 0)):
+        ring = self._rings.get(topic)
+        if after < (self.floor if ring is None else ring.dropped):
             text = f"{topic}: what followed event {after} is no longer in memory"
             raise FellBehindError(text)
-        ring = self._topics.get(topic, ())
-        if not ring or ring[-1].sequence <= after:
+        if ring is None:
             return []
-        newest_first = takewhile(lambda publication: publication.sequence > after, reversed(ring))
+        newest_first = takewhile(lambda publication: publication.sequence > after, reversed(ring.publications))
         return list(newest_first)[::-1]

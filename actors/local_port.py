@@ -2,17 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from actors.engine_thread import EngineThread
 from actors.feed import Feed
-from actors.port import UnavailableError
-from tidegate.bars import read_history
-from tidegate.errors import RefusedError
+from actors.port import StreamMessage, UnavailableError
 from tidegate.gate import Gate, Reply, Request
-from tidegate.permissions import admit
-from tidegate.publications import Publication
-from tidegate.v1 import actors_pb2, journal_pb2
+from tidegate.history import read_past
+from tidegate.v1 import journal_pb2
 
 
 class LocalPort:
@@ -81,24 +77,17 @@ class LocalPort:
         except TimeoutError:
             return Reply(b"")
 
-    async def follow(self, topic: str, after: int, timeout_s: float) -> list[Publication]:
+    async def follow(self, topic: str, after: int, timeout_s: float) -> list[StreamMessage]:
         """Return what was published on a topic after a sequence, waiting for it; nothing at the time-out."""
         self._opened()
         return await self._feed.follow(topic, after, timeout_s)
 
-    async def read_history(self, request: Request) -> Reply:
-        """Return a part of the journal for a strategy that has fallen behind."""
+    async def read(self, request: Request) -> Reply:
+        """Answer from the journal alone, beside the engine: a part of the past."""
         self._opened()
-        message = actors_pb2.ReadHistoryRequest.FromString(request.body)
-        try:
-            admit(request.caller, "ReadHistory", message)
-        except RefusedError as refusal:
-            return Reply(b"", refusal.reason, refusal.text, refusal.field)
-        journal = self._gate.journal if self._gate is not None else None
-        if journal is None:
+        if self._gate is None:
             raise _closed()
-        response = await asyncio.to_thread(partial(read_history, journal, message))
-        return Reply(response.SerializeToString())
+        return await asyncio.to_thread(read_past, self._gate.journal, request)
 
     async def is_serving(self) -> bool:
         """Tell whether the journal has been read."""

@@ -1,11 +1,10 @@
 """The port that a gateway stands on: it does not know whether the RiskManager is beside it or far away."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tidegate.errors import TidegateError
 from tidegate.gate import Reply, Request
-from tidegate.publications import Publication
 
 
 class UnavailableError(TidegateError):
@@ -14,6 +13,13 @@ class UnavailableError(TidegateError):
 
 class FellBehindError(TidegateError):
     """A reader asked to go on from a place that is no longer in memory: it must begin again."""
+
+
+class StreamMessage(NamedTuple):
+    """A stream's next message, and the place in the journal that it brings its reader to."""
+
+    sequence: int
+    body: bytes
 
 
 class Port(Protocol):
@@ -25,11 +31,11 @@ class Port(Protocol):
     async def wait(self, request: Request, timeout_s: float) -> Reply:
         """Ask a read again after every batch until it has an answer; an empty reply at the time-out."""
 
-    async def follow(self, topic: str, after: int, timeout_s: float) -> list[Publication]:
+    async def follow(self, topic: str, after: int, timeout_s: float) -> list[StreamMessage]:
         """Return what was published on a topic after a sequence, waiting for it; nothing at the time-out."""
 
-    async def read_history(self, request: Request) -> Reply:
-        """Return a part of the journal for a strategy that has fallen behind."""
+    async def read(self, request: Request) -> Reply:
+        """Answer from the journal alone, beside the engine: a part of the past."""
 
     async def is_serving(self) -> bool:
         """Tell whether the RiskManager has read its journal and decides."""

@@ -5,9 +5,8 @@ from typing import Any, TypeVar
 
 from ray.exceptions import RayActorError, RayError
 
-from actors.port import FellBehindError, UnavailableError
+from actors.port import FellBehindError, StreamMessage, UnavailableError
 from tidegate.gate import Reply, Request
-from tidegate.publications import Publication
 
 T = TypeVar("T")
 
@@ -27,13 +26,13 @@ class RayPort:
         """Ask a read again after every batch until it has an answer; an empty reply at the time-out."""
         return await _call(self._risk_manager.wait.remote(request, timeout_s))
 
-    async def follow(self, topic: str, after: int, timeout_s: float) -> list[Publication]:
+    async def follow(self, topic: str, after: int, timeout_s: float) -> list[StreamMessage]:
         """Return what was published on a topic after a sequence, waiting for it; nothing at the time-out."""
         return await _call(self._risk_manager.follow.remote(topic, after, timeout_s))
 
-    async def read_history(self, request: Request) -> Reply:
-        """Return a part of the journal for a strategy that has fallen behind."""
-        return await _call(self._risk_manager.read_history.remote(request))
+    async def read(self, request: Request) -> Reply:
+        """Answer from the journal alone, beside the engine: a part of the past."""
+        return await _call(self._risk_manager.read.remote(request))
 
     async def is_serving(self) -> bool:
         """Tell whether the RiskManager is there and has read its journal."""

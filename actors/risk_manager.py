@@ -1,27 +1,18 @@
 """The RiskManager: the only one that decides, and the only one that writes the journal."""
 
 import os
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from google.protobuf.message import Message
-
+from actors.clocks import clock_of
 from actors.local_port import LocalPort
 from actors.logs import open_log
-from actors.port import FrontDoor, OpenFrontDoor
+from actors.port import FrontDoor, OpenFrontDoor, StreamMessage
 from actors.restarts import EXIT_FATAL, start_again_after_a_restart
-from tidegate.clocks import BARS, bar_clock
 from tidegate.gate import Gate, Reply, Request
 from tidegate.journal.sqlite import SqliteJournal
-from tidegate.publications import Publication
 from tidegate.v1 import journal_pb2
-
-
-def wall_clock(_command: Message, _newest_ns: int) -> int:
-    """Stamp a command with the time of this machine."""
-    return time.time_ns()
 
 
 @dataclass(frozen=True)
@@ -62,7 +53,7 @@ class RiskManager:
         """
         settings = self._settings
         configuration = journal_pb2.PortfolioConfigured.FromString(settings.configuration)
-        clock = bar_clock if configuration.clock == BARS else wall_clock
+        clock = clock_of(configuration)
         if settings.open_front_door is not None and self._front_door is None:
             self._front_door = await settings.open_front_door(self._port)
         count = await self._port.open(lambda: Gate(SqliteJournal(settings.journal), clock), configuration)
@@ -90,13 +81,13 @@ class RiskManager:
         """Ask a read again after every batch until it has an answer; an empty reply at the time-out."""
         return await self._port.wait(request, timeout_s)
 
-    async def follow(self, topic: str, after: int, timeout_s: float) -> list[Publication]:
+    async def follow(self, topic: str, after: int, timeout_s: float) -> list[StreamMessage]:
         """Return what was published on a topic after a sequence, waiting for it; nothing at the time-out."""
         return await self._port.follow(topic, after, timeout_s)
 
-    async def read_history(self, request: Request) -> Reply:
-        """Return a part of the journal for a strategy that has fallen behind."""
-        return await self._port.read_history(request)
+    async def read(self, request: Request) -> Reply:
+        """Answer from the journal alone, beside the engine: a part of the past."""
+        return await self._port.read(request)
 
     async def is_serving(self) -> bool:
         """Tell whether the journal has been read."""

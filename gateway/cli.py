@@ -20,7 +20,7 @@ from gateway.tls import TlsFiles
 from gateway.token_commands import token_app
 from tidegate.errors import TidegateError
 from tidegate.risk.consequences import GATE
-from tidegate.v1 import admin_pb2, common_pb2, orders_pb2
+from tidegate.v1 import admin_pb2, common_pb2, market_data_pb2, orders_pb2
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="A live trading risk gateway."
@@ -124,6 +124,23 @@ def halt(  # noqa: PLR0913 -- each is an option of the command
         f"{name} halted by {response.halt.operator}: {response.halt.reason}; "
         f"{response.cancels_requested} cancels requested (event {response.halt.sequence})"
     )
+
+
+@app.command()
+def bar(
+    context: typer.Context,
+    closes: Annotated[list[str], typer.Argument(metavar="SYMBOL=CLOSE", help="As in AAA=100.00.")],
+    address: Address = DEFAULT_ADDRESS,
+) -> None:
+    """Publish a bar of now by hand: marks move, strategies decide. With a live clock only."""
+    request = market_data_pb2.PublishBarsRequest()
+    request.time.GetCurrentTime()
+    for entry in closes:
+        symbol, _, close = entry.partition("=")
+        request.bars.add(symbol=symbol, close=close)
+    with connected(context, address) as client:
+        published = client.market_data.PublishBars(request)
+    typer.echo(f"bar of {request.time.ToJsonString()} published (event {published.bar_sequence})")
 
 
 @order_app.command()

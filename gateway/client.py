@@ -26,6 +26,8 @@ from tidegate.v1.portfolio_pb2_grpc import PortfolioServiceStub
 from tidegate.v1.risk_pb2_grpc import RiskServiceStub
 
 TIMEOUT_S = 30.0
+# A service config's time-outs end one to two seconds early: https://github.com/grpc/grpc/issues/34547
+_ENDS_EARLY_S = 2.0
 _ENDLESS = ("AwaitBar",)
 # Repeated after a lost reply, it could lift another halt than the one that its operator saw.
 _ONCE = ("ResetHalt",)
@@ -46,6 +48,7 @@ def new_order(  # noqa: PLR0913 -- an order has as many parts
     side: common_pb2.Side.ValueType,
     quantity: str,
     limit_price: str = "",
+    time_in_force: common_pb2.TimeInForce.ValueType = common_pb2.TIME_IN_FORCE_DAY,
     reduce_only: bool = False,
     route: str = "",
 ) -> orders_pb2.NewOrder:
@@ -58,7 +61,7 @@ def new_order(  # noqa: PLR0913 -- an order has as many parts
         order_type=common_pb2.ORDER_TYPE_LIMIT if limit_price else common_pb2.ORDER_TYPE_MARKET,
         quantity=quantity,
         limit_price=limit_price,
-        time_in_force=common_pb2.TIME_IN_FORCE_DAY,
+        time_in_force=time_in_force,
         reduce_only=reduce_only,
         route=route,
     )
@@ -173,7 +176,7 @@ def _options(timeout_s: float) -> list[tuple[str, Any]]:
     each = [({"service": method.path.split("/")[1], "method": method.name}, method) for method in methods()]
     endless = [name for name, method in each if method.is_stream or method.name in _ENDLESS]
     once = [name for name, method in each if method.name in _ONCE]
-    timeout = f"{timeout_s:g}s"
+    timeout = f"{timeout_s + _ENDS_EARLY_S:g}s"
     config = {
         "methodConfig": [
             {"name": all_of, "waitForReady": True, "timeout": timeout, "retryPolicy": _RETRY},

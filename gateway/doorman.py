@@ -6,18 +6,16 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
-import grpc
-
 from gateway.authentication import Directory, Identity, UnauthenticatedError
 from gateway.brake import Brake, address_of
 from gateway.refusal_log import RefusalLog
+from gateway.sending import Context, send
 from gateway.status import refuse
 from gateway.watched_files import WatchedFiles
 from tidegate.gate import Reply
 from tidegate.permissions import LOCAL, Caller, may_call
 from tidegate.reasons import Reason
 
-Context = grpc.aio.ServicerContext[bytes, bytes]
 Answer = Callable[[Caller, bytes, Context], Awaitable[bytes]]
 Stream = Callable[[Caller, bytes, Context], AsyncIterator[bytes]]
 Handler = Callable[[bytes, Context], Awaitable[bytes]]
@@ -55,9 +53,13 @@ class OpenDoor:
 
     waiting = unary
 
-    def stream(self, _method: str, messages: Stream) -> Callable[[bytes, Context], AsyncIterator[bytes]]:
+    def stream(self, _method: str, messages: Stream) -> Callable[[bytes, Context], Any]:
         """Stand aside."""
-        return partial(messages, LOCAL)
+
+        async def handle(body: bytes, context: Context) -> None:
+            await send(messages(LOCAL, body, context), context)
+
+        return handle
 
     def look(self) -> None:
         """Nobody's rights ever end."""
@@ -124,8 +126,7 @@ class Doorman:
         async def handle(body: bytes, context: Context) -> None:
             identity = await self.admit(method, context)
             async with self._while_admitted(identity, method, context):
-                async for message in messages(identity.caller, body, context):
-                    await context.write(message)
+                await send(messages(identity.caller, body, context), context)
 
         return handle
 

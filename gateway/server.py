@@ -2,29 +2,30 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable
 from functools import partial
 
 import grpc
 import structlog
 
-from actors.port import FellBehindError, Port, UnavailableError
+from actors.port import Port, UnavailableError
 from gateway.access_file import read_access_file
 from gateway.authentication import Directory
 from gateway.brake import Brake
 from gateway.coalescer import Coalescer
-from gateway.doorman import Context, Door, Doorman, OpenDoor, Stream
+from gateway.doorman import Door, Doorman, OpenDoor, Stream
 from gateway.listeners import Listeners
 from gateway.methods import MethodSpec
 from gateway.protection import Protection
 from gateway.refusal_log import RefusalLog
+from gateway.sending import Context
 from gateway.status import refuse
+from gateway.streams import Streams
 from gateway.watched_files import WatchedFiles
 from tidegate.gate import Reply, Request
+from tidegate.history import HISTORY
 from tidegate.permissions import Caller
-from tidegate.publications import BARS_TOPIC, orders_topic
 from tidegate.reasons import Reason
-from tidegate.v1 import market_data_pb2, orders_pb2
 
 _FOLLOW_TIMEOUT_S = 10.0
 _AWAIT_TIMEOUT_S = 3_600.0
@@ -58,6 +59,14 @@ class Gateway:
         self._refusals = RefusalLog(time.monotonic)
         self._access = _watched_access(protection)
         self._door = _door(self._access, self._refusals)
+        streams = Streams(port, self._ask)
+        self._streams: dict[str, Stream] = {
+            "WatchOrders": streams.watch_orders,
+            "WatchBars": streams.watch_bars,
+            "WatchAlerts": streams.watch_alerts,
+            "WatchRiskMetrics": streams.watch_risk_metrics,
+        }
+        self._sessions = streams
         self._listeners = Listeners(address, protection, self._door, self._handler)
         self._watching: list[asyncio.Task[None]] = []
 
@@ -70,6 +79,7 @@ class Gateway:
         """Take no more requests, let those under way end, end the streams."""
         for watching in self._watching:
             watching.cancel()
+        self._sessions.stop()
         await self._listeners.close()
         self._refusals.write_counts(at_once=True)
 
@@ -101,13 +111,18 @@ class Gateway:
         if not is_here:
             return grpc.unary_unary_rpc_method_handler(self._door.unary(name, partial(_elsewhere, name)))
         if method.is_stream:
-            return grpc.unary_stream_rpc_method_handler(self._door.stream(name, _STREAMS[name](self)))
+            return grpc.unary_stream_rpc_method_handler(self._door.stream(name, self._streams[name]))
         if name == "AwaitBar":
             return grpc.unary_unary_rpc_method_handler(self._door.waiting(name, self._await_bar))
         return grpc.unary_unary_rpc_method_handler(self._door.unary(name, partial(self._unary, name)))
 
     async def _unary(self, name: str, caller: Caller, body: bytes, context: Context) -> bytes:
-        request = Request(name, body, caller)
+        if name in HISTORY:
+            request = Request(name, body, caller)
+            return await self._answer(request, self._port.read(request), context)
+        return await self._ask(Request(name, body, caller), context)
+
+    async def _ask(self, request: Request, context: Context) -> bytes:
         return await self._answer(request, self._coalescer.call(request), context)
 
     async def _await_bar(self, caller: Caller, body: bytes, context: Context) -> bytes:
@@ -118,35 +133,6 @@ class Gateway:
         if not answer:
             await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the bar is not settled yet")
         return answer
-
-    async def _watch_orders(self, caller: Caller, body: bytes, context: Context) -> AsyncIterator[bytes]:
-        """Begin with what is to be done now, then follow."""
-        first = await self._unary("WatchOrders", caller, body, context)
-        yield first
-        adapter = orders_pb2.WatchOrdersRequest.FromString(body).adapter
-        after = orders_pb2.WatchOrdersResponse.FromString(first).sequence
-        async for message in self._follow(orders_topic(adapter), after, context):
-            yield message
-
-    async def _watch_bars(self, caller: Caller, body: bytes, context: Context) -> AsyncIterator[bytes]:
-        """Begin with the bar that the adapter owes a report on, if there is one, then follow."""
-        first = await self._unary("WatchBars", caller, body, context)
-        yield first
-        after = market_data_pb2.WatchBarsResponse.FromString(first).bar_sequence
-        async for message in self._follow(BARS_TOPIC, after, context):
-            yield message
-
-    async def _follow(self, topic: str, after: int, context: Context) -> AsyncIterator[bytes]:
-        while True:
-            try:
-                publications = await self._port.follow(topic, after, _FOLLOW_TIMEOUT_S)
-            except FellBehindError as error:
-                await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"too slow: {error}; watch again")
-            except UnavailableError as error:
-                await refuse(context, Reply(b"", Reason.RISK_MANAGER_UNAVAILABLE, str(error)))
-            for publication in publications:
-                after = publication.sequence
-                yield publication.body
 
     async def _answer(self, request: Request, call: Awaitable[Reply], context: Context) -> bytes:
         """Return the reply's bytes, or end the call with the refusal."""
@@ -160,12 +146,6 @@ class Gateway:
         if reply.reason:
             await refuse(context, reply)
         return reply.body
-
-
-_STREAMS: dict[str, Callable[[Gateway], Stream]] = {
-    "WatchOrders": lambda gateway: gateway._watch_orders,  # noqa: SLF001 -- the class's own table
-    "WatchBars": lambda gateway: gateway._watch_bars,  # noqa: SLF001 -- the class's own table
-}
 
 
 async def _elsewhere(name: str, _caller: Caller, _body: bytes, context: Context) -> bytes:

@@ -14,11 +14,15 @@ DOMAIN = "tidegate"
 DETAILS_KEY = "grpc-status-details-bin"
 RETRY_AFTER_MS = 200
 
-_NOT_FOUND = frozenset({Reason.ORDER_UNKNOWN, Reason.STRATEGY_UNKNOWN, Reason.ADAPTER_UNKNOWN})
+_NOT_FOUND = frozenset({Reason.ALERT_UNKNOWN, Reason.ORDER_UNKNOWN, Reason.STRATEGY_UNKNOWN, Reason.ADAPTER_UNKNOWN})
 _ALREADY_EXISTS = frozenset({Reason.CLIENT_ORDER_ID_REUSED, Reason.EXECUTION_ID_REUSED, Reason.TRANSFER_ID_REUSED})
 _FAILED_PRECONDITION = frozenset(
     {
         Reason.ORDER_DONE,
+        Reason.ORDER_PENDING_CANCEL,
+        Reason.REPLACE_PENDING,
+        Reason.REPLACE_BELOW_FILLED,
+        Reason.SESSION_UNKNOWN,
         Reason.RESET_WOULD_HALT_AGAIN,
         Reason.CASH_NOT_AVAILABLE,
         Reason.TRANSFER_BREAKS_LIMIT,
@@ -35,10 +39,14 @@ _OTHERS = {
     Reason.PERMISSION_DENIED: grpc.StatusCode.PERMISSION_DENIED,
     Reason.OPERATOR_NOT_CALLER: grpc.StatusCode.PERMISSION_DENIED,
     Reason.ACCESS_CHANGED: grpc.StatusCode.UNAVAILABLE,
+    Reason.READER_TOO_SLOW: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Reason.OVERLOADED: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Reason.RISK_MANAGER_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
 }
-_RETRYABLE = frozenset({Reason.OVERLOADED, Reason.RISK_MANAGER_UNAVAILABLE, Reason.ACCESS_CHANGED})
+_RETRYABLE = frozenset(
+    {Reason.READER_TOO_SLOW, Reason.OVERLOADED, Reason.RISK_MANAGER_UNAVAILABLE, Reason.ACCESS_CHANGED}
+)
+_AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
 
 def code_of(reason: Reason) -> grpc.StatusCode:
@@ -95,6 +103,15 @@ def refusal_of(error: grpc.RpcError) -> Refusal:
         elif detail.Unpack(bad) and bad.field_violations:
             field = bad.field_violations[0].field
     return Refusal(error.code(), reason, error.details() or "", field)
+
+
+def is_away(error: BaseException) -> bool:
+    """
+    Tell whether a call failed because the gateway is away, late or overloaded.
+
+    It means "unknown", not "no": ask again, with the same ids. Every other refusal is refused again.
+    """
+    return isinstance(error, grpc.RpcError) and refusal_of(error).code in _AWAY
 
 
 def _rich_status(error: grpc.Call | grpc.aio.AioRpcError) -> status_pb2.Status | None:

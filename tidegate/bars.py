@@ -3,7 +3,6 @@
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from tidegate.journal.contract import Journal
 from tidegate.numbers import plain
 from tidegate.publications import bar_message
 from tidegate.risk.book import SUSPENSE, Book
@@ -18,18 +17,18 @@ if TYPE_CHECKING:
 
     from tidegate.gate import Gate
 
-_HISTORY_EVENTS_MAX = 5_000
-_FOR_EVERY_STRATEGY = frozenset({"bar_published", "bar_completed"})
-
 
 def first_bar(gate: "Gate", request: market_data_pb2.WatchBarsRequest) -> market_data_pb2.WatchBarsResponse:
     """Give an adapter the newest bar when it has not reported on it; else only where to go on from."""
     book = gate.engine.book
     if request.adapter:
         require_adapter(book, request.adapter)
-        if book.acknowledged_bars.get(request.adapter, 0) < book.last_bar_sequence:
-            return bar_message(book.last_bar, book.last_bar_sequence)
-    return market_data_pb2.WatchBarsResponse(bar_sequence=book.last_bar_sequence)
+    if request.after_sequence:
+        after = min(request.after_sequence, book.sequence)
+        return market_data_pb2.WatchBarsResponse(bar_sequence=book.last_bar_sequence, sequence=after)
+    if request.adapter and book.acknowledged_bars.get(request.adapter, 0) < book.last_bar_sequence:
+        return bar_message(book.last_bar, book.last_bar_sequence, book.sequence)
+    return market_data_pb2.WatchBarsResponse(bar_sequence=book.last_bar_sequence, sequence=book.sequence)
 
 
 def await_bar(gate: "Gate", request: market_data_pb2.AwaitBarRequest) -> market_data_pb2.AwaitBarResponse:
@@ -67,21 +66,6 @@ def next_bar(gate: "Gate", _request: actors_pb2.NextBarRequest) -> actors_pb2.Ba
                 digest=strategy.ledger.digest(),
             )
     return update
-
-
-def read_history(journal: Journal, request: actors_pb2.ReadHistoryRequest) -> actors_pb2.ReadHistoryResponse:
-    """
-    Give one strategy a bounded part of what it missed: every bar, and its own events.
-
-    Safe on any thread: it reads only what is durable, on a connection of its own.
-    """
-    response = actors_pb2.ReadHistoryResponse(next_after_sequence=request.up_to_sequence)
-    most = min(_HISTORY_EVENTS_MAX, max(request.up_to_sequence - request.after_sequence, 0))
-    for event in journal.read(request.after_sequence, most):
-        response.next_after_sequence = event.sequence
-        if event.WhichOneof("body") in _FOR_EVERY_STRATEGY or request.strategy_id in strategies_of(event):
-            response.events.append(event)
-    return response
 
 
 def _adapters_are_ready(book: Book, bar_sequence: int) -> bool:

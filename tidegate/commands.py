@@ -6,19 +6,35 @@ from google.protobuf.message import Message
 
 from tidegate.errors import RefusedError
 from tidegate.reasons import Reason
-from tidegate.risk import door, executions, market_data, operators, orders
+from tidegate.risk import door, executions, market_data, operators, orders, sessions
 from tidegate.risk.consequences import GATE
+from tidegate.times import NS_PER_S
 from tidegate.v1 import actors_pb2, admin_pb2, common_pb2, journal_pb2, orders_pb2
 
 if TYPE_CHECKING:
     from tidegate.gate import Gate
 
 ENTRIES_MAX = 1_000
+# Alerted, journaled, and answered with the sequence 0: the rest of the report is booked.
+_BOOKED_NOT = frozenset({Reason.EXECUTION_ID_REUSED, Reason.EXECUTION_REFERENCE_UNKNOWN})
 
 
 def single(gate: "Gate", request: Message) -> Message:
     """Take the request itself as the one command."""
     reply: Message = gate.execute(request)
+    return reply
+
+
+def submit_order(gate: "Gate", request: orders_pb2.SubmitOrderRequest) -> orders_pb2.SubmitOrderResponse:
+    """Decide one order."""
+    response = orders_pb2.SubmitOrderResponse()
+    response.decision.CopyFrom(gate.execute(request.order))
+    return response
+
+
+def check_order(gate: "Gate", request: orders_pb2.CheckOrderRequest) -> orders_pb2.CheckOrderResponse:
+    """Decide one order and keep nothing of it."""
+    reply: orders_pb2.CheckOrderResponse = gate.ask(request)
     return reply
 
 
@@ -30,13 +46,14 @@ def submit_orders(gate: "Gate", request: orders_pb2.SubmitOrdersRequest) -> orde
 
 def report_executions(gate: "Gate", request: orders_pb2.ReportExecutionsRequest) -> orders_pb2.ReportExecutionsResponse:
     """Book each execution; a malformed one, or an unknown bar, refuses the report before any is booked."""
+    book = gate.engine.book
     door.identifier(request.account, "account")
-    market_data.require_adapter(gate.engine.book, request.adapter)
+    market_data.require_adapter(book, request.adapter)
     door.bounded(len(request.executions), ENTRIES_MAX, "executions")
     for index, execution in enumerate(request.executions):
-        is_known = execution.order_id in gate.engine.book.orders or bool(gate.events_of_order(execution.order_id))
+        is_known = execution.order_id in book.orders or bool(gate.archive.events_of_order(execution.order_id))
         executions.read_execution(execution, f"executions[{index}]", is_known=is_known)
-    market_data.read_bar_sequence(gate.engine.book, request.bar_sequence)
+    market_data.read_bar_sequence(book, request.bar_sequence)
     sequences = [_book(gate, request, execution) for execution in request.executions]
     if request.bar_sequence:
         acknowledged = journal_pb2.BarAcknowledged(adapter=request.adapter, bar_sequence=request.bar_sequence)
@@ -54,6 +71,47 @@ def claim_orders(gate: "Gate", request: orders_pb2.ClaimOrdersRequest) -> orders
     for order_id in request.order_ids:
         response.claims.append(gate.execute(journal_pb2.OrderClaimed(order_id=order_id, adapter=request.adapter)))
     return response
+
+
+def heartbeat(gate: "Gate", request: orders_pb2.HeartbeatRequest) -> orders_pb2.HeartbeatResponse:
+    """Note that an adapter is alive."""
+    sessions.require_session(gate.engine.book, request.adapter, request.session_id)
+    gate.heard(request.adapter)
+    return orders_pb2.HeartbeatResponse()
+
+
+def open_session(gate: "Gate", request: actors_pb2.OpenSessionRequest) -> actors_pb2.OpenSessionResponse:
+    """Open an adapter's session for the gateway that holds its stream."""
+    command = journal_pb2.SessionOpened(
+        adapter=request.adapter, session_id=request.session_id, heartbeat_s=request.heartbeat_s
+    )
+    reply: actors_pb2.OpenSessionResponse = gate.execute(command)
+    gate.heard(request.adapter)
+    return reply
+
+
+def close_session(gate: "Gate", request: actors_pb2.CloseSessionRequest) -> actors_pb2.CloseSessionResponse:
+    """Close a session whose stream has ended."""
+    return _close(gate, request.adapter, request.session_id, Reason.ADAPTER_DISCONNECTED)
+
+
+def advance_time(gate: "Gate", request: actors_pb2.AdvanceTimeRequest) -> actors_pb2.AdvanceTimeResponse:
+    """Let fall due what is due: overdue orders, and sessions whose heartbeats stayed away."""
+    reply: actors_pb2.AdvanceTimeResponse = gate.execute(request)
+    for adapter, session in list(gate.engine.book.sessions.items()):
+        if gate.silence_ns(adapter) > sessions.MISSED_HEARTBEATS_MAX * session.heartbeat_s * NS_PER_S:
+            _close(gate, adapter, session.session_id, Reason.ADAPTER_SILENT)
+    return reply
+
+
+def deposit_capital(gate: "Gate", request: admin_pb2.DepositCapitalRequest) -> admin_pb2.DepositCapitalResponse:
+    """Put capital into the reserve."""
+    return admin_pb2.DepositCapitalResponse(sequence=_move_capital(gate, request, ""))
+
+
+def withdraw_capital(gate: "Gate", request: admin_pb2.WithdrawCapitalRequest) -> admin_pb2.WithdrawCapitalResponse:
+    """Take capital out of the reserve."""
+    return admin_pb2.WithdrawCapitalResponse(sequence=_move_capital(gate, request, "-"))
 
 
 def pause_strategy(gate: "Gate", request: admin_pb2.PauseStrategyRequest) -> admin_pb2.PauseStrategyResponse:
@@ -108,10 +166,10 @@ def complete_bar(gate: "Gate", request: actors_pb2.CompleteBarRequest) -> actors
 
 def _submit(gate: "Gate", order: orders_pb2.NewOrder) -> orders_pb2.Decision:
     try:
-        reply: orders_pb2.SubmitOrderResponse = gate.execute(orders_pb2.SubmitOrderRequest(order=order))
+        decision: orders_pb2.Decision = gate.execute(order)
     except RefusedError as refusal:
         return orders.malformed(refusal)
-    return reply.decision
+    return decision
 
 
 def _book(gate: "Gate", request: orders_pb2.ReportExecutionsRequest, execution: orders_pb2.Execution) -> int:
@@ -119,7 +177,27 @@ def _book(gate: "Gate", request: orders_pb2.ReportExecutionsRequest, execution: 
     try:
         event: journal_pb2.Event = gate.execute(command)
     except RefusedError as refusal:
-        if refusal.reason != Reason.EXECUTION_ID_REUSED:
+        if refusal.reason not in _BOOKED_NOT:
             raise
         return 0
+    return event.sequence
+
+
+def _close(gate: "Gate", adapter: str, session_id: str, reason: Reason) -> actors_pb2.CloseSessionResponse:
+    command = journal_pb2.SessionClosed(adapter=adapter, session_id=session_id, reason_code=reason)
+    reply: actors_pb2.CloseSessionResponse = gate.execute(command)
+    return reply
+
+
+def _move_capital(
+    gate: "Gate", request: admin_pb2.DepositCapitalRequest | admin_pb2.WithdrawCapitalRequest, sign: str
+) -> int:
+    door.amount(request.amount, "amount", positive=True)
+    command = journal_pb2.CapitalMoved(
+        transfer_id=request.transfer_id,
+        amount=f"{sign}{request.amount}",
+        operator=request.operator,
+        reason=request.reason,
+    )
+    event: journal_pb2.Event = gate.execute(command)
     return event.sequence

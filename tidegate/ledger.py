@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from tidegate.instruments import Instrument
 from tidegate.numbers import ZERO, plain, round_money
-from tidegate.orders import BUY, Order
+from tidegate.orders import BUY, Reservation
 
 
 @dataclass(slots=True)
@@ -16,6 +16,7 @@ class Position:
 
     cost: what was paid for the quantity held, signed like it; total, so that no division is ever stored.
     working_buys, working_sells: what accepted orders may still fill.
+    worst_quantity: the largest quantity, long or short, that the working orders could make of the position.
     """
 
     multiplier: Decimal
@@ -24,11 +25,14 @@ class Position:
     cost: Decimal = ZERO
     working_buys: Decimal = ZERO
     working_sells: Decimal = ZERO
+    worst_quantity: Decimal = ZERO
 
-    @property
-    def worst_quantity(self) -> Decimal:
-        """The largest quantity, long or short, that the working orders could make of the position."""
-        return max(abs(self.quantity + self.working_buys), abs(self.quantity - self.working_sells))
+    def recount(self) -> Decimal:
+        """Work the worst case out again after a change; return by how much it grew."""
+        quantity, before = self.quantity, self.worst_quantity
+        up, down = abs(quantity + self.working_buys), abs(quantity - self.working_sells)
+        self.worst_quantity = max(down, up)
+        return self.worst_quantity - before
 
     @property
     def market_value(self) -> Decimal:
@@ -45,10 +49,22 @@ class Position:
         """Value at the mark less cost."""
         return self.market_value - self.cost
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether the position says nothing any more."""
-        return not (self.quantity or self.working_buys or self.working_sells)
+
+@dataclass(slots=True)
+class Totals:
+    """
+    Running sums over ledgers, kept by the ledgers themselves: a portfolio's figures cost the same at any size.
+
+    worst_quantities: by symbol, the worst-case quantities of all ledgers; symbols that nobody holds are not in it.
+    exposure_bound: no instrument's exposure is above it; growth raises it, only a look at all of them lowers it.
+    """
+
+    cash: Decimal = ZERO
+    market_value: Decimal = ZERO
+    gross_exposure: Decimal = ZERO
+    reserved_loss: Decimal = ZERO
+    worst_quantities: dict[str, Decimal] = field(default_factory=dict)
+    exposure_bound: Decimal = ZERO
 
 
 @dataclass(slots=True)
@@ -58,9 +74,11 @@ class Ledger:
 
     equity = cash + market_value = capital + realised + unrealised - fees, always and exactly.
     reserved_loss: what equity loses at once if all working orders are filled at their limits.
+    totals: sums over this ledger and whichever others share them.
     """
 
     currency: str
+    totals: Totals = field(default_factory=Totals)
     cash: Decimal = ZERO
     capital: Decimal = ZERO
     realised_pnl: Decimal = ZERO
@@ -94,6 +112,7 @@ class Ledger:
     def transfer(self, amount: Decimal) -> None:
         """Put capital in, or take it out with a negative amount: never performance."""
         self.cash += amount
+        self.totals.cash += amount
         self.capital += amount
 
     def mark(self, symbol: str, price: Decimal) -> None:
@@ -103,22 +122,29 @@ class Ledger:
             return
         step = (price - position.mark) * position.multiplier
         position.mark = price
-        self.market_value += position.quantity * step
-        self.gross_exposure += position.worst_quantity * step
+        self._revalue(position.quantity * step)
+        self._expose(symbol, position, ZERO, position.worst_quantity * step)
 
-    def reserve(self, instrument: Instrument, order: Order, quantity: Decimal, mark: Decimal | None) -> None:
-        """Count a quantity of an order as working; a negative quantity releases it."""
-        price = order.valuation_price
-        position = self._position(instrument, price if mark is None else mark)
-        before = position.worst_quantity
-        if order.sign == BUY:
+    def reserve(self, instrument: Instrument, sign: int, reservation: Reservation, mark: Decimal | None) -> None:
+        """Count a buy's or a sell's reservation as working; a negative quantity releases it."""
+        quantity, price, unit_loss = reservation
+        symbol = instrument.symbol
+        position = self.positions.get(symbol)
+        if position is None:
+            position = self._open(instrument, price if mark is None else mark)
+        if sign == BUY:
             position.working_buys += quantity
-            self.reserved_cash += quantity * price * instrument.multiplier
+            self.reserved_cash += quantity * price * position.multiplier
         else:
             position.working_sells += quantity
-        self.reserved_loss += quantity * order.unit_loss * instrument.multiplier
-        self.gross_exposure += (position.worst_quantity - before) * position.mark * position.multiplier
-        self._forget_if_empty(instrument.symbol, position)
+        if unit_loss:
+            loss = quantity * unit_loss * position.multiplier
+            self.reserved_loss += loss
+            self.totals.reserved_loss += loss
+        if grown := position.recount():
+            self._expose(symbol, position, grown, grown * position.mark * position.multiplier)
+            if not position.worst_quantity:
+                del self.positions[symbol]
 
     def fill(
         self, instrument: Instrument, quantity: Decimal, *, price: Decimal, fee: Decimal, mark: Decimal | None
@@ -128,18 +154,25 @@ class Ledger:
 
         A sale of more than is held closes the position and opens a short one; the same the other way round.
         """
-        position = self._position(instrument, price if mark is None else mark)
-        before_worst, before_value = position.worst_quantity, position.market_value
+        symbol = instrument.symbol
+        position = self.positions.get(symbol)
+        if position is None:
+            position = self._open(instrument, price if mark is None else mark)
+        before = position.market_value
         opening = quantity
         if position.quantity * quantity < ZERO:
             opening = self._close(position, quantity, price)
         position.cost += opening * price * position.multiplier
         position.quantity += quantity
-        self.cash -= quantity * price * position.multiplier + fee
+        paid = quantity * price * position.multiplier + fee
+        self.cash -= paid
+        self.totals.cash -= paid
         self.fees += fee
-        self.market_value += position.market_value - before_value
-        self.gross_exposure += (position.worst_quantity - before_worst) * position.mark * position.multiplier
-        self._forget_if_empty(instrument.symbol, position)
+        self._revalue(position.market_value - before)
+        grown = position.recount()
+        self._expose(symbol, position, grown, grown * position.mark * position.multiplier)
+        if not position.worst_quantity:
+            del self.positions[symbol]
 
     def digest(self) -> bytes:
         """Hash what the ledger holds, marks left out: equal digests mean equal ledgers."""
@@ -162,12 +195,23 @@ class Ledger:
         position.cost -= released
         return quantity - closing
 
-    def _position(self, instrument: Instrument, mark: Decimal) -> Position:
-        position = self.positions.get(instrument.symbol)
-        if position is None:
-            position = self.positions[instrument.symbol] = Position(instrument.multiplier, mark)
+    def _open(self, instrument: Instrument, mark: Decimal) -> Position:
+        position = self.positions[instrument.symbol] = Position(instrument.multiplier, mark)
         return position
 
-    def _forget_if_empty(self, symbol: str, position: Position) -> None:
-        if position.is_empty:
-            del self.positions[symbol]
+    def _revalue(self, change: Decimal) -> None:
+        self.market_value += change
+        self.totals.market_value += change
+
+    def _expose(self, symbol: str, position: Position, quantity: Decimal, amount: Decimal) -> None:
+        """Carry a change of one position's worst case over to the sums."""
+        totals = self.totals
+        self.gross_exposure += amount
+        totals.gross_exposure += amount
+        worst = totals.worst_quantities.get(symbol, ZERO) + quantity
+        if worst:
+            totals.worst_quantities[symbol] = worst
+            exposure = worst * position.mark * position.multiplier
+            totals.exposure_bound = max(totals.exposure_bound, exposure)
+        elif quantity:
+            del totals.worst_quantities[symbol]

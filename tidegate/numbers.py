@@ -33,8 +33,8 @@ def parse(text: str) -> Decimal | None:
 
 def parse_positive(text: str) -> Decimal | None:
     """Read a decimal above zero from the wire, or None when it is not one."""
-    number = parse(text)
-    return number if number is not None and number > ZERO else None
+    number = Decimal(text) if _PLAIN.fullmatch(text) else ZERO
+    return number if number > ZERO else None
 
 
 def plain(number: Decimal) -> str:

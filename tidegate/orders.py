@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from tidegate.errors import BookError
 from tidegate.numbers import ZERO, plain, round_ratio
+from tidegate.times import to_ns
 from tidegate.v1 import common_pb2, journal_pb2, orders_pb2
 
 BUY = 1
@@ -16,6 +18,8 @@ _DONE = {
     orders_pb2.EXECUTION_TYPE_REJECTED: common_pb2.ORDER_STATUS_REJECTED,
     orders_pb2.EXECUTION_TYPE_EXPIRED: common_pb2.ORDER_STATUS_EXPIRED,
 }
+_REVERSALS = (orders_pb2.EXECUTION_TYPE_TRADE_CANCEL, orders_pb2.EXECUTION_TYPE_TRADE_CORRECT)
+_FILLS = (orders_pb2.EXECUTION_TYPE_TRADE, orders_pb2.EXECUTION_TYPE_TRADE_CORRECT)
 _ACCEPTED = (common_pb2.ACTION_ALLOW, common_pb2.ACTION_WARN, common_pb2.ACTION_REDUCE)
 
 
@@ -29,9 +33,56 @@ def is_accepted(decision: orders_pb2.Decision) -> bool:
     return decision.action in _ACCEPTED
 
 
+def is_fill(execution: orders_pb2.Execution) -> bool:
+    """Tell whether an execution books a quantity at a price: a fill, or the corrected one."""
+    return execution.execution_type in _FILLS
+
+
+def is_reversal(execution: orders_pb2.Execution) -> bool:
+    """Tell whether an execution takes an earlier fill back."""
+    return execution.execution_type in _REVERSALS
+
+
+class Reservation(NamedTuple):
+    """
+    What an order may still do at worst.
+
+    price: what a unit costs. unit_loss: what a unit loses against the mark when it is filled at its limit.
+    """
+
+    quantity: Decimal
+    price: Decimal
+    unit_loss: Decimal
+
+
+NOTHING = Reservation(ZERO, ZERO, ZERO)
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """What an order becomes when its broker accepts it; quantity is that of the whole order."""
+
+    client_order_id: str
+    quantity: Decimal
+    limit_price: str
+    valuation_price: Decimal
+    unit_loss: Decimal
+
+    def to_wire(self) -> orders_pb2.Replacement:
+        """Write the replacement."""
+        return orders_pb2.Replacement(
+            client_order_id=self.client_order_id, quantity=plain(self.quantity), limit_price=self.limit_price
+        )
+
+
 @dataclass(slots=True)
 class Order:
-    """An accepted order; its status is derived from what happened to it."""
+    """
+    An accepted order; its status is derived from what happened to it.
+
+    instructed_sequence, instructed_ns: the event that last told its adapter what to do: send, cancel, replace.
+    overdue: whether that was too long ago, and nobody has reported.
+    """
 
     request: orders_pb2.NewOrder
     order_id: str
@@ -44,24 +95,33 @@ class Order:
     acknowledged: bool = False
     cancel_requested: bool = False
     claimed_by: str = ""
+    instructed_sequence: int = 0
+    instructed_ns: int = 0
+    overdue: bool = False
+    replacement: Replacement | None = None
     done_as: common_pb2.OrderStatus.ValueType = common_pb2.ORDER_STATUS_UNSPECIFIED
 
     @classmethod
-    def from_decided(cls, decided: journal_pb2.OrderDecided) -> "Order":
+    def from_decided(cls, event: journal_pb2.Event) -> "Order":
         """Begin an order's life from the decision that accepted it."""
-        return cls(
-            request=decided.order,
-            order_id=decided.decision.order_id,
-            sign=sign_of(decided.order.side),
-            quantity=Decimal(decided.decision.approved_quantity),
-            valuation_price=Decimal(decided.valuation_price),
-            unit_loss=Decimal(decided.unit_loss or 0),
+        decided = event.order_decided
+        request, decision = decided.order, decided.decision
+        order = cls(
+            request,
+            decision.order_id,
+            _SIGN[request.side],
+            Decimal(decision.approved_quantity),
+            Decimal(decided.valuation_price),
         )
+        if decided.unit_loss:
+            order.unit_loss = Decimal(decided.unit_loss)
+        order.instructed_sequence, order.instructed_ns = event.sequence, to_ns(event.time)
+        return order
 
     @classmethod
     def from_events(cls, events: list[journal_pb2.Event]) -> "Order":
         """Fold an order's own events, oldest first; the first is its decision."""
-        order = cls.from_decided(events[0].order_decided)
+        order = cls.from_decided(events[0])
         for event in events[1:]:
             order.apply(event)
         return order
@@ -69,54 +129,109 @@ class Order:
     @property
     def is_done(self) -> bool:
         """Whether nothing more is expected of the broker."""
-        return self.done_as != common_pb2.ORDER_STATUS_UNSPECIFIED or self.cumulative_quantity >= self.quantity
+        return self.done_as != common_pb2.ORDER_STATUS_UNSPECIFIED
 
     @property
     def leaves_quantity(self) -> Decimal:
         """What may still be filled: 0 once the order is done."""
-        return ZERO if self.is_done else self.quantity - self.cumulative_quantity
+        return ZERO if self.is_done else max(self.quantity - self.cumulative_quantity, ZERO)
+
+    @property
+    def reservation(self) -> Reservation:
+        """What the order may still do at worst: the larger of it and of its replacement."""
+        leaves, new = self.leaves_quantity, self.replacement
+        if new is None or self.is_done:
+            return Reservation(leaves, self.valuation_price, self.unit_loss)
+        return Reservation(
+            max(leaves, new.quantity - self.cumulative_quantity),
+            max(self.valuation_price, new.valuation_price),
+            max(self.unit_loss, new.unit_loss),
+        )
 
     @property
     def status(self) -> common_pb2.OrderStatus.ValueType:
         """The order's status in FIX's meaning."""
         if self.cumulative_quantity >= self.quantity:
             return common_pb2.ORDER_STATUS_FILLED
-        if self.done_as != common_pb2.ORDER_STATUS_UNSPECIFIED:
+        if self.is_done:
             return self.done_as
         if self.cancel_requested:
             return common_pb2.ORDER_STATUS_PENDING_CANCEL
+        if self.replacement is not None:
+            return common_pb2.ORDER_STATUS_PENDING_REPLACE
         if self.cumulative_quantity:
             return common_pb2.ORDER_STATUS_PARTIALLY_FILLED
         return common_pb2.ORDER_STATUS_NEW if self.acknowledged else common_pb2.ORDER_STATUS_PENDING_NEW
 
     @property
-    def awaits_adapter(self) -> bool:
-        """Whether an adapter still owes a report: that it has the order, or that the cancel is done."""
-        return bool(self.request.route) and not self.is_done and (self.cancel_requested or not self.acknowledged)
+    def awaits_report(self) -> bool:
+        """Whether a report is owed: that the broker has the order, or what became of the cancel or replacement."""
+        return not self.is_done and (not self.acknowledged or self.cancel_requested or self.replacement is not None)
 
     def apply(self, event: journal_pb2.Event) -> None:
         """Take one of this order's own events, other than its decision."""
         match event.WhichOneof("body"):
             case "execution_booked":
-                self._execute(event.execution_booked.execution)
+                self._execute(event.execution_booked)
             case "order_claimed":
                 self.claimed_by = event.order_claimed.adapter
             case "cancel_requested":
                 self.cancel_requested = True
+                self._instruct(event)
+            case "replace_decided":
+                if event.replace_decided.decision.order_id:
+                    self._replace(event.replace_decided)
+                    self._instruct(event)
+            case "order_overdue":
+                self.overdue = True
             case other:
                 text = f"event {event.sequence} ({other}) is not about an order"
                 raise BookError(text)
 
-    def _execute(self, execution: orders_pb2.Execution) -> None:
-        self.acknowledged = True
-        if execution.execution_type == orders_pb2.EXECUTION_TYPE_TRADE:
-            quantity = Decimal(execution.last_quantity)
-            self.cumulative_quantity += quantity
-            self.cumulative_value += quantity * Decimal(execution.last_price)
-        elif execution.execution_type == orders_pb2.EXECUTION_TYPE_CANCEL_REJECTED:
-            self.cancel_requested = False
-        elif execution.execution_type in _DONE:
-            self.done_as = _DONE[execution.execution_type]
+    def _instruct(self, event: journal_pb2.Event) -> None:
+        self.instructed_sequence, self.instructed_ns, self.overdue = event.sequence, to_ns(event.time), False
+
+    def _replace(self, decided: journal_pb2.ReplaceDecided) -> None:
+        self.replacement = Replacement(
+            client_order_id=decided.replace.client_order_id,
+            quantity=Decimal(decided.replace.quantity),
+            limit_price=decided.replace.limit_price,
+            valuation_price=Decimal(decided.valuation_price),
+            unit_loss=Decimal(decided.unit_loss or 0),
+        )
+
+    def _execute(self, booked: journal_pb2.ExecutionBooked) -> None:
+        execution = booked.execution
+        self.acknowledged, self.overdue = True, False
+        match execution.execution_type:
+            case orders_pb2.EXECUTION_TYPE_CANCEL_REJECTED:
+                self.cancel_requested = False
+            case orders_pb2.EXECUTION_TYPE_REPLACED if self.replacement is not None:
+                self._become(self.replacement)
+            case orders_pb2.EXECUTION_TYPE_REPLACE_REJECTED:
+                self.replacement = None
+            case kind if kind in _DONE:
+                self.done_as = _DONE[kind]
+        if is_reversal(execution):
+            self._count(booked.reversed, -1)
+        if is_fill(execution):
+            self._count(execution, 1)
+        # All filled, and a larger replacement may still come: only the broker's report on it ends the order.
+        if self.cumulative_quantity >= self.quantity and self.replacement is None and not self.is_done:
+            self.done_as = common_pb2.ORDER_STATUS_FILLED
+
+    def _become(self, new: Replacement) -> None:
+        request = orders_pb2.NewOrder()
+        request.CopyFrom(self.request)
+        request.client_order_id, request.limit_price = new.client_order_id, new.limit_price
+        request.quantity = plain(new.quantity)
+        self.request, self.replacement = request, None
+        self.quantity, self.valuation_price, self.unit_loss = new.quantity, new.valuation_price, new.unit_loss
+
+    def _count(self, execution: orders_pb2.Execution, sign: int) -> None:
+        quantity = sign * Decimal(execution.last_quantity)
+        self.cumulative_quantity += quantity
+        self.cumulative_value += quantity * Decimal(execution.last_price)
 
     def to_wire(self) -> orders_pb2.Order:
         """Write the order as it stands now."""
@@ -130,4 +245,5 @@ class Order:
             average_price=plain(round_ratio(self.cumulative_value / filled)) if filled else "",
             claimed_by=self.claimed_by,
             possibly_sent=bool(self.claimed_by) and not self.acknowledged,
+            replacement=None if self.replacement is None else self.replacement.to_wire(),
         )

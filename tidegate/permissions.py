@@ -39,16 +39,18 @@ class Caller(NamedTuple):
     adapters: frozenset[str] = frozenset()
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        """Pickle the two callers below by name: they are told by identity, in every process."""
-        if self is LOCAL:
-            return "LOCAL"
-        return "INTERNAL" if self is INTERNAL else (Caller, tuple(self))
+        """Pickle the callers below by their names here: they are told by identity, in every process."""
+        for name, caller in (("LOCAL", LOCAL), ("INTERNAL", INTERNAL), ("GATEWAY", GATEWAY)):
+            if self is caller:
+                return name
+        return Caller, tuple(self)
 
 
 # Everybody who reaches a gateway without roles: it listens on loopback only.
 LOCAL = Caller("", frozenset(Role), frozenset({ALL}), frozenset({ALL}))
-# The cluster's own actors, for what is not on the wire. No gateway ever calls in this name.
+# The cluster's own actors, and its gateways, each for what is not on the wire. No client is ever taken for either.
 INTERNAL = Caller(GATE)
+GATEWAY = Caller(GATE)
 
 # What a request names: strategies or adapters. None is more than a trader can own.
 Names = Callable[[Any], Iterable[str | None]]
@@ -60,7 +62,7 @@ class Rule(NamedTuple):
 
     roles: those that may call it whatever the request names. strategies, adapters: a trader may as well, when all that
     the request names is its own. cut: takes out of the reply what such a trader may not see, or refuses. is_signed: the
-    request has an ``operator``, who is the caller.
+    request has an ``operator``, who is the caller. inner: who alone may call what is not on the wire.
     """
 
     roles: frozenset[Role]
@@ -68,6 +70,7 @@ class Rule(NamedTuple):
     adapters: Names | None = None
     cut: Callable[[Caller, Any], None] | None = None
     is_signed: bool = False
+    inner: Caller | None = None
 
 
 def may_call(caller: Caller, method: str) -> bool:
@@ -75,8 +78,8 @@ def may_call(caller: Caller, method: str) -> bool:
     rule = RULES.get(method)
     if rule is None:
         return False
-    if caller is INTERNAL or rule is _INTERNAL:
-        return caller is INTERNAL and rule is _INTERNAL
+    if rule.inner is not None or caller is INTERNAL or caller is GATEWAY:
+        return caller is rule.inner
     is_for_traders = rule.strategies is not None or rule.adapters is not None
     return not rule.roles.isdisjoint(caller.roles) or (is_for_traders and Role.TRADER in caller.roles)
 
@@ -90,10 +93,10 @@ def admit(caller: Caller, method: str, request: Message) -> Callable[[Caller, An
     """
     rule = RULES.get(method, _INTERNAL)
     cut = None
-    if caller is not LOCAL or rule is _INTERNAL:
+    if caller is not LOCAL or rule.inner is not None:
         if not may_call(caller, method):
             raise RefusedError(Reason.PERMISSION_DENIED, f"{_name(caller)} may not call {method}")
-        if rule.roles.isdisjoint(caller.roles) and rule is not _INTERNAL:
+        if rule.roles.isdisjoint(caller.roles) and rule.inner is None:
             _require_own(caller, "strategy", rule.strategies, caller.strategies, request)
             _require_own(caller, "adapter", rule.adapters, caller.adapters, request)
             cut = rule.cut
@@ -164,16 +167,22 @@ _NOBODY: frozenset[Role] = frozenset()
 _VIEWERS = frozenset({Role.VIEWER, Role.RISK, Role.ADMIN})
 _OFFICERS = frozenset({Role.RISK, Role.ADMIN})
 
-_INTERNAL = Rule(_NOBODY)
+_INTERNAL = Rule(_NOBODY, inner=INTERNAL)
+_FOR_GATEWAYS = Rule(_NOBODY, inner=GATEWAY)
 _VIEW = Rule(_VIEWERS)
 _PUBLISH = Rule(frozenset({Role.MARKET_DATA}))
 _OPERATE = Rule(_OFFICERS, is_signed=True)
+_ADMINISTER = Rule(frozenset({Role.ADMIN}), is_signed=True)
 
 # Every method, with its rule; one that is not here is refused to everybody.
 RULES: dict[str, Rule] = {
     # OrderService
     "SubmitOrder": Rule(_NOBODY, strategies=lambda r: (r.order.strategy_id,)),
     "SubmitOrders": Rule(_NOBODY, strategies=lambda r: (order.strategy_id for order in r.orders)),
+    "CheckOrder": Rule(_NOBODY, strategies=lambda r: (r.order.strategy_id,)),
+    "ReplaceOrder": Rule(_NOBODY, strategies=lambda r: (r.strategy_id,)),
+    "CancelAllOrders": Rule(_OFFICERS, strategies=lambda r: _scoped(r.scope)),
+    "Heartbeat": Rule(_NOBODY, adapters=lambda r: (r.adapter,)),
     "CancelOrder": Rule(_OFFICERS, strategies=lambda r: (r.strategy_id,)),
     "ReportExecutions": Rule(_NOBODY, adapters=lambda r: (r.adapter,)),
     "ClaimOrders": Rule(_NOBODY, adapters=lambda r: (r.adapter,)),
@@ -188,11 +197,20 @@ RULES: dict[str, Rule] = {
     # RiskService
     "GetRiskMetrics": _VIEW,
     "GetHaltState": _VIEW,
+    "GetLimits": _VIEW,
+    "WatchRiskMetrics": _VIEW,
+    "ListAlerts": _VIEW,
+    "WatchAlerts": _VIEW,
+    "AcknowledgeAlert": _OPERATE,
     # PortfolioService
     "GetPortfolio": _VIEW,
     "ListStrategies": Rule(_VIEWERS, strategies=lambda _: (), cut=_cut_strategies),
     "GetStrategy": Rule(_VIEWERS, strategies=lambda r: (r.strategy_id,)),
+    "GetPerformance": Rule(_VIEWERS, strategies=lambda r: (r.strategy_id or None,)),
     # AdminService
+    "DepositCapital": _ADMINISTER,
+    "WithdrawCapital": _ADMINISTER,
+    "ReadJournal": _VIEW,
     "Halt": Rule(_OFFICERS, strategies=lambda r: _scoped(r.scope), is_signed=True),
     "ResetHalt": _OPERATE,
     "TransferCapital": _OPERATE,
@@ -201,5 +219,10 @@ RULES: dict[str, Rule] = {
     # What the actors ask each other; not on the wire.
     "NextBar": _INTERNAL,
     "CompleteBar": _INTERNAL,
+    "AdvanceTime": _INTERNAL,
+    # What a gateway asks for its streams.
+    "OpenSession": _FOR_GATEWAYS,
+    "CloseSession": _FOR_GATEWAYS,
+    "ReadTopic": _FOR_GATEWAYS,
     "ReadHistory": _INTERNAL,
 }

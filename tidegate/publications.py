@@ -1,21 +1,30 @@
 """What the streams carry: each committed batch, sorted by who watches."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
-from tidegate.orders import Order, is_accepted
+from tidegate.journal.contract import ALERTS_TOPIC, BARS_TOPIC
+from tidegate.orders import Order
+from tidegate.risk.alerts import ALERT_KINDS, alert_of
 from tidegate.risk.book import Book
-from tidegate.v1 import journal_pb2, market_data_pb2, orders_pb2
+from tidegate.v1 import journal_pb2, market_data_pb2, orders_pb2, risk_pb2
 
-BARS_TOPIC = "bars"
+# At most so many instructions go into one message.
+INSTRUCTIONS_MAX = 1_000
 
 
 class Publication(NamedTuple):
-    """One message for everybody who watches a topic; the sequence says where in the journal it stands."""
+    """
+    One message for everybody who watches a topic, written only when somebody reads it.
+
+    sequence: where in the journal it brings its reader. size: how many entries it holds in memory.
+    """
 
     topic: str
     sequence: int
-    body: bytes
+    size: int
+    write: Callable[[], bytes]
 
 
 def orders_topic(adapter: str) -> str:
@@ -25,40 +34,94 @@ def orders_topic(adapter: str) -> str:
 
 def publications_of(events: Sequence[journal_pb2.Event], book: Book) -> list[Publication]:
     """Turn a committed batch into messages; the book is the one after the batch."""
-    found = []
-    instructions: dict[str, list[orders_pb2.OrderInstruction]] = {}
+    found, alerts = [], []
+    instructions: dict[str, list[_Instruction]] = {}
     for event in events:
-        body = event.WhichOneof("body")
-        if body == "bar_published":
-            bar = bar_message(event.bar_published, event.sequence)
-            found.append(Publication(BARS_TOPIC, event.sequence, bar.SerializeToString()))
-        elif body == "order_decided" and is_accepted(event.order_decided.decision):
-            _instruct(instructions, book.orders.get(event.order_decided.decision.order_id), cancel=False)
-        elif body == "cancel_requested":
-            _instruct(instructions, book.orders.get(event.cancel_requested.order_id), cancel=True)
+        kind = event.WhichOneof("body") or ""
+        if kind in _ORDER_IDS:
+            order = book.orders.get(_ORDER_IDS[kind](event))
+            if order is not None and order.request.route:
+                instruction = _instruction(kind, event, order)
+                if instruction is not None:
+                    instructions.setdefault(order.request.route, []).append(instruction)
+        elif kind == "bar_published":
+            found.append(Publication(BARS_TOPIC, event.sequence, 1, partial(_write_bar, event)))
+        elif kind in ALERT_KINDS:
+            alerts.append(event)
     for adapter, entries in instructions.items():
-        message = orders_pb2.WatchOrdersResponse(
-            sequence=book.sequence, instructions=entries, bar_sequence=book.last_bar_sequence
-        )
-        found.append(Publication(orders_topic(adapter), book.sequence, message.SerializeToString()))
+        found += _in_parts(orders_topic(adapter), entries, events[0].sequence - 1, book)
+    if alerts:
+        write = partial(_write_alerts, alerts, book.sequence)
+        found.append(Publication(ALERTS_TOPIC, book.sequence, len(alerts), write))
     return found
 
 
-def bar_message(bar: market_data_pb2.PublishBarsRequest, sequence: int) -> market_data_pb2.WatchBarsResponse:
-    """Turn a published bar into the message that watchers get."""
-    return market_data_pb2.WatchBarsResponse(bar_sequence=sequence, time=bar.time, bars=bar.bars)
+def bar_message(
+    bar: market_data_pb2.PublishBarsRequest, bar_sequence: int, sequence: int
+) -> market_data_pb2.WatchBarsResponse:
+    """Turn a published bar into the message that brings watchers to a sequence."""
+    return market_data_pb2.WatchBarsResponse(bar_sequence=bar_sequence, time=bar.time, bars=bar.bars, sequence=sequence)
 
 
-def instruction_for(order: Order) -> orders_pb2.OrderInstruction | None:
-    """Return what its adapter has to do about a working order now, or None."""
+def alerts_message(events: Sequence[journal_pb2.Event], sequence: int) -> risk_pb2.WatchAlertsResponse:
+    """Turn events that are alerts into the message that watchers get."""
+    return risk_pb2.WatchAlertsResponse(sequence=sequence, alerts=map(alert_of, events))
+
+
+def instructions_for(order: Order) -> Iterator[orders_pb2.OrderInstruction]:
+    """Return what its adapter has to do about a working order now."""
     if order.cancel_requested:
-        return orders_pb2.OrderInstruction(cancel=order.to_wire())
-    return None if order.acknowledged else orders_pb2.OrderInstruction(send=order.to_wire())
-
-
-def _instruct(instructions: dict[str, list[orders_pb2.OrderInstruction]], order: Order | None, *, cancel: bool) -> None:
-    # Done within the same batch, or canceled within it: the cancel's own event speaks for it.
-    if order is None or not order.request.route or order.cancel_requested is not cancel:
+        yield orders_pb2.OrderInstruction(cancel=order.to_wire())
         return
-    if (instruction := instruction_for(order)) is not None:
-        instructions.setdefault(order.request.route, []).append(instruction)
+    if not order.acknowledged:
+        yield orders_pb2.OrderInstruction(send=order.to_wire())
+    if order.replacement is not None:
+        yield orders_pb2.OrderInstruction(replace=order.to_wire())
+
+
+# A decision is turned into its instruction only when somebody reads it.
+_Instruction = journal_pb2.Event | orders_pb2.OrderInstruction
+
+_ORDER_IDS: dict[str, Callable[[journal_pb2.Event], str]] = {
+    "order_decided": lambda event: event.order_decided.decision.order_id,
+    "cancel_requested": lambda event: event.cancel_requested.order_id,
+    "replace_decided": lambda event: event.replace_decided.decision.order_id,
+}
+
+
+def _instruction(kind: str, event: journal_pb2.Event, order: Order) -> _Instruction | None:
+    """Return what an event tells the adapter of a working order, unless a later one of the batch has overtaken it."""
+    if kind == "cancel_requested":
+        return orders_pb2.OrderInstruction(cancel=order.to_wire()) if order.cancel_requested else None
+    if order.cancel_requested:
+        return None
+    if kind == "replace_decided":
+        return orders_pb2.OrderInstruction(replace=order.to_wire()) if order.replacement is not None else None
+    return None if order.acknowledged else event
+
+
+def _in_parts(topic: str, entries: list[_Instruction], before: int, book: Book) -> Iterator[Publication]:
+    """Cut a batch's instructions into bounded messages; only the last one brings its reader past the batch."""
+    for start in range(0, len(entries), INSTRUCTIONS_MAX):
+        part = entries[start : start + INSTRUCTIONS_MAX]
+        is_last = start + INSTRUCTIONS_MAX >= len(entries)
+        write = partial(_write_instructions, part, book.sequence if is_last else before, book.last_bar_sequence)
+        yield Publication(topic, book.sequence, len(part), write)
+
+
+def _write_instructions(entries: list[_Instruction], sequence: int, bar_sequence: int) -> bytes:
+    message = orders_pb2.WatchOrdersResponse(sequence=sequence, bar_sequence=bar_sequence)
+    for entry in entries:
+        if isinstance(entry, journal_pb2.Event):
+            message.instructions.add(send=Order.from_decided(entry).to_wire())
+        else:
+            message.instructions.append(entry)
+    return message.SerializeToString()
+
+
+def _write_alerts(events: Sequence[journal_pb2.Event], sequence: int) -> bytes:
+    return alerts_message(events, sequence).SerializeToString()
+
+
+def _write_bar(event: journal_pb2.Event) -> bytes:
+    return bar_message(event.bar_published, event.sequence, event.sequence).SerializeToString()

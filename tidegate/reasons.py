@@ -75,7 +75,19 @@ class Reason(StrEnum):
     ORDER_CLAIMED = "ORDER_CLAIMED", "Another adapter has claimed the order."
     ORDER_NOT_ROUTED_HERE = "ORDER_NOT_ROUTED_HERE", "The order is not routed to this adapter."
 
+    ORDER_OVERDUE = "ORDER_OVERDUE", "Nobody reported on the order within the time that its routing may take."
+    REPLACE_PENDING = "REPLACE_PENDING", "The broker has not reported on the order's last replacement yet."
+    REPLACE_CHANGES_NOTHING = "REPLACE_CHANGES_NOTHING", "The replacement has the order's own quantity and limit."
+    REPLACE_BELOW_FILLED = "REPLACE_BELOW_FILLED", "The replacement's quantity is not above what is filled already."
+    ADAPTER_DISCONNECTED = "ADAPTER_DISCONNECTED", "The stream that held the adapter's session ended."
+    ADAPTER_SILENT = "ADAPTER_SILENT", "The adapter's heartbeats stayed away."
+    SESSION_UNKNOWN = "SESSION_UNKNOWN", "The adapter has no such session, or no longer; watch the orders again."
+    HEARTBEAT_INVALID = "HEARTBEAT_INVALID", "The heartbeat's interval is above 60 seconds."
+    CANCEL_ALL = "CANCEL_ALL", "Somebody asked for the cancel of all orders of a scope."
+
     # Halts, capital, bars.
+    HALT_RESET = "HALT_RESET", "A halt was reset."
+    ALERT_UNKNOWN = "ALERT_UNKNOWN", "No alert of the newest ones has this sequence."
     OPERATOR_HALT = "OPERATOR_HALT", "An operator halted trading."
     RESET_WOULD_HALT_AGAIN = "RESET_WOULD_HALT_AGAIN", "Trading would halt again at once; re-base the high-water mark."
     HIGH_WATER_MARK_UNDECIDED = "HIGH_WATER_MARK_UNDECIDED", "A reset must say whether to re-base the high-water mark."
@@ -91,6 +103,11 @@ class Reason(StrEnum):
     STRATEGY_LATE = "STRATEGY_LATE", "The strategy missed the bar's deadline; it is paused and its orders are void."
     LEDGER_DIFFERS = "LEDGER_DIFFERS", "The strategy's ledger differs from the book; it is paused and halted."
     EXECUTION_OF_UNKNOWN_ORDER = "EXECUTION_OF_UNKNOWN_ORDER", "A fill of an order never seen: in the suspense ledger."
+    EXECUTION_REFERENCE_UNKNOWN = (
+        "EXECUTION_REFERENCE_UNKNOWN",
+        "The account has no such fill to take back, or it was taken back before.",
+    )
+    REFUSALS_COUNTED = "REFUSALS_COUNTED", "A sender is refused so often that its refusals are only counted."
     EXECUTION_OVERFILL = "EXECUTION_OVERFILL", "The broker filled more than the order asked for."
     EXECUTION_AFTER_DONE = "EXECUTION_AFTER_DONE", "The broker filled an order that it had reported done."
     EXECUTION_BY_OTHER_ADAPTER = (
@@ -100,4 +117,8 @@ class Reason(StrEnum):
     CASH_NEGATIVE = "CASH_NEGATIVE", "A cash strategy's cash went below zero by a fill or a fee."
     INTERNAL = "INTERNAL", "The gate failed on this command; nothing changed."
     RISK_MANAGER_UNAVAILABLE = "RISK_MANAGER_UNAVAILABLE", "The RiskManager is away: unknown, not no. Retry."
+    READER_TOO_SLOW = (
+        "READER_TOO_SLOW",
+        "The stream's reader did not keep up and was cut off; resume from its last place.",
+    )
     OVERLOADED = "OVERLOADED", "Too many requests wait already. Retry later."

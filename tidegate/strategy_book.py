@@ -8,7 +8,7 @@ from tidegate.errors import BookError
 from tidegate.instruments import Instrument
 from tidegate.ledger import Ledger
 from tidegate.numbers import ONE, ZERO
-from tidegate.orders import Order, is_accepted, sign_of
+from tidegate.orders import Order, Reservation, is_fill, is_reversal, sign_of
 from tidegate.v1 import journal_pb2, orders_pb2
 
 
@@ -20,7 +20,9 @@ def strategies_of(event: journal_pb2.Event) -> tuple[str, ...]:
         return tuple(s for s in (transfer.from_strategy_id, transfer.to_strategy_id) if s)
     if body == "order_decided":
         return (event.order_decided.order.strategy_id,)
-    if body in {"order_claimed", "cancel_requested", "execution_booked"}:
+    if body == "replace_decided":
+        return (event.replace_decided.replace.strategy_id,)
+    if body in {"order_claimed", "cancel_requested", "execution_booked", "order_overdue"}:
         strategy_id: str = getattr(event, body).strategy_id
         return (strategy_id,) if strategy_id else ()
     return ()
@@ -44,12 +46,14 @@ class StrategyBook:
         """Take one event that concerns this strategy."""
         match event.WhichOneof("body"):
             case "order_decided":
-                if is_accepted(event.order_decided.decision):
-                    self._accept(Order.from_decided(event.order_decided))
-            case "order_claimed":
-                self.orders[event.order_claimed.order_id].apply(event)
-            case "cancel_requested":
-                self.orders[event.cancel_requested.order_id].apply(event)
+                if event.order_decided.decision.order_id:
+                    self.accept(event)
+            case "replace_decided":
+                order = self.orders.get(event.replace_decided.order_id)
+                if order is not None:
+                    self._advance(order, event)
+            case "order_claimed" | "cancel_requested" | "order_overdue" as kind:
+                self.orders[getattr(event, kind).order_id].apply(event)
             case "execution_booked":
                 self._book(event)
             case "capital_transferred":
@@ -61,35 +65,50 @@ class StrategyBook:
                 text = f"event {event.sequence} ({other}) is not about a strategy"
                 raise BookError(text)
 
-    def _accept(self, order: Order) -> None:
+    def accept(self, event: journal_pb2.Event) -> Order:
+        """Begin an accepted order's life, and reserve what it may cost."""
+        order = Order.from_decided(event)
         self.orders[order.order_id] = order
-        self._reserve(order, order.quantity)
+        self._reserve(order, Reservation(order.quantity, order.valuation_price, order.unit_loss))
+        return order
 
     def _book(self, event: journal_pb2.Event) -> None:
         booked = event.execution_booked
         order = self.orders.get(booked.execution.order_id)
         if order is not None:
-            before = order.leaves_quantity
-            order.apply(event)
-            self._reserve(order, order.leaves_quantity - before)
+            self._advance(order, event)
             if order.is_done:
                 del self.orders[order.order_id]
-        if booked.execution.execution_type == orders_pb2.EXECUTION_TYPE_TRADE:
-            self._fill(booked)
+        if is_reversal(booked.execution):
+            self._fill(booked, booked.reversed, -1)
+        if is_fill(booked.execution):
+            self._fill(booked, booked.execution, 1)
 
-    def _fill(self, booked: journal_pb2.ExecutionBooked) -> None:
-        execution = booked.execution
+    def _advance(self, order: Order, event: journal_pb2.Event) -> None:
+        """Let a working order take an event, and carry over what it reserves now."""
+        before = order.reservation
+        order.apply(event)
+        after = order.reservation
+        if before[1:] == after[1:]:
+            after = after._replace(quantity=after.quantity - before.quantity)
+        elif before.quantity:
+            self._reserve(order, before._replace(quantity=-before.quantity))
+        if after.quantity:
+            self._reserve(order, after)
+
+    def _fill(self, booked: journal_pb2.ExecutionBooked, execution: orders_pb2.Execution, sign: int) -> None:
+        """Book a fill; or, with a negative sign, the opposite of one that is taken back."""
         self.ledger.fill(
             self._instrument(booked.symbol),
-            sign_of(booked.side) * Decimal(execution.last_quantity),
+            sign * sign_of(booked.side) * Decimal(execution.last_quantity),
             price=Decimal(execution.last_price),
-            fee=Decimal(execution.fee or 0),
+            fee=sign * Decimal(execution.fee or 0),
             mark=self.marks.get(booked.symbol),
         )
 
-    def _reserve(self, order: Order, quantity: Decimal) -> None:
+    def _reserve(self, order: Order, reservation: Reservation) -> None:
         symbol = order.request.symbol
-        self.ledger.reserve(self._instrument(symbol), order, quantity, self.marks.get(symbol))
+        self.ledger.reserve(self._instrument(symbol), order.sign, reservation, self.marks.get(symbol))
 
     def _instrument(self, symbol: str) -> Instrument:
         known = self.instruments.get(symbol)

@@ -1,12 +1,13 @@
 """What the book says to whoever asks: reads only, of a state that is already durable."""
 
 from decimal import Decimal
+from itertools import islice
 
 from tidegate.errors import RefusedError
 from tidegate.ledger import Ledger
 from tidegate.numbers import ZERO, plain, round_ratio
 from tidegate.orders import Order
-from tidegate.publications import instruction_for
+from tidegate.publications import INSTRUCTIONS_MAX, instructions_for
 from tidegate.reasons import Reason
 from tidegate.risk import door
 from tidegate.risk.book import SUSPENSE, Book
@@ -26,7 +27,7 @@ _PAGE_TOKEN_LENGTH_MAX = 20
 def risk_metrics(book: Book) -> risk_pb2.GetRiskMetricsResponse:
     """Show how near the portfolio is to its limits."""
     equity, peak = book.equity, book.high_water_mark
-    exposures = {symbol: book.instrument_exposure(symbol) for symbol in book.worst_quantities}
+    exposures = {symbol: book.instrument_exposure(symbol) for symbol in book.totals.worst_quantities}
     largest = max(exposures, key=lambda symbol: exposures[symbol], default="")
     net = sum((strategy.ledger.market_value for strategy in book.strategies.values()), ZERO)
     return risk_pb2.GetRiskMetricsResponse(
@@ -35,14 +36,21 @@ def risk_metrics(book: Book) -> risk_pb2.GetRiskMetricsResponse:
         equity=plain(equity),
         high_water_mark=plain(peak),
         drawdown=drawdown(book),
-        gross_exposure=plain(book.gross_exposure),
+        gross_exposure=plain(book.totals.gross_exposure),
         net_exposure=plain(net),
-        leverage=plain(round_ratio(book.gross_exposure / equity)) if equity > ZERO else "",
+        leverage=plain(round_ratio(book.totals.gross_exposure / equity)) if equity > ZERO else "",
         largest_symbol=largest,
         largest_exposure=plain(exposures[largest]) if largest else "0",
         working_orders=len(book.orders),
         breaches=book.breaches.values(),
     )
+
+
+def risk_metrics_after(book: Book, request: risk_pb2.WatchRiskMetricsRequest) -> risk_pb2.WatchRiskMetricsResponse:
+    """Show the metrics when something has changed since a sequence; an empty answer until then."""
+    if book.sequence <= request.after_sequence:
+        return risk_pb2.WatchRiskMetricsResponse()
+    return risk_pb2.WatchRiskMetricsResponse(metrics=risk_metrics(book))
 
 
 def drawdown(book: Book) -> str:
@@ -109,9 +117,7 @@ def strategies(engine: Engine) -> portfolio_pb2.ListStrategiesResponse:
 
 def strategy(engine: Engine, strategy_id: str) -> portfolio_pb2.GetStrategyResponse:
     """Show one strategy with its positions."""
-    if strategy_id not in engine.book.terms:
-        text = f"no strategy is called {door.shown(strategy_id)}"
-        raise RefusedError(Reason.STRATEGY_UNKNOWN, text, field="strategy_id")
+    require_strategy(engine.book, strategy_id)
     positions = engine.book.strategies[strategy_id].ledger.positions
     return portfolio_pb2.GetStrategyResponse(
         strategy=_summary(engine, strategy_id),
@@ -141,7 +147,8 @@ def order(book: Book, archive: Archive, request: orders_pb2.GetOrderRequest) -> 
     if decided is None:
         text = f"the gate has no such order: {door.shown(request.order_id or request.client_order_id)}"
         raise RefusedError(Reason.ORDER_UNKNOWN, text)
-    decision = decided.order_decided.decision
+    is_order = decided.HasField("order_decided")
+    decision = decided.order_decided.decision if is_order else decided.replace_decided.decision
     if not decision.order_id:
         return orders_pb2.GetOrderResponse(decision=decision)
     working = book.orders.get(decision.order_id)
@@ -156,26 +163,67 @@ def working_orders(book: Book, request: orders_pb2.ListOrdersRequest) -> orders_
         text = f"page_token is {door.shown(token)}, which the gate never gave out"
         raise RefusedError(Reason.PAGE_TOKEN_INVALID, text, field="page_token")
     size, after = min(request.page_size or _PAGE_SIZE, _PAGE_SIZE_MAX), int(token)
-    matching = [
+    matching = (
         order
         for order in book.orders.values()
         if int(order.order_id) > after and request.strategy_id in ("", order.request.strategy_id)
-    ]
+    )
+    found = list(islice(matching, size + 1))
     return orders_pb2.ListOrdersResponse(
-        orders=[order.to_wire() for order in matching[:size]],
-        next_page_token=matching[size - 1].order_id if len(matching) > size else "",
+        orders=[order.to_wire() for order in found[:size]],
+        next_page_token=found[size - 1].order_id if len(found) > size else "",
     )
 
 
-def instructions(book: Book, adapter: str) -> orders_pb2.WatchOrdersResponse:
-    """Show an adapter that begins to watch what is to be done now."""
-    require_adapter(book, adapter)
-    mine = (order for order in book.orders.values() if order.request.route == adapter)
+def instructions(book: Book, request: orders_pb2.WatchOrdersRequest) -> orders_pb2.WatchOrdersResponse:
+    """
+    Show an adapter what is to be done now, what it was told up to after_sequence left out.
+
+    Bounded: where there is more, the sequence is that of the last instruction shown, to ask on from there.
+    """
+    require_adapter(book, request.adapter)
+    mine = (o for o in book.orders.values() if o.request.route == request.adapter)
+    told = sorted((o for o in mine if o.instructed_sequence > request.after_sequence), key=_instructed)
+    found = [(o, instruction) for o in told for instruction in instructions_for(o)]
+    shown, is_cut = found[:INSTRUCTIONS_MAX], len(found) > INSTRUCTIONS_MAX
     return orders_pb2.WatchOrdersResponse(
-        sequence=book.sequence,
-        instructions=[found for order in mine if (found := instruction_for(order)) is not None],
+        sequence=shown[-1][0].instructed_sequence if is_cut else book.sequence,
+        instructions=[instruction for _, instruction in shown],
         bar_sequence=book.last_bar_sequence,
+        is_cut=is_cut,
     )
+
+
+def _instructed(order: Order) -> int:
+    return order.instructed_sequence
+
+
+def limits(book: Book) -> risk_pb2.GetLimitsResponse:
+    """Show the limits in force."""
+    return risk_pb2.GetLimitsResponse(limits=book.limits.to_wire())
+
+
+def alerts(book: Book, request: risk_pb2.ListAlertsRequest) -> risk_pb2.ListAlertsResponse:
+    """Show the newest alerts, newest first."""
+    size = min(request.page_size or _PAGE_SIZE, _PAGE_SIZE_MAX)
+    newest = (a for a in reversed(book.alerts.values()) if not (request.open_only and a.acknowledged_by))
+    return risk_pb2.ListAlertsResponse(alerts=islice(newest, size))
+
+
+def performance(engine: Engine, request: portfolio_pb2.GetPerformanceRequest) -> portfolio_pb2.GetPerformanceResponse:
+    """Show what a strategy, or the whole portfolio, made of its capital."""
+    record = engine.performance.portfolio
+    if request.strategy_id:
+        require_strategy(engine.book, request.strategy_id)
+        record = engine.performance.strategies[request.strategy_id]
+    return portfolio_pb2.GetPerformanceResponse(performance=record.to_wire())
+
+
+def require_strategy(book: Book, strategy_id: str) -> None:
+    """Refuse a strategy that the portfolio file does not name."""
+    if strategy_id not in book.terms:
+        text = f"no strategy is called {door.shown(strategy_id)}"
+        raise RefusedError(Reason.STRATEGY_UNKNOWN, text, field="strategy_id")
 
 
 def _summary(engine: Engine, strategy_id: str) -> portfolio_pb2.StrategySummary:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from typing import Any
 
 import grpc
@@ -14,7 +15,7 @@ from actors.local_port import LocalPort
 from gateway.client import AsyncClient, Client, new_order
 from gateway.listeners import MESSAGE_BYTES_MAX
 from gateway.server import open_gateway
-from gateway.status import refusal_of
+from gateway.status import is_away, refusal_of
 from tests.integration.conftest import Running, free_address
 from tidegate.clocks import bar_clock
 from tidegate.errors import ConfigurationError, TidegateError
@@ -185,6 +186,26 @@ async def test_an_adapter_sees_its_orders_then_their_cancels(running: Running) -
     stream.cancel()
 
 
+async def test_a_watcher_of_bars_waits_for_the_first_one_and_for_the_next_after_a_restart(running: Running) -> None:
+    """Where no bar is new the stream stays open: the journal's other events do not make its reader late."""
+    request = market_data_pb2.WatchBarsRequest()
+
+    async def next_bar_after_the_first_look(day: int) -> tuple[int, int]:
+        messages = aiter(running.client.market_data.WatchBars(request))
+        first = await anext(messages)
+        published = await running.client.market_data.PublishBars(bar(day, UP="100"))
+        assert published.bar_sequence == (await anext(messages)).bar_sequence
+        return first.bar_sequence, published.bar_sequence
+
+    before, first = await next_bar_after_the_first_look(1)
+    assert 0 == before
+    await running.client.submit_order(order("a"))
+    await running.stop()
+    await running.start()
+    again, second = await next_bar_after_the_first_look(2)
+    assert first == again < second
+
+
 async def test_a_halt_refuses_new_orders_and_claims_until_it_is_reset(running: Running) -> None:
     """After Halt has returned nothing passes; a reset without the choice about the mark is refused."""
     client = running.client
@@ -289,6 +310,20 @@ async def test_the_synchronous_client_speaks_to_the_same_gateway(running: Runnin
     assert common_pb2.ACTION_ALLOW == await asyncio.to_thread(ask)
 
 
+@pytest.mark.parametrize("timeout_s", [0.1, 1.5])
+async def test_a_short_time_out_lets_an_answer_through_and_ends_a_wait(running: Running, timeout_s: float) -> None:
+    """A client in a hurry is served, and does not wait for long on a gateway that is away."""
+    request = risk_pb2.GetHaltStateRequest()
+    async with AsyncClient(running.address, timeout_s=timeout_s) as client:
+        await client.risk.GetHaltState(request)
+        await running.stop()
+        began = time.monotonic()
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await client.risk.GetHaltState(request)
+        assert is_away(caught.value)
+        assert timeout_s <= time.monotonic() - began < timeout_s + 3
+
+
 @pytest.mark.parametrize("address", ["0.0.0.0:50051", "[::]:50051", "192.0.2.1:50051", "example.org:50051", "50051"])
 async def test_an_address_that_others_could_reach_is_refused(address: str) -> None:
     """Without TLS and roles the gateway listens on loopback only."""
@@ -310,7 +345,8 @@ async def test_a_failed_commit_answers_nobody_and_asks_for_the_end(running: Runn
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(0.5):
             await running.client.submit_order(order("lost"))
-    assert ["EpochFencedError"] == [type(death).__name__ for death in running.deaths]
+    assert ["EpochFencedError"] == [type(failure).__name__ for failure in running.failures]
+    running.failures.clear()
     journal = SqliteJournal(running.journal)
     assert not [e for e in journal.read(0) if e.order_decided.order.client_order_id == "lost"]
     journal.close()

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from tests.callers import caller_of
 from tests.property.rig import STRATEGIES, SYMBOLS
-from tidegate.gate import _COMMANDS, _READS, Request
+from tidegate.gate import Request
+from tidegate.methods import METHODS
 from tidegate.reasons import Reason
 
-READS = frozenset(_READS)
-METHODS = {**_COMMANDS, **_READS}
+READS = frozenset(name for name, method in METHODS.items() if not method.is_command)
 
 # What fits somewhere, what nearly fits, and what fits nowhere.
 TEXTS = st.one_of(

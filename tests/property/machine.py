@@ -129,9 +129,9 @@ class GateMachine(RuleBasedStateMachine):
         order = self.an_order(number)
         strategy_id, client_order_id = (order.strategy_id, order.client_order_id) if order else ("saver", "nobody's")
         message = orders_pb2.CancelOrderRequest(strategy_id=strategy_id, client_order_id=client_order_id)
-        before = dict(self.rig.gate.engine.book.worst_quantities)
+        before = dict(self.rig.gate.engine.book.totals.worst_quantities)
         self.rig.send(request("CancelOrder", message))
-        assert self.rig.gate.engine.book.worst_quantities == before
+        assert self.rig.gate.engine.book.totals.worst_quantities == before
 
     def an_order(self, number: int) -> orders_pb2.NewOrder | None:
         orders = list(self.rig.naive.orders.values())
@@ -186,7 +186,7 @@ class GateMachine(RuleBasedStateMachine):
         """Let the synchronised adapter report on all its orders and on the newest bar."""
         executions = []
         for order in list(self.rig.gate.engine.book.orders.values()):
-            if order.request.route and order.awaits_adapter:
+            if order.request.route and order.awaits_report:
                 done = orders_pb2.EXECUTION_TYPE_CANCELED
                 kind = done if order.cancel_requested else orders_pb2.EXECUTION_TYPE_NEW
                 executions.append(wire.plain_execution(self.next_id(), kind, order, fill=fill))
@@ -197,12 +197,12 @@ class GateMachine(RuleBasedStateMachine):
     @rule(scope=wire.SCOPES, level=wire.HALT_LEVELS)
     def halt(self, scope: common_pb2.Scope, level: common_pb2.HaltLevel.ValueType) -> None:
         """Halt a scope: it stands, and what is working stays reserved."""
-        before = dict(self.rig.gate.engine.book.worst_quantities)
+        before = dict(self.rig.gate.engine.book.totals.worst_quantities)
         message = admin_pb2.HaltRequest(scope=scope, level=level, operator="ann", reason="a look")
         (reply,) = self.rig.send(request("Halt", message))
         assert not reply.reason
         assert self.rig.naive.halts[scope.kind, scope.name] >= (level or HALTED)
-        assert self.rig.gate.engine.book.worst_quantities == before
+        assert self.rig.gate.engine.book.totals.worst_quantities == before
 
     @rule(scope=wire.SCOPES, choice=st.sampled_from(admin_pb2.HighWaterMarkChoice.values()))
     def reset(self, scope: common_pb2.Scope, choice: admin_pb2.HighWaterMarkChoice.ValueType) -> None:

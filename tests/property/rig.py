@@ -92,6 +92,9 @@ DOOR_REASONS = frozenset(
         Reason.HIGH_WATER_MARK_UNDECIDED,
         Reason.TRANSFER_TO_ITSELF,
         Reason.BAR_UNKNOWN,
+        Reason.SESSION_UNKNOWN,
+        Reason.HEARTBEAT_INVALID,
+        Reason.ALERT_UNKNOWN,
     }
 )
 
@@ -107,6 +110,10 @@ RECORDED_REASONS = frozenset(
         Reason.BAR_OUT_OF_ORDER,
         Reason.PRICE_OUT_OF_ORDER,
         Reason.RESET_WOULD_HALT_AGAIN,
+        Reason.ORDER_PENDING_CANCEL,
+        Reason.REPLACE_PENDING,
+        Reason.REPLACE_BELOW_FILLED,
+        Reason.REPLACE_CHANGES_NOTHING,
     }
 )
 
@@ -216,9 +223,9 @@ class Rig:
         assert conservation(book).difference == "0", conservation(book)
         assert Fraction(book.equity) == naive.equity()
         assert Fraction(book.high_water_mark) == naive.peak
-        assert Fraction(book.gross_exposure) == naive.gross()
+        assert Fraction(book.totals.gross_exposure) == naive.gross()
         assert Fraction(book.reserve) == naive.reserve
-        assert set(book.worst_quantities) <= set(naive.marks)
+        assert set(book.totals.worst_quantities) <= set(naive.marks)
         for symbol in naive.marks:
             assert Fraction(book.instrument_exposure(symbol)) == naive.instrument_exposure(symbol)
         working = {order_id: order.leaves for order_id, order in naive.orders.items() if order.leaves}

@@ -17,7 +17,7 @@ from tidegate.instruments import Instrument
 from tidegate.journal.sqlite import SqliteJournal
 from tidegate.ledger import Ledger
 from tidegate.numbers import plain
-from tidegate.orders import BUY, SELL, Order
+from tidegate.orders import BUY, SELL, Reservation
 from tidegate.v1 import admin_pb2, common_pb2, market_data_pb2, orders_pb2
 
 LARGEST = 10**20 - 1
@@ -76,13 +76,13 @@ def test_a_ledger_rounds_nothing_but_the_cost_that_a_partial_close_splits(
             context.traps[decimal.Inexact] = not books.splits(Fraction(amount))
             ledger.fill(instrument, amount, price=price, fee=fee, mark=mark)
         books.fill(Fraction(amount), Fraction(price), Fraction(fee))
-        working = Order(orders_pb2.NewOrder(), "1", BUY if part else SELL, Decimal(0), price, price)
+        sign, working = BUY if part else SELL, Reservation(abs(amount), price, price)
         with decimal.localcontext() as context:
             context.traps[decimal.Inexact] = True
-            ledger.reserve(instrument, working, abs(amount), mark or price)
+            ledger.reserve(instrument, sign, working, mark or price)
             ledger.mark("ONE", new_mark)
             mark = new_mark
-            ledger.reserve(instrument, working, -abs(amount), mark)
+            ledger.reserve(instrument, sign, working._replace(quantity=-abs(amount)), mark)
             assert ledger.equity == ledger.capital + ledger.realised_pnl + ledger.unrealised_pnl - ledger.fees
         position = ledger.positions.get("ONE")
         assert Fraction(ledger.cash) == books.cash

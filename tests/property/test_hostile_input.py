@@ -21,6 +21,7 @@ from tests.property.rig import (
 )
 from tests.property.wire import FIRST_PRICES
 from tidegate.gate import Gate, Request
+from tidegate.methods import METHODS
 from tidegate.reasons import Reason
 from tidegate.v1 import common_pb2, market_data_pb2, orders_pb2
 from tidegate.views import conservation
@@ -73,10 +74,10 @@ def check_answered(gate: Gate, one: Request) -> None:
     batch = gate.process([one])
     (reply,) = batch.replies
     assert not batch.failures, batch.failures
-    if one.method not in garbage.METHODS:
+    if one.method not in METHODS:
         assert reply.reason == Reason.METHOD_UNKNOWN
     if not reply.reason:
-        assert one.method in garbage.METHODS
+        assert one.method in METHODS
     else:
         assert reply.reason in DOOR_REASONS | RECORDED_REASONS
         assert reply.text

@@ -3,8 +3,8 @@
 from decimal import Decimal
 
 from tests.property.rig import CONFIGURATION
-from tidegate.bars import read_history
 from tidegate.gate import Gate
+from tidegate.history import read_history
 from tidegate.strategy import Bar, Context, Fill, Strategy
 from tidegate.strategy_runner import StrategyRunner
 from tidegate.v1 import actors_pb2

@@ -83,7 +83,7 @@ def configuration(**limits: str) -> journal_pb2.PortfolioConfigured:
             journal_pb2.StrategyTerms(strategy_id="cash", kind="cash", capital="50000", max_leverage="1"),
             journal_pb2.StrategyTerms(strategy_id="margin", kind="margin", capital="30000", max_leverage="2"),
         ],
-        limits=journal_pb2.Limits(max_price_age_s=3 * DAY_S, **limits),
+        limits=risk_pb2.Limits(max_price_age_s=3 * DAY_S, **limits),
         adapters=["paper", "other"],
         synchronised_adapters=["paper"],
         clock=BARS,

@@ -6,8 +6,7 @@ import pytest
 
 from tidegate.instruments import Instrument
 from tidegate.ledger import Ledger
-from tidegate.orders import BUY, SELL, Order
-from tidegate.v1 import orders_pb2
+from tidegate.orders import BUY, SELL, Reservation
 
 D = Decimal
 
@@ -17,9 +16,9 @@ FUTURE = Instrument("F", D("0.25"), D(1), D(50), "USD", "", "future")
 Fill = tuple[str, str, str]
 
 
-def working(sign: int, price: str, loss: str = "0") -> Order:
-    """Write an order that works, at a price and with a loss against the mark."""
-    return Order(orders_pb2.NewOrder(), "1", sign, D(0), D(price), D(loss))
+def of(quantity: Decimal, price: str, loss: str = "0") -> Reservation:
+    """Write what an order reserves, at a price and with a loss against the mark."""
+    return Reservation(quantity, D(price), D(loss))
 
 
 def ledger_after(fills: list[Fill], instrument: Instrument = STOCK) -> Ledger:
@@ -108,7 +107,7 @@ def test_the_worst_quantity_is_the_larger_side_of_all_working_orders(
     ledger = ledger_after([(held, "100", "0")] if held != "0" else [])
     for quantity, buy in ((buys, True), (sells, False)):
         if quantity != "0":
-            ledger.reserve(STOCK, working(BUY if buy else SELL, "100"), D(quantity), D(100))
+            ledger.reserve(STOCK, BUY if buy else SELL, of(D(quantity), "100"), D(100))
     assert D(expected) == ledger.worst_quantity("A")
     assert D(expected) * 100 == ledger.gross_exposure
 
@@ -116,19 +115,19 @@ def test_the_worst_quantity_is_the_larger_side_of_all_working_orders(
 def test_a_reserved_buy_takes_cash_at_its_own_price_and_gives_it_back() -> None:
     """Pins that a limit above the mark reserves the limit, counts exposure at the mark, and is released whole."""
     ledger = ledger_after([])
-    ledger.reserve(STOCK, working(BUY, "105"), D(10), D(100))
+    ledger.reserve(STOCK, BUY, of(D(10), "105"), D(100))
     assert (D(1050), D(1000)) == (ledger.reserved_cash, ledger.gross_exposure)
-    ledger.reserve(STOCK, working(BUY, "105"), D(-10), D(100))
+    ledger.reserve(STOCK, BUY, of(D(-10), "105"), D(100))
     assert (D(0), D(0), {}) == (ledger.reserved_cash, ledger.gross_exposure, ledger.positions)
 
 
 def test_an_order_at_a_bad_limit_reserves_what_it_could_lose_and_gives_it_back() -> None:
     """Pins the loss against the mark, multiplier included, for both sides together."""
     ledger = ledger_after([])
-    ledger.reserve(STOCK, working(BUY, "105", "5"), D(10), D(100))
-    ledger.reserve(FUTURE, working(SELL, "70", "0.5"), D(2), D("70.5"))
+    ledger.reserve(STOCK, BUY, of(D(10), "105", "5"), D(100))
+    ledger.reserve(FUTURE, SELL, of(D(2), "70", "0.5"), D("70.5"))
     assert D(100) == ledger.reserved_loss
-    ledger.reserve(STOCK, working(BUY, "105", "5"), D(-10), D(100))
+    ledger.reserve(STOCK, BUY, of(D(-10), "105", "5"), D(100))
     assert D(50) == ledger.reserved_loss
 
 
@@ -136,8 +135,8 @@ def test_running_sums_equal_recomputed_sums() -> None:
     """Pins equity, exposure and the ledger's identity after fills, reservations and marks of several instruments."""
     ledger = ledger_after([("10", "100.01", "1"), ("-3", "99.37", "1"), ("-12", "101.5", "-0.2")])
     ledger.fill(FUTURE, D(-1), price=D("70.25"), fee=D(2), mark=D("70.5"))
-    ledger.reserve(STOCK, working(BUY, "103.2"), D(7), D("101.5"))
-    ledger.reserve(FUTURE, working(SELL, "70.5"), D(3), D("70.5"))
+    ledger.reserve(STOCK, BUY, of(D(7), "103.2"), D("101.5"))
+    ledger.reserve(FUTURE, SELL, of(D(3), "70.5"), D("70.5"))
     ledger.mark("A", D("97.77"))
     ledger.mark("F", D("71.75"))
     ledger.mark("unheld", D(1))

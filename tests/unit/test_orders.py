@@ -84,7 +84,7 @@ def test_a_claimed_order_without_a_report_is_possibly_sent(
     """Pins when nobody may send an order again, and when its adapter owes a report."""
     order = Order.from_events([decided(), *events])
     assert possibly_sent is order.to_wire().possibly_sent
-    assert awaits is order.awaits_adapter
+    assert awaits is order.awaits_report
 
 
 def test_an_event_that_is_not_about_an_order_is_refused() -> None:

@@ -10,13 +10,22 @@ from google.protobuf.message import Message
 from gateway.methods import methods
 from tests.unit.builders import BUY, PORTFOLIO, Desk, instrument_scope, strategy_scope
 from tidegate.errors import RefusedError
-from tidegate.gate import _COMMANDS, _READS, Reply, Request
-from tidegate.permissions import ALL, INTERNAL, LOCAL, RULES, Caller, Role, admit, may_call
+from tidegate.gate import Reply, Request
+from tidegate.history import HISTORY
+from tidegate.methods import METHODS
+from tidegate.permissions import ALL, GATEWAY, INTERNAL, LOCAL, RULES, Caller, Role, admit, may_call
 from tidegate.reasons import Reason
 from tidegate.v1 import actors_pb2, admin_pb2, market_data_pb2, orders_pb2, portfolio_pb2, risk_pb2
 
-METHODS = {**_COMMANDS, **_READS}
-NOT_ON_THE_WIRE = {"NextBar", "CompleteBar", "ReadHistory"}
+NOT_ON_THE_WIRE = {
+    "NextBar",
+    "CompleteBar",
+    "ReadHistory",
+    "ReadTopic",
+    "OpenSession",
+    "CloseSession",
+    "AdvanceTime",
+}
 
 OWN = orders_pb2.NewOrder(strategy_id="mine")
 OTHERS = orders_pb2.NewOrder(strategy_id="theirs")
@@ -43,7 +52,7 @@ def refusal(who: Caller, method: str, request: Message) -> str:
 def test_every_method_has_its_rule_and_no_rule_is_without_a_method() -> None:
     """Pins that no method is forgotten: neither of the wire, nor of the gate, nor of the actors."""
     assert {method.name for method in methods()} | NOT_ON_THE_WIRE == set(RULES)
-    assert set(METHODS) | {"ReadHistory"} == set(RULES)
+    assert set(METHODS) | set(HISTORY) == set(RULES)
 
 
 def test_every_request_with_an_operator_is_signed() -> None:
@@ -87,8 +96,8 @@ def foreign_requests(kind: type[Any]) -> list[tuple[str, Message]]:
         return message
 
     walk(kind.DESCRIPTOR, ())
-    if kind is admin_pb2.HaltRequest:
-        found.append(("scope", admin_pb2.HaltRequest(scope=strategy_scope("theirs"))))
+    if "scope" in kind.DESCRIPTOR.fields_by_name:
+        found.append(("scope", kind(scope=strategy_scope("theirs"))))
     return found
 
 
@@ -97,7 +106,11 @@ OFFICERS = {Role.RISK, Role.ADMIN}
 WHOLE: dict[str, set[Role]] = {
     "SubmitOrder": set(),
     "SubmitOrders": set(),
+    "CheckOrder": set(),
+    "ReplaceOrder": set(),
     "CancelOrder": OFFICERS,
+    "CancelAllOrders": OFFICERS,
+    "Heartbeat": set(),
     "ReportExecutions": set(),
     "ClaimOrders": set(),
     "WatchOrders": set(),
@@ -109,6 +122,15 @@ WHOLE: dict[str, set[Role]] = {
     "AwaitBar": VIEWERS,
     "GetRiskMetrics": VIEWERS,
     "GetHaltState": VIEWERS,
+    "GetLimits": VIEWERS,
+    "WatchRiskMetrics": VIEWERS,
+    "ListAlerts": VIEWERS,
+    "WatchAlerts": VIEWERS,
+    "AcknowledgeAlert": OFFICERS,
+    "GetPerformance": VIEWERS,
+    "DepositCapital": {Role.ADMIN},
+    "WithdrawCapital": {Role.ADMIN},
+    "ReadJournal": VIEWERS,
     "GetPortfolio": VIEWERS,
     "ListStrategies": VIEWERS,
     "GetStrategy": VIEWERS,
@@ -120,6 +142,10 @@ WHOLE: dict[str, set[Role]] = {
     "NextBar": set(),
     "CompleteBar": set(),
     "ReadHistory": set(),
+    "ReadTopic": set(),
+    "OpenSession": set(),
+    "CloseSession": set(),
+    "AdvanceTime": set(),
 }
 
 
@@ -127,14 +153,14 @@ WHOLE: dict[str, set[Role]] = {
 @pytest.mark.parametrize("method", sorted(RULES))
 def test_a_role_may_what_it_is_there_for_and_nothing_else(method: str, role: Role) -> None:
     """Pins the whole table once more, written by another hand than the code's."""
-    kind = METHODS[method].request_type if method in METHODS else actors_pb2.ReadHistoryRequest
+    kind = (METHODS.get(method) or HISTORY[method]).request_type
     assert (role in WHOLE[method]) is (refusal(caller(role), method, kind()) == "")
 
 
 @pytest.mark.parametrize("method", sorted(RULES))
 def test_a_caller_without_a_role_may_nothing(method: str) -> None:
     """Pins that names of strategies and adapters alone are no role."""
-    kind = METHODS[method].request_type if method in METHODS else actors_pb2.ReadHistoryRequest
+    kind = (METHODS.get(method) or HISTORY[method]).request_type
     nobody = caller(strategies=(ALL, "mine", ""), adapters=(ALL, "paper", ""))
     assert Reason.PERMISSION_DENIED == refusal(nobody, method, kind())
 
@@ -210,11 +236,12 @@ def test_a_method_that_the_table_does_not_know_is_refused_to_everybody() -> None
 
 @pytest.mark.parametrize("method", sorted(NOT_ON_THE_WIRE))
 def test_what_the_actors_ask_each_other_is_for_them_alone(method: str) -> None:
-    """Pins that neither this machine nor every role together, nor one who borrows the name, is an actor."""
-    forged = Caller(*INTERNAL)
-    for who in (LOCAL, caller(*Role, strategies=(ALL,), adapters=(ALL,)), forged):
+    """Pins that neither this machine nor every role together, nor one who borrows the name, is one of them."""
+    forged, of_gateways = Caller(*INTERNAL), {"OpenSession", "CloseSession", "ReadTopic"}
+    its, other = (GATEWAY, INTERNAL) if method in of_gateways else (INTERNAL, GATEWAY)
+    for who in (LOCAL, caller(*Role, strategies=(ALL,), adapters=(ALL,)), forged, other):
         assert Reason.PERMISSION_DENIED == refusal(who, method, actors_pb2.NextBarRequest())
-    assert "" == refusal(INTERNAL, method, actors_pb2.NextBarRequest())
+    assert "" == refusal(its, method, actors_pb2.NextBarRequest())
     assert all(not may_call(INTERNAL, name) for name in RULES if name not in NOT_ON_THE_WIRE)
 
 

@@ -8,7 +8,7 @@ import pytest
 from tidegate.clocks import BARS, WALL
 from tidegate.errors import ConfigurationError
 from tidegate.portfolio_file import PortfolioFile, read_portfolio_file
-from tidegate.v1 import journal_pb2
+from tidegate.v1 import journal_pb2, risk_pb2
 
 GOOD = """\
 name: demo
@@ -60,7 +60,7 @@ def problems(tmp_path: Path, text: str) -> list[str]:
 
 def test_a_good_file_says_what_the_journal_has_to_know(tmp_path: Path) -> None:
     """Pins every figure that decides, defaults included, exact to the digit."""
-    limits = journal_pb2.Limits(
+    limits = risk_pb2.Limits(
         max_leverage="1.5",
         warn_leverage="1.8",
         warn_concentration="0.15",
@@ -142,7 +142,7 @@ def test_no_more_capital_is_given_out_than_there_is(tmp_path: Path) -> None:
         ("    class: examples.momentum:Momentum\n", "", "13: strategies[0]: a strategy has a class, and one of kind"),
         ("    route: paper\n", "", "13: strategies[0]: a strategy with a class needs a route"),
         ("examples.momentum:Momentum", "momentum.py", "14: strategies[0].class: String should match pattern"),
-        ("name: sim", "name: Tidegate", "25: replay.operator.name: tidegate is the gate itself"),
+        ("name: sim", "name: Tidegate", "27: replay.operator.name: tidegate is the gate itself"),
         ("name: demo", "name: [demo", "2: "),
         ("name: demo", "name: &a !!python/object:os.system x", "1: "),
     ],

@@ -2,7 +2,8 @@
 
 from tests.unit.builders import BUY, Desk, bar
 from tidegate.gate import Request
-from tidegate.publications import BARS_TOPIC, Publication, orders_topic
+from tidegate.journal.contract import ALERTS_TOPIC, BARS_TOPIC
+from tidegate.publications import Publication, orders_topic
 from tidegate.v1 import admin_pb2, market_data_pb2, orders_pb2
 
 
@@ -13,7 +14,7 @@ def publish(desk: Desk, *requests: tuple[str, bytes]) -> list[Publication]:
 
 def instructions(publication: Publication) -> list[tuple[str, str]]:
     """Return what an adapter is told: the word, and the order's client_order_id."""
-    message = orders_pb2.WatchOrdersResponse.FromString(publication.body)
+    message = orders_pb2.WatchOrdersResponse.FromString(publication.write())
     pairs = [(i.WhichOneof("instruction") or "", i) for i in message.instructions]
     return [(word, (i.send if word == "send" else i.cancel).order.client_order_id) for word, i in pairs]
 
@@ -33,7 +34,7 @@ def test_a_bar_is_published_with_its_sequence(desk: Desk) -> None:
     """Pins what watchers of bars get."""
     request = bar(2, A="101")
     (published,) = publish(desk, ("PublishBars", request.SerializeToString()))
-    message = market_data_pb2.WatchBarsResponse.FromString(published.body)
+    message = market_data_pb2.WatchBarsResponse.FromString(published.write())
     assert (BARS_TOPIC, desk.book.last_bar_sequence) == (published.topic, message.bar_sequence)
     assert (request.time, request.bars) == (message.time, message.bars)
 
@@ -69,8 +70,9 @@ def test_a_halt_tells_the_adapter_to_cancel(desk: Desk) -> None:
     order = desk.order("cash", BUY, "1", "A")
     desk.submit(order)
     request = admin_pb2.HaltRequest(operator="ann", reason="drill")
-    (published,) = publish(desk, ("Halt", request.SerializeToString()))
+    published, alert = publish(desk, ("Halt", request.SerializeToString()))
     assert [("cancel", order.client_order_id)] == instructions(published)
+    assert ALERTS_TOPIC == alert.topic
 
 
 def test_an_adapter_that_begins_to_watch_gets_what_is_to_be_done_now(desk: Desk) -> None:
@@ -81,5 +83,5 @@ def test_an_adapter_that_begins_to_watch_gets_what_is_to_be_done_now(desk: Desk)
     desk.cancel(orders[2])
     body = desk.reply("WatchOrders", orders_pb2.WatchOrdersRequest(adapter="paper")).body
     ids = [order.client_order_id for order in orders]
-    assert [("send", ids[0]), ("cancel", ids[2])] == instructions(Publication("", 0, body))
+    assert [("send", ids[0]), ("cancel", ids[2])] == instructions(Publication("", 0, 0, lambda: body))
     assert "ADAPTER_UNKNOWN" == desk.refusal("WatchOrders", orders_pb2.WatchOrdersRequest(adapter="stranger"))

@@ -14,11 +14,14 @@ D = Decimal
 
 
 def decided(action: common_pb2.Action.ValueType = common_pb2.ACTION_ALLOW) -> journal_pb2.Event:
-    """Record a decision on a buy of 10 at 100."""
+    """Record a decision on a buy of 10 at 100; only an accepted order has an id."""
+    accepted = action < common_pb2.ACTION_REJECT
     return journal_pb2.Event(
         order_decided=journal_pb2.OrderDecided(
             order=orders_pb2.NewOrder(strategy_id="s", client_order_id="o1", symbol="A", side=BUY),
-            decision=orders_pb2.Decision(action=action, order_id="2", approved_quantity="10"),
+            decision=orders_pb2.Decision(
+                action=action, order_id="2" if accepted else "", approved_quantity="10" if accepted else "0"
+            ),
             valuation_price="100",
         )
     )

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from tests.unit.builders import DAY_S, FIRST_DAY_S, Desk, stamp
-from tidegate.bars import read_history
+from tidegate.history import read_history
 from tidegate.ledger import Ledger
 from tidegate.strategy import Bar, Context, Fill, Strategy
 from tidegate.strategy_runner import LedgerDiffersError, StrategyRunner

@@ -1,8 +1,8 @@
 """The journal in one SQLite file: write-ahead log, synchronous=FULL, one commit a batch."""
 
-import re
+import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -14,8 +14,6 @@ from tidegate.v1 import journal_pb2
 FORMAT_VERSION = 1
 _BUSY_TIMEOUT_S = 5
 _ROWS_PER_READ = 1_000
-# An order id is a sequence number; what does not fit SQLite's integer cannot be one.
-_ORDER_ID = re.compile(r"[1-9][0-9]{0,17}")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS writer (one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL);
@@ -24,12 +22,16 @@ CREATE TABLE IF NOT EXISTS batches (
 );
 CREATE TABLE IF NOT EXISTS events (
     sequence INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, epoch INTEGER NOT NULL, kind TEXT NOT NULL,
-    order_id INTEGER, body BLOB NOT NULL
+    order_id INTEGER, topic TEXT, body BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS events_of_order ON events (order_id) WHERE order_id IS NOT NULL;
-CREATE TABLE IF NOT EXISTS keys (
-    scope TEXT NOT NULL, id TEXT NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY (scope, id)
-) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS events_of_topic ON events (topic, sequence) WHERE topic IS NOT NULL;
+CREATE TABLE IF NOT EXISTS keys (key TEXT PRIMARY KEY, sequence INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+_FIND_ALL = """
+SELECT keys.key, events.body FROM keys JOIN events USING (sequence)
+WHERE keys.key IN (SELECT value FROM json_each(?))
 """
 
 
@@ -76,11 +78,11 @@ class SqliteJournal:
             self._db.execute("BEGIN IMMEDIATE")
             self._check_epoch()
             self._db.executemany(
-                "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)",
-                [(e.sequence, e.time_ns, self.epoch, e.kind, e.order_id, e.body) for e in entries],
+                "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [(e.sequence, e.time_ns, self.epoch, e.kind, e.order_id, e.topic, e.body) for e in entries],
             )
             self._db.executemany(
-                "INSERT INTO keys VALUES (?, ?, ?)", [(*e.key, e.sequence) for e in entries if e.key is not None]
+                "INSERT INTO keys VALUES (?, ?)", [(key, e.sequence) for e in entries for key in e.keys]
             )
             self._db.execute("INSERT INTO batches VALUES (?, ?, ?)", (head.sequence, self.epoch, head.hash))
             self._db.execute("COMMIT")
@@ -92,19 +94,21 @@ class SqliteJournal:
         self._head = head
         return head
 
-    def find(self, key: Key) -> journal_pb2.Event | None:
-        """Return the event that used up a key, or None."""
-        row = self._db.execute(
-            "SELECT body FROM events WHERE sequence = (SELECT sequence FROM keys WHERE scope = ? AND id = ?)", key
-        ).fetchone()
-        return None if row is None else journal_pb2.Event.FromString(row[0])
+    def find_all(self, keys: Collection[Key]) -> dict[Key, journal_pb2.Event]:
+        """Return the events that used up these keys, with one query for all."""
+        rows = self._db.execute(_FIND_ALL, (json.dumps(list(keys)),))
+        return {key: journal_pb2.Event.FromString(body) for key, body in rows}
 
-    def events_of_order(self, order_id: str) -> list[journal_pb2.Event]:
+    def events_of_order(self, order_id: int) -> list[journal_pb2.Event]:
         """Return all events of an accepted order, oldest first."""
-        if not _ORDER_ID.fullmatch(order_id):
-            return []
-        rows = self._db.execute("SELECT body FROM events WHERE order_id = ? ORDER BY sequence", (int(order_id),))
+        rows = self._db.execute("SELECT body FROM events WHERE order_id = ? ORDER BY sequence", (order_id,))
         return [journal_pb2.Event.FromString(row[0]) for row in rows]
+
+    def read_topic(self, topic: str, after: int, most: int) -> list[journal_pb2.Event]:
+        """Read the events of one topic after a sequence, oldest first, on a connection of its own."""
+        query = "SELECT body FROM events WHERE topic = ? AND sequence > ? ORDER BY sequence LIMIT ?"
+        with closing(_connect(self._path)) as db, _readable(self._path):
+            return [journal_pb2.Event.FromString(row[0]) for row in db.execute(query, (topic, after, most))]
 
     def read(self, after: int, most: int | None = None) -> Iterator[journal_pb2.Event]:
         """Read the events after a sequence, oldest first, on a connection of its own."""

@@ -6,7 +6,6 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 from tidegate.numbers import ZERO
-from tidegate.orders import is_accepted
 from tidegate.strategy_book import strategies_of
 from tidegate.v1 import common_pb2, journal_pb2, orders_pb2, portfolio_pb2
 
@@ -92,14 +91,14 @@ class Performance:
         self.halts = 0
         self.halted_bars = 0
 
-    def apply(self, event: journal_pb2.Event, book: "Book") -> None:
-        """Take an event that the book has just taken."""
-        match event.WhichOneof("body"):
+    def apply(self, event: journal_pb2.Event, kind: str | None, book: "Book") -> None:
+        """Take an event that the book has just taken; kind names its body."""
+        match kind:
+            case "order_decided":
+                self._count_order(event.order_decided)
             case "portfolio_configured":
                 self.portfolio.returns.equity = book.equity
                 self.strategies = {s: Record(Returns(terms.capital)) for s, terms in book.terms.items()}
-            case "order_decided":
-                self._count_order(event.order_decided)
             case "execution_booked":
                 self._count_execution(event.execution_booked)
             case "capital_transferred":
@@ -112,20 +111,20 @@ class Performance:
             case "bar_completed":
                 self._close_bar(book)
 
-    def _records(self, strategy_id: str) -> list[Record]:
-        record = self.strategies.get(strategy_id)
-        return [self.portfolio] if record is None else [self.portfolio, record]
-
     def _count_order(self, decided: journal_pb2.OrderDecided) -> None:
-        for record in self._records(decided.order.strategy_id):
+        refused = not decided.decision.order_id
+        self.portfolio.orders += 1
+        self.portfolio.rejects += refused
+        if (record := self.strategies.get(decided.order.strategy_id)) is not None:
             record.orders += 1
-            record.rejects += not is_accepted(decided.decision)
+            record.rejects += refused
 
     def _count_execution(self, booked: journal_pb2.ExecutionBooked) -> None:
         kind = booked.execution.execution_type
-        for record in self._records(booked.strategy_id):
-            record.fills += kind == orders_pb2.EXECUTION_TYPE_TRADE
-            record.rejects += kind == orders_pb2.EXECUTION_TYPE_REJECTED
+        for record in (self.portfolio, self.strategies.get(booked.strategy_id)):
+            if record is not None:
+                record.fills += kind == orders_pb2.EXECUTION_TYPE_TRADE
+                record.rejects += kind == orders_pb2.EXECUTION_TYPE_REJECTED
 
     def _close_bar(self, book: "Book") -> None:
         self.portfolio.returns.close_bar(book.equity)

@@ -1,13 +1,13 @@
 """The book: what every event so far adds up to. It records and never decides."""
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tidegate.errors import BookError
 from tidegate.instruments import Instrument
-from tidegate.ledger import Ledger
-from tidegate.numbers import ZERO
-from tidegate.orders import Order
+from tidegate.ledger import Ledger, Totals
+from tidegate.numbers import ZERO, round_money
+from tidegate.risk.alerts import ALERT_KINDS, alert_of
 from tidegate.risk.halts import Halt, Pause
 from tidegate.risk.limits import Limits
 from tidegate.risk.scopes import PORTFOLIO as PORTFOLIO_SCOPE
@@ -15,16 +15,28 @@ from tidegate.risk.scopes import Scope, instrument_scope, strategy_scope
 from tidegate.risk.terms import Terms
 from tidegate.strategy_book import StrategyBook, strategies_of
 from tidegate.times import to_ns
-from tidegate.v1 import admin_pb2, common_pb2, journal_pb2, market_data_pb2
+from tidegate.v1 import admin_pb2, common_pb2, journal_pb2, market_data_pb2, risk_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tidegate.orders import Order
+
 # Bars that no allocator completed; past the bound the oldest is given up, so that memory stays flat.
 PENDING_BARS_MAX = 1_000
 
+# The newest alerts, for whoever asks what is going on; the journal has them all.
+ALERTS_MAX = 1_000
+
 # The suspense ledger is a strategy's book with no strategy.
 SUSPENSE = ""
+
+
+class Session(NamedTuple):
+    """An adapter's session: when it is lost, the adapter's working orders are to be canceled."""
+
+    session_id: str
+    heartbeat_s: int
 
 
 class Book:
@@ -40,21 +52,24 @@ class Book:
         self.sequence = 0
         self.time_ns = 0
         self.configuration: journal_pb2.PortfolioConfigured | None = None
+        self.currency = ""
         self.limits = Limits()
         self.instruments: dict[str, Instrument] = {}
         self.terms: dict[str, Terms] = {}
+        self.adapters: frozenset[str] = frozenset()
         self.strategies: dict[str, StrategyBook] = {}
         self.orders: dict[str, Order] = {}
+        # Those on which a report is owed.
+        self.awaiting: dict[str, Order] = {}
+        self.sessions: dict[str, Session] = {}
+        self.alerts: dict[int, risk_pb2.Alert] = {}
         self.reserve = ZERO
         self.deposits = ZERO
 
         self.marks: dict[str, Decimal] = {}
         self.mark_times_ns: dict[str, int] = {}
-        self.equity = ZERO
+        self.totals = Totals()
         self.high_water_mark = ZERO
-        self.gross_exposure = ZERO
-        self.reserved_loss = ZERO
-        self.worst_quantities: dict[str, Decimal] = {}
 
         self.halts: dict[Scope, Halt] = {}
         self.pauses: dict[str, Pause] = {}
@@ -70,9 +85,11 @@ class Book:
 
         self._appliers: dict[str, Callable[[journal_pb2.Event], None]] = {
             "portfolio_configured": self._configure,
-            "order_decided": self._apply_to_strategies,
-            "order_claimed": self._apply_to_strategies,
-            "cancel_requested": self._apply_to_strategies,
+            "order_decided": self._decide,
+            "replace_decided": self._decide_replace,
+            "order_claimed": self._apply_to_order,
+            "cancel_requested": self._apply_to_order,
+            "order_overdue": self._apply_to_order,
             "execution_booked": self._book_execution,
             "bar_published": self._publish_bar,
             "prices_published": self._publish_prices,
@@ -85,29 +102,42 @@ class Book:
             "strategy_resumed": self._resume,
             "limit_breached": self._breach,
             "limit_restored": self._restore,
+            "session_opened": self._open_session,
+            "session_closed": self._close_session,
+            "capital_moved": self._move_capital,
+            "alert_acknowledged": self._acknowledge_alert,
             "command_refused": _ignore,
             "alert_raised": _ignore,
+            "refusals_counted": _ignore,
         }
 
-    def apply(self, event: journal_pb2.Event) -> None:
+    def apply(self, event: journal_pb2.Event, kind: str | None) -> None:
         """
-        Take the next event.
+        Take the next event; kind names its body.
 
         Raises:
             BookError: it is not the next one, or cannot have happened; the book must not be used any more.
         """
-        if event.sequence != self.sequence + 1:
-            text = f"event {event.sequence} does not follow {self.sequence}"
+        sequence = event.sequence
+        if sequence != self.sequence + 1:
+            text = f"event {sequence} does not follow {self.sequence}"
             raise BookError(text)
-        body = event.WhichOneof("body")
-        if body is None or (self.configuration is None) is not (body == "portfolio_configured"):
-            text = f"event {event.sequence} ({body}) has no place here"
+        if kind is None or (self.configuration is None) is not (kind == "portfolio_configured"):
+            text = f"event {sequence} ({kind}) has no place here"
             raise BookError(text)
-        self._appliers[body](event)
-        self.sequence = event.sequence
-        self.time_ns = max(self.time_ns, to_ns(event.time))
+        self._appliers[kind](event)
+        if kind in ALERT_KINDS:
+            self._alert(event)
+        self.sequence = sequence
+        time_ns = to_ns(event.time)
+        self.time_ns = max(self.time_ns, time_ns)
 
     # What the checks and the views ask.
+
+    @property
+    def equity(self) -> Decimal:
+        """What all ledgers and the reserve are worth at the marks."""
+        return self.reserve + self.totals.cash + self.totals.market_value
 
     @property
     def next_bar_sequence(self) -> int:
@@ -116,8 +146,8 @@ class Book:
 
     def instrument_exposure(self, symbol: str) -> Decimal:
         """Return the instrument's worst-case exposure over all strategies, in money."""
-        worst = self.worst_quantities.get(symbol)
-        if not worst:
+        worst = self.totals.worst_quantities.get(symbol)
+        if worst is None:
             return ZERO
         known = self.instruments.get(symbol)
         return worst * self.marks.get(symbol, ZERO) * (known.multiplier if known else 1)
@@ -132,52 +162,62 @@ class Book:
 
     def is_settled(self) -> bool:
         """Whether every adapter has reported on every order that was routed to it."""
-        return not any(order.awaits_adapter for order in self.orders.values())
+        return not any(order.request.route for order in self.awaiting.values())
 
     # How each event changes it.
 
     def _configure(self, event: journal_pb2.Event) -> None:
         configured = event.portfolio_configured
         self.configuration = configured
+        self.currency = configured.currency
         self.limits = Limits.from_wire(configured.limits)
         self.instruments = {i.symbol: Instrument.from_wire(i) for i in configured.instruments}
         self.terms = {s.strategy_id: Terms.from_wire(s) for s in configured.strategies}
-        self.deposits = self.reserve = self.equity = self.high_water_mark = Decimal(configured.capital)
+        self.adapters = frozenset(configured.adapters)
+        self.deposits = self.reserve = self.high_water_mark = Decimal(configured.capital)
         for strategy_id in (*self.terms, SUSPENSE):
-            ledger = Ledger(configured.currency)
+            ledger = Ledger(configured.currency, self.totals)
             self.strategies[strategy_id] = StrategyBook(strategy_id, ledger, self.instruments, self.marks)
         for strategy_id, terms in self.terms.items():
             self.strategies[strategy_id].ledger.transfer(terms.capital)
             self.reserve -= terms.capital
 
-    def _apply_to_strategies(self, event: journal_pb2.Event) -> None:
-        if event.HasField("order_decided") and event.order_decided.order.strategy_id not in self.strategies:
-            return  # refused: no such strategy
-        for strategy_id in strategies_of(event):
-            self._apply_to_strategy(self.strategies[strategy_id], event)
+    def _decide(self, event: journal_pb2.Event) -> None:
+        decided = event.order_decided
+        if decided.decision.order_id:
+            order = self.strategies[decided.order.strategy_id].accept(event)
+            self.orders[order.order_id] = self.awaiting[order.order_id] = order
 
-    def _apply_to_strategy(self, strategy: StrategyBook, event: journal_pb2.Event) -> None:
-        """Let one strategy's book take the event, and carry what changed over to the sums."""
-        symbol, order_id = _subject(event, self.orders)
-        ledger = strategy.ledger
-        before = (ledger.equity, ledger.gross_exposure, ledger.reserved_loss, ledger.worst_quantity(symbol))
-        strategy.apply(event)
-        self.equity += ledger.equity - before[0]
-        self.gross_exposure += ledger.gross_exposure - before[1]
-        self.reserved_loss += ledger.reserved_loss - before[2]
-        if (grown := ledger.worst_quantity(symbol) - before[3]) != ZERO:
-            self.worst_quantities[symbol] = self.worst_quantities.get(symbol, ZERO) + grown
-        if (order := strategy.orders.get(order_id)) is not None:
-            self.orders[order_id] = order
+    def _decide_replace(self, event: journal_pb2.Event) -> None:
+        decided = event.replace_decided
+        if decided.decision.order_id:
+            self.strategies[decided.replace.strategy_id].apply(event)
+            self._track(decided.order_id)
+
+    def _apply_to_order(self, event: journal_pb2.Event) -> None:
+        order_id: str = getattr(event, event.WhichOneof("body") or "").order_id
+        self.orders[order_id].apply(event)
+        self._track(order_id)
+
+    def _track(self, order_id: str) -> None:
+        """Note whether an order still works, and whether a report on it is owed."""
+        order = self.orders.get(order_id)
+        if order is None:
+            return
+        if order.is_done:
+            del self.orders[order_id]
+        if order.awaits_report:
+            self.awaiting[order_id] = order
         else:
-            self.orders.pop(order_id, None)
+            self.awaiting.pop(order_id, None)
 
     def _book_execution(self, event: journal_pb2.Event) -> None:
         booked = event.execution_booked
         if booked.execution.last_price and booked.symbol not in self.marks:
             # Never priced: worth what it cost, until a price comes. Orders stay refused, for it has no mark time.
             self.marks[booked.symbol] = Decimal(booked.execution.last_price)
-        self._apply_to_strategy(self.strategies[booked.strategy_id], event)
+        self.strategies[booked.strategy_id].apply(event)
+        self._track(booked.execution.order_id)
         self.high_water_mark = max(self.high_water_mark, self.equity)
 
     def _publish_bar(self, event: journal_pb2.Event) -> None:
@@ -202,14 +242,9 @@ class Book:
             return  # a bar may be older than a price that came between bars
         self.marks[symbol] = price
         self.mark_times_ns[symbol] = time_ns
-        if symbol not in self.worst_quantities:
-            return
-        for strategy in self.strategies.values():
-            ledger = strategy.ledger
-            before = (ledger.equity, ledger.gross_exposure)
-            ledger.mark(symbol, price)
-            self.equity += ledger.equity - before[0]
-            self.gross_exposure += ledger.gross_exposure - before[1]
+        if symbol in self.totals.worst_quantities:
+            for strategy in self.strategies.values():
+                strategy.ledger.mark(symbol, price)
 
     def _acknowledge_bar(self, event: journal_pb2.Event) -> None:
         self.acknowledged_bars[event.bar_acknowledged.adapter] = event.bar_acknowledged.bar_sequence
@@ -255,18 +290,34 @@ class Book:
         restored = event.limit_restored
         self.breaches.pop((restored.reason_code, Scope.from_wire(restored.scope)), None)
 
+    def _open_session(self, event: journal_pb2.Event) -> None:
+        opened = event.session_opened
+        self.sessions[opened.adapter] = Session(opened.session_id, opened.heartbeat_s)
+
+    def _close_session(self, event: journal_pb2.Event) -> None:
+        self.sessions.pop(event.session_closed.adapter, None)
+
+    def _move_capital(self, event: journal_pb2.Event) -> None:
+        amount, equity = Decimal(event.capital_moved.amount), self.equity
+        self.reserve += amount
+        self.deposits += amount
+        # The drawdown stays what it was: the high-water mark grows and shrinks in proportion to the equity.
+        if equity <= ZERO or self.high_water_mark == equity:
+            self.high_water_mark += amount
+        else:
+            scaled = self.high_water_mark * (equity + amount) / equity
+            self.high_water_mark = round_money(scaled, self.currency)
+
+    def _acknowledge_alert(self, event: journal_pb2.Event) -> None:
+        alert = self.alerts.get(event.alert_acknowledged.alert_sequence)
+        if alert is not None:
+            alert.acknowledged_by = event.alert_acknowledged.operator
+
+    def _alert(self, event: journal_pb2.Event) -> None:
+        self.alerts[event.sequence] = alert_of(event)
+        if len(self.alerts) > ALERTS_MAX:
+            del self.alerts[next(iter(self.alerts))]
+
 
 def _ignore(_event: journal_pb2.Event) -> None:
     """Take an event that is a record only."""
-
-
-def _subject(event: journal_pb2.Event, orders: dict[str, Order]) -> tuple[str, str]:
-    """Name the symbol and the order that an event is about."""
-    match event.WhichOneof("body"):
-        case "order_decided":
-            return event.order_decided.order.symbol, event.order_decided.decision.order_id
-        case "execution_booked":
-            return event.execution_booked.symbol, event.execution_booked.execution.order_id
-        case body:
-            order_id: str = getattr(event, body or "").order_id
-            return orders[order_id].request.symbol, order_id

@@ -9,45 +9,60 @@ from tidegate.risk.checks.concentration import Concentration
 from tidegate.risk.checks.drawdown import Drawdown
 from tidegate.risk.checks.leverage import Leverage
 from tidegate.risk.draft import Draft
-from tidegate.risk.operators import record_halt
+from tidegate.risk.halting import record_halt
 from tidegate.risk.scopes import PORTFOLIO, Scope, instrument_scope, strategy_scope
 from tidegate.risk.violation import Violation, money
-from tidegate.v1 import common_pb2, journal_pb2, orders_pb2, risk_pb2
+from tidegate.v1 import common_pb2, journal_pb2, risk_pb2
 
 # Who halted, when the gate itself did.
 GATE = "tidegate"
 
 _HALT = common_pb2.ACTION_HALT
-_ALL_SYMBOLS = frozenset({"bar_published", "prices_published", "halt_reset"})
-_TRADE = orders_pb2.EXECUTION_TYPE_TRADE
+_CAUSES = frozenset({"bar_published", "prices_published", "halt_reset", "execution_booked", "capital_transferred"})
+
+
+def may_follow(event: journal_pb2.Event) -> bool:
+    """Tell whether an event can cause others."""
+    return event.WhichOneof("body") in _CAUSES
 
 
 def follow(draft: Draft, event: journal_pb2.Event) -> None:
     """Record what an applied event causes, with the event as the cause."""
-    body = event.WhichOneof("body")
     book = draft.book
-    if body in _ALL_SYMBOLS:
-        symbols = _held(book)
-        strategy_ids = list(book.terms)
-    elif body == "execution_booked":
-        booked = event.execution_booked
-        # A fill moves the equity that every instrument is measured by; any report may end its own one's breach.
-        others = _held(book) if booked.execution.execution_type == _TRADE else []
-        symbols = [booked.symbol, *(symbol for symbol in others if symbol != booked.symbol)]
-        strategy_ids = [booked.strategy_id]
-    elif body == "capital_transferred":
-        symbols = []
-        strategy_ids = [event.capital_transferred.from_strategy_id, event.capital_transferred.to_strategy_id]
-    else:
-        return
-    for reason, scope, violation in _states(book, symbols, strategy_ids):
+    touched, strategy_ids = _touched(book, event)
+    for reason, scope, violation in _states(book, _at_stake(book, touched), strategy_ids):
         if violation is not None and violation.action == _HALT:
             _halt(draft, violation)
         _record_change(draft, reason, scope, violation, event.sequence)
 
 
-def _held(book: Book) -> list[str]:
-    return [symbol for symbol, worst in book.worst_quantities.items() if worst]
+def _touched(book: Book, event: journal_pb2.Event) -> tuple[list[str], list[str]]:
+    """Name the symbols whose exposure an event changes, and the strategies whose own limits it bears on."""
+    match event.WhichOneof("body"):
+        case "bar_published":
+            return [entry.symbol for entry in event.bar_published.bars], list(book.terms)
+        case "prices_published":
+            return [entry.symbol for entry in event.prices_published.prices], list(book.terms)
+        case "execution_booked":
+            return [event.execution_booked.symbol], [event.execution_booked.strategy_id]
+        case "capital_transferred":
+            return [], [event.capital_transferred.from_strategy_id, event.capital_transferred.to_strategy_id]
+        case _:
+            return [], list(book.terms)
+
+
+def _at_stake(book: Book, touched: list[str]) -> list[str]:
+    """
+    Name the symbols whose concentration may have changed sides: every event may move the equity they are measured by.
+
+    No exposure is above the bound; only when that is over the limit are all held instruments looked at.
+    """
+    standing = [scope.name for reason, scope in book.breaches if reason == Reason.CONCENTRATION]
+    limit, totals = book.limits.max_concentration, book.totals
+    if limit is None or totals.exposure_bound <= limit * book.equity:
+        return sorted({*touched, *standing})
+    totals.exposure_bound = max(map(book.instrument_exposure, totals.worst_quantities), default=ZERO)
+    return sorted({*touched, *standing, *totals.worst_quantities})
 
 
 def _states(
@@ -57,7 +72,7 @@ def _states(
     limits = book.limits
     drawdown = Drawdown(limits.warn_drawdown, limits.max_drawdown, limits.halt_drawdown)
     yield Reason.DRAWDOWN, PORTFOLIO, drawdown.assess(book.equity, book.high_water_mark)
-    leverage = Leverage(None, limits.max_leverage).assess(book.gross_exposure, book.equity)
+    leverage = Leverage(None, limits.max_leverage).assess(book.totals.gross_exposure, book.equity)
     yield Reason.LEVERAGE, PORTFOLIO, leverage
     concentration = Concentration(None, limits.max_concentration)
     for symbol in symbols:

@@ -1,68 +1,38 @@
 """What a decision is made from, and the events that it becomes."""
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, NoReturn, Protocol
-
-from google.protobuf.message import Message
+from typing import Any, NoReturn, Protocol
 
 from tidegate.errors import RefusedError
 from tidegate.reasons import Reason
 from tidegate.risk.book import Book
 from tidegate.risk.checks import Checks
-from tidegate.times import to_stamp
+from tidegate.risk.refusals import Sender
+from tidegate.times import NS_PER_S
 from tidegate.v1 import journal_pb2
 
-
-class Key(NamedTuple):
-    """A sender's own id, unique for ever within its scope: what makes a retry one command."""
-
-    scope: str
-    id: str
+# A sender's own id, unique for ever within what it names: what makes a retry one command. Ids hold no blanks.
+Key = str
 
 
 def order_key(strategy_id: str, client_order_id: str) -> Key:
     """Key an order by its strategy and the sender's id."""
-    return Key(f"order/{strategy_id}", client_order_id)
+    return f"order {strategy_id} {client_order_id}"
 
 
 def execution_key(account: str, execution_id: str) -> Key:
     """Key an execution by its broker account and the broker's id."""
-    return Key(f"execution/{account}", execution_id)
+    return f"execution {account} {execution_id}"
+
+
+def reversal_key(account: str, execution_id: str) -> Key:
+    """Key the taking back of a fill by the fill: it happens once."""
+    return f"reversal {account} {execution_id}"
 
 
 def transfer_key(transfer_id: str) -> Key:
     """Key a transfer by the operator's id."""
-    return Key("transfer", transfer_id)
-
-
-def key_of(event: journal_pb2.Event) -> Key | None:
-    """Return the key that an event uses up, or None."""
-    match event.WhichOneof("body"):
-        case "order_decided":
-            order = event.order_decided.order
-            return order_key(order.strategy_id, order.client_order_id)
-        case "execution_booked":
-            booked = event.execution_booked
-            return execution_key(booked.account, booked.execution.execution_id)
-        case "capital_transferred":
-            return transfer_key(event.capital_transferred.transfer_id)
-        case _:
-            return None
-
-
-def order_id_of(event: journal_pb2.Event) -> str:
-    """Return the id of the accepted order that an event is about, or an empty text."""
-    match event.WhichOneof("body"):
-        case "order_decided":
-            return event.order_decided.decision.order_id
-        case "order_claimed":
-            return event.order_claimed.order_id
-        case "cancel_requested":
-            return event.cancel_requested.order_id
-        case "execution_booked" if event.execution_booked.strategy_id:
-            return event.execution_booked.execution.order_id
-        case _:
-            return ""
+    return f"transfer {transfer_id}"
 
 
 class Archive(Protocol):
@@ -76,33 +46,42 @@ class Archive(Protocol):
 
 
 @dataclass(slots=True)
-class Outcome:
-    """What a command became: its events, and the reply or the refusal that goes back once they are durable."""
-
-    events: list[journal_pb2.Event]
-    reply: Message | None = None
-    refusal: RefusedError | None = None
-
-
-@dataclass(slots=True)
 class Draft:
-    """One command's decision in the making. It reads the book and the archive, and changes neither."""
+    """
+    One command's decision in the making. It reads the book and the archive, and changes neither.
+
+    events: what the command becomes. reply, refusal: which of the two goes back once they are durable.
+    """
 
     book: Book
     archive: Archive
     checks: Checks
     now_ns: int
     events: list[journal_pb2.Event] = field(default_factory=list)
+    reply: Any = None
+    refusal: RefusedError | None = None
+    # Whose refusal this is, when it is one that may come by the thousand.
+    refused_sender: Sender | None = None
 
     @property
-    def next_sequence(self) -> int:
-        """The sequence that the next recorded event gets."""
-        return self.book.sequence + len(self.events) + 1
+    def reason_code(self) -> str:
+        """Why the command is refused."""
+        if self.refusal is not None:
+            return self.refusal.reason
+        return getattr(self.reply, "reason_code", "")
+
+    def begin(self) -> journal_pb2.Event:
+        """Add an event whose body the caller fills in."""
+        event = journal_pb2.Event(sequence=self.book.sequence + len(self.events) + 1)
+        time = event.time
+        time.seconds, time.nanos = divmod(self.now_ns, NS_PER_S)
+        self.events.append(event)
+        return event
 
     def record(self, **body: Any) -> journal_pb2.Event:
         """Add an event; its one keyword names the body."""
-        event = journal_pb2.Event(sequence=self.next_sequence, time=to_stamp(self.now_ns), **body)
-        self.events.append(event)
+        event = self.begin()
+        event.MergeFrom(journal_pb2.Event(**body))
         return event
 
     def refuse(self, reason: Reason, text: str, *, command: str, subject: str, operator: str = "") -> NoReturn:
@@ -111,4 +90,5 @@ class Draft:
             command=command, subject=subject, operator=operator, reason_code=reason, reason=text
         )
         self.record(command_refused=refused)
+        self.refused_sender = Sender(command)
         raise RefusedError(reason, text)

@@ -8,25 +8,48 @@ from google.protobuf.message import Message
 from tidegate.errors import RefusedError
 from tidegate.portfolio.performance import Performance
 from tidegate.reasons import Reason
-from tidegate.risk import checks, consequences, executions, market_data, operators, orders
+from tidegate.risk import (
+    cancels,
+    capital_moves,
+    checks,
+    consequences,
+    executions,
+    halting,
+    market_data,
+    operators,
+    orders,
+    replaces,
+    routing,
+    sessions,
+    timers,
+)
 from tidegate.risk.book import Book
-from tidegate.risk.draft import Archive, Draft, Outcome
+from tidegate.risk.draft import Archive, Draft
+from tidegate.risk.refusals import Refusals, Sender
 from tidegate.risk.scopes import PORTFOLIO
-from tidegate.v1 import admin_pb2, journal_pb2, market_data_pb2, orders_pb2
+from tidegate.v1 import actors_pb2, admin_pb2, journal_pb2, market_data_pb2, orders_pb2, risk_pb2
 
 # A command is a message; the function decides it, and changes nothing.
 _DECIDERS: dict[type[Message], Callable[[Draft, Any], Any]] = {
-    orders_pb2.SubmitOrderRequest: orders.submit_order,
-    orders_pb2.CancelOrderRequest: orders.cancel_order,
-    journal_pb2.OrderClaimed: orders.claim_order,
+    orders_pb2.NewOrder: orders.decide_order,
+    orders_pb2.CheckOrderRequest: orders.check_order,
+    orders_pb2.CancelOrderRequest: cancels.cancel_order,
+    orders_pb2.CancelAllOrdersRequest: cancels.cancel_all_orders,
+    orders_pb2.ReplaceOrderRequest: replaces.replace_order,
+    actors_pb2.AdvanceTimeRequest: timers.advance_time,
+    journal_pb2.SessionOpened: sessions.open_session,
+    journal_pb2.SessionClosed: sessions.close_session,
+    journal_pb2.CapitalMoved: capital_moves.move_capital,
+    risk_pb2.AcknowledgeAlertRequest: operators.acknowledge_alert,
+    journal_pb2.OrderClaimed: routing.claim_order,
     journal_pb2.ExecutionBooked: executions.book_execution,
     market_data_pb2.PublishBarsRequest: market_data.publish_bars,
     market_data_pb2.PublishPricesRequest: market_data.publish_prices,
     journal_pb2.BarAcknowledged: market_data.acknowledge_bar,
     journal_pb2.BarCompleted: market_data.complete_bar,
-    admin_pb2.HaltRequest: operators.halt,
-    admin_pb2.ResetHaltRequest: operators.reset_halt,
-    admin_pb2.TransferCapitalRequest: operators.transfer_capital,
+    admin_pb2.HaltRequest: halting.halt,
+    admin_pb2.ResetHaltRequest: halting.reset_halt,
+    admin_pb2.TransferCapitalRequest: capital_moves.transfer_capital,
     journal_pb2.StrategyPaused: operators.pause_strategy,
     journal_pb2.StrategyResumed: operators.resume_strategy,
 }
@@ -46,52 +69,75 @@ class Engine:
         self.performance = Performance()
         self._archive = archive
         self._checks = checks.build(self.book.limits)
+        self._refusals = Refusals()
 
-    def decide(self, command: Message, now_ns: int) -> Outcome:
-        """Return the events that a command becomes at this time, and its reply or refusal; nothing changes."""
+    def decide(self, command: Message, now_ns: int) -> Draft:
+        """Return the events that a command becomes at this time, with its reply or refusal; nothing changes."""
         draft = self._draft(now_ns)
         try:
-            reply = _DECIDERS[type(command)](draft, command)
+            draft.reply = _DECIDERS[type(command)](draft, command)
         except RefusedError as refusal:
-            return Outcome(draft.events, refusal=refusal)
-        return Outcome(draft.events, reply=reply)
+            draft.refusal = refusal
+        return draft
+
+    def ask(self, command: Message, now_ns: int) -> Draft:
+        """Decide a command; one on which that fails is refused as INTERNAL, with an alert as its only event."""
+        try:
+            return self.decide(command, now_ns)
+        except Exception as error:  # noqa: BLE001 -- whatever it is: refused, alerted, and logged by the caller
+            return self._internal(command, now_ns, error)
 
     def apply(self, event: journal_pb2.Event) -> None:
         """Fold one event into the state."""
-        self.book.apply(event)
-        self.performance.apply(event, self.book)
-        if event.HasField("portfolio_configured"):
+        kind = event.WhichOneof("body")
+        self.book.apply(event, kind)
+        self.performance.apply(event, kind, self.book)
+        if kind == "portfolio_configured":
             self._checks = checks.build(self.book.limits)
 
-    def execute(self, command: Message, now_ns: int) -> Outcome:
+    def execute(self, command: Message, now_ns: int) -> Draft:
         """
-        Decide a command, apply its events and those that follow from them, and return them all.
+        Decide a command, apply its events and those that follow from them, and return it with them all.
 
         A command on which ``decide`` fails is refused as INTERNAL with an alert, and changes nothing. A failure to
         apply is raised: memory can no longer be trusted.
         """
-        try:
-            outcome = self.decide(command, now_ns)
-        except Exception as error:  # noqa: BLE001 -- whatever it is: refused, alerted, and logged by the caller
-            outcome = self._internal(command, now_ns, error)
-        for event in outcome.events:
+        decided = self.ask(command, now_ns)
+        if decided.refused_sender is not None or isinstance(command, actors_pb2.AdvanceTimeRequest):
+            self._bound_refusals(decided)
+        for event in decided.events:
             self.apply(event)
-        for event in list(outcome.events):
+        causes = [event for event in decided.events if consequences.may_follow(event)]
+        for event in causes:
             follow_up = self._draft(now_ns)
             consequences.follow(follow_up, event)
             for consequence in follow_up.events:
                 self.apply(consequence)
-            outcome.events += follow_up.events
-        return outcome
+            decided.events += follow_up.events
+        return decided
+
+    def _bound_refusals(self, decided: Draft) -> None:
+        """Record a refusal, or only count it; and record what was counted in the seconds that have passed."""
+        counts = self._refusals.due(decided.now_ns)
+        sender = decided.refused_sender
+        if sender is not None and not self._refusals.admit(sender, decided.reason_code, decided.now_ns):
+            decided.events.clear()
+            if isinstance(decided.reply, orders_pb2.Decision):
+                decided.reply.sequence = 0
+        for count in counts:
+            decided.record(refusals_counted=count)
 
     def _draft(self, now_ns: int) -> Draft:
         return Draft(self.book, self._archive, self._checks, now_ns)
 
-    def _internal(self, command: Message, now_ns: int, error: Exception) -> Outcome:
-        refusal = RefusedError(Reason.INTERNAL, f"{type(command).__name__} failed inside the gate; nothing changed")
-        refusal.__cause__ = error
+    def _internal(self, command: Message, now_ns: int, error: Exception) -> Draft:
         draft = self._draft(now_ns)
         text = f"{type(command).__name__} failed: {type(error).__name__}"
         alert = journal_pb2.AlertRaised(reason_code=Reason.INTERNAL, scope=PORTFOLIO.to_wire(), text=text)
         draft.record(alert_raised=alert)
-        return Outcome(draft.events, refusal=refusal)
+        draft.refusal = RefusedError(
+            Reason.INTERNAL, f"{type(command).__name__} failed inside the gate; nothing changed"
+        )
+        draft.refusal.__cause__ = error
+        draft.refused_sender = Sender(type(command).__name__)
+        return draft

@@ -4,11 +4,12 @@ from decimal import Decimal
 
 from tidegate.errors import RefusedError
 from tidegate.numbers import plain
-from tidegate.orders import Order, sign_of
+from tidegate.orders import Order, is_fill, is_reversal, sign_of
 from tidegate.reasons import Reason
 from tidegate.risk import door
 from tidegate.risk.book import SUSPENSE
-from tidegate.risk.draft import Draft, execution_key
+from tidegate.risk.draft import Draft, execution_key, reversal_key
+from tidegate.risk.refusals import Sender
 from tidegate.risk.scopes import PORTFOLIO, Scope, strategy_scope
 from tidegate.v1 import journal_pb2, orders_pb2
 
@@ -29,15 +30,17 @@ def read_execution(execution: orders_pb2.Execution, field: str, *, is_known: boo
     door.words(execution.text, f"{field}.text", required=False)
     if execution.HasField("time"):
         door.time_ns(execution.time, f"{field}.time")
-    if execution.execution_type == _TRADE:
+    if is_reversal(execution):
+        door.identifier(execution.reference_execution_id, f"{field}.reference_execution_id")
+    if is_fill(execution):
         door.quantity(execution.last_quantity, f"{field}.last_quantity")
         door.price(execution.last_price, f"{field}.last_price")
-        if not is_known:
+        if not is_known and not is_reversal(execution):
             _read_orphan(execution, field)
-    elif not execution.order_id:
+    elif not execution.order_id and not is_reversal(execution):
         door.identifier(execution.order_id, f"{field}.order_id")
     elif execution.last_quantity or execution.last_price or execution.fee:
-        text = f"{field}: only a TRADE has last_quantity, last_price and fee"
+        text = f"{field}: only a TRADE or a TRADE_CORRECT has last_quantity, last_price and fee"
         raise RefusedError(Reason.QUANTITY_INVALID, text, field=field)
 
 
@@ -62,11 +65,16 @@ def book_execution(draft: Draft, command: journal_pb2.ExecutionBooked) -> journa
         if _facts(earlier.execution_booked.execution) != _facts(execution):
             text = f"execution_id {execution.execution_id} was booked before, with other figures; not booked"
             _alert(draft, Reason.EXECUTION_ID_REUSED, text)
+            draft.refused_sender = Sender("ReportExecutions")
             raise RefusedError(Reason.EXECUTION_ID_REUSED, text)
         return earlier
     booked = journal_pb2.ExecutionBooked(account=command.account, adapter=command.adapter, execution=execution)
-    order, is_working = _order_of(draft, execution.order_id)
-    if order is not None:
+    if is_reversal(execution):
+        _reverse(draft, booked)
+    order, is_working = _order_of(draft, booked.execution.order_id)
+    if booked.HasField("reversed"):
+        pass  # whose the fill was, it is
+    elif order is not None:
         booked.strategy_id = order.request.strategy_id
         booked.symbol, booked.side = order.request.symbol, order.request.side
     else:
@@ -79,6 +87,26 @@ def book_execution(draft: Draft, command: journal_pb2.ExecutionBooked) -> journa
     if execution.execution_type == _TRADE:
         _alert_if_odd(draft, execution, order, is_working=is_working)
     return event
+
+
+def _reverse(draft: Draft, booked: journal_pb2.ExecutionBooked) -> None:
+    """Find the fill that a report takes back; refuse one that there is not, or that was taken back before."""
+    execution = booked.execution
+    reference = execution.reference_execution_id
+    found = draft.archive.find(execution_key(booked.account, reference))
+    original = found.execution_booked if found is not None else None
+    if original is None or not is_fill(original.execution) or _is_reversed(draft, booked.account, original):
+        text = f"execution {execution.execution_id} takes back {reference}, which is no fill, or no longer one"
+        _alert(draft, Reason.EXECUTION_REFERENCE_UNKNOWN, text)
+        draft.refused_sender = Sender("ReportExecutions")
+        raise RefusedError(Reason.EXECUTION_REFERENCE_UNKNOWN, text)
+    booked.reversed.CopyFrom(original.execution)
+    booked.strategy_id, booked.symbol, booked.side = original.strategy_id, original.symbol, original.side
+    booked.execution.order_id = original.execution.order_id
+
+
+def _is_reversed(draft: Draft, account: str, original: journal_pb2.ExecutionBooked) -> bool:
+    return draft.archive.find(reversal_key(account, original.execution.execution_id)) is not None
 
 
 def _order_of(draft: Draft, order_id: str) -> tuple[Order | None, bool]:
@@ -116,8 +144,9 @@ def _facts(execution: orders_pb2.Execution) -> tuple[object, ...]:
     """Keep what must not differ when a report is repeated; a broker may stamp and word it anew."""
     return (
         execution.execution_type,
-        execution.order_id,
+        "" if is_reversal(execution) else execution.order_id,
         *(Decimal(text or 0) for text in (execution.last_quantity, execution.last_price, execution.fee)),
         execution.symbol,
         execution.side,
+        execution.reference_execution_id,
     )

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from tidegate.numbers import plain
 from tidegate.times import NS_PER_S
-from tidegate.v1 import journal_pb2
+from tidegate.v1 import risk_pb2
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +28,17 @@ class Limits:
     max_price_age_ns: int = 60 * NS_PER_S
 
     @classmethod
-    def from_wire(cls, message: journal_pb2.Limits) -> "Limits":
+    def from_wire(cls, message: risk_pb2.Limits) -> "Limits":
         """Read the limits from the journal."""
         return cls(
             **{name: Decimal(text) if (text := getattr(message, name)) else None for name in _DECIMALS},
             max_price_age_ns=message.max_price_age_s * NS_PER_S,
         )
 
-    def to_wire(self) -> journal_pb2.Limits:
+    def to_wire(self) -> risk_pb2.Limits:
         """Write the limits for the journal."""
         texts = {name: plain(value) for name in _DECIMALS if (value := getattr(self, name)) is not None}
-        return journal_pb2.Limits(**texts, max_price_age_s=self.max_price_age_ns // NS_PER_S)
+        return risk_pb2.Limits(**texts, max_price_age_s=self.max_price_age_ns // NS_PER_S)
 
 
 _DECIMALS = (

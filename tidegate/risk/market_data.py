@@ -86,7 +86,7 @@ def complete_bar(draft: Draft, command: journal_pb2.BarCompleted) -> None:
 
 def require_adapter(book: Book, adapter: str) -> None:
     """Refuse an adapter that the portfolio file does not name."""
-    if book.configuration is None or adapter not in book.configuration.adapters:
+    if adapter not in book.adapters:
         text = f"no adapter is called {door.shown(adapter)}"
         raise RefusedError(Reason.ADAPTER_UNKNOWN, text, field="adapter")
 

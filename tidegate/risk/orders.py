@@ -1,94 +1,60 @@
-"""Deciding on orders: submit, cancel, claim."""
+"""Deciding on a new order."""
 
 from tidegate.errors import RefusedError
-from tidegate.numbers import ZERO, plain
+from tidegate.numbers import plain
 from tidegate.orders import Order, sign_of
 from tidegate.reasons import Reason
 from tidegate.risk import door
+from tidegate.risk.book import Book
 from tidegate.risk.draft import Draft, order_key
-from tidegate.risk.proposal import Ask, Proposal, propose
+from tidegate.risk.proposal import Ask, Proposal
+from tidegate.risk.refusals import Sender
 from tidegate.risk.scopes import instrument_scope, strategy_scope
 from tidegate.risk.violation import Violation
-from tidegate.strategy_book import StrategyBook
 from tidegate.times import NS_PER_S, to_stamp
 from tidegate.v1 import common_pb2, journal_pb2, orders_pb2
 
 _REJECT = common_pb2.ACTION_REJECT
+_ORDER_TYPES = frozenset({common_pb2.ORDER_TYPE_MARKET, common_pb2.ORDER_TYPE_LIMIT})
 _TIMES_IN_FORCE = frozenset(common_pb2.TimeInForce.values())
 
 
-def submit_order(draft: Draft, command: orders_pb2.SubmitOrderRequest) -> orders_pb2.SubmitOrderResponse:
+def decide_order(draft: Draft, request: orders_pb2.NewOrder) -> orders_pb2.Decision:
     """Decide one order; one that was decided before gets the same answer."""
-    request = command.order
-    ask = _read(request)
+    ask = read_order(draft.book, request)
     earlier = draft.archive.find(order_key(request.strategy_id, request.client_order_id))
     if earlier is not None:
         if earlier.order_decided.order != request:
             text = f"client_order_id {request.client_order_id} was used before, for another order"
             subject = request.client_order_id
             draft.refuse(Reason.CLIENT_ORDER_ID_REUSED, text, command="SubmitOrder", subject=subject)
-        return orders_pb2.SubmitOrderResponse(decision=earlier.order_decided.decision)
-    proposal, violations = _assess(draft, request, ask)
-    decision = _decision(draft, request, ask, violations)
-    decided = journal_pb2.OrderDecided(order=request, decision=decision)
-    if decision.order_id and proposal is not None:
-        decided.valuation_price = plain(proposal.valuation_price)
-        if proposal.unit_loss:
-            decided.unit_loss = plain(proposal.unit_loss)
-    draft.record(order_decided=decided)
-    return orders_pb2.SubmitOrderResponse(decision=decision)
+        return earlier.order_decided.decision
+    violations, proposal = assess(draft, request, ask)
+    event = draft.begin()
+    decided = event.order_decided
+    decided.order.CopyFrom(request)
+    decision = decided.decision
+    answer(draft, event, decision, ask.strategy_id, violations)
+    if proposal is None or decision.action >= _REJECT:
+        return decision
+    decision.order_id = str(event.sequence)
+    decision.approved_quantity = plain(ask.quantity)
+    if not request.route:
+        _permit(draft, decision)
+    decided.valuation_price = plain(proposal.valuation_price)
+    if proposal.unit_loss:
+        decided.unit_loss = plain(proposal.unit_loss)
+    return decision
 
 
-def cancel_order(draft: Draft, command: orders_pb2.CancelOrderRequest) -> orders_pb2.CancelOrderResponse:
-    """Mark a working order as to be canceled; asking again changes nothing."""
-    strategy_id = door.identifier(command.strategy_id, "strategy_id")
-    client_order_id = door.identifier(command.client_order_id, "client_order_id")
-    decided = draft.archive.find(order_key(strategy_id, client_order_id))
-    order_id = "" if decided is None else decided.order_decided.decision.order_id
-    if not order_id:
-        text = f"strategy {strategy_id} has no accepted order {client_order_id}"
-        draft.refuse(Reason.ORDER_UNKNOWN, text, command="CancelOrder", subject=client_order_id)
-    order = draft.book.orders.get(order_id)
-    if order is None:
-        text = f"order {client_order_id} is done"
-        draft.refuse(Reason.ORDER_DONE, text, command="CancelOrder", subject=client_order_id)
-    reply = orders_pb2.CancelOrderResponse(order=order.to_wire())
-    if not order.cancel_requested:
-        draft.record(cancel_requested=journal_pb2.CancelRequested(order_id=order_id, strategy_id=strategy_id))
-        reply.order.status = common_pb2.ORDER_STATUS_PENDING_CANCEL
+def check_order(draft: Draft, command: orders_pb2.CheckOrderRequest) -> orders_pb2.CheckOrderResponse:
+    """Say what would be decided on an order now; nothing is recorded."""
+    decision = decide_order(draft, command.order)
+    draft.events.clear()
+    reply = orders_pb2.CheckOrderResponse(decision=decision)
+    reply.decision.ClearField("order_id")
+    reply.decision.ClearField("sequence")
     return reply
-
-
-def claim_order(draft: Draft, command: journal_pb2.OrderClaimed) -> orders_pb2.Claim:
-    """Let one adapter, and only one, take an order to send."""
-    order = draft.book.orders.get(command.order_id)
-    if order is None:
-        known = draft.archive.events_of_order(command.order_id)
-        reason = Reason.ORDER_DONE if known else Reason.ORDER_UNKNOWN
-    elif order.request.route != command.adapter:
-        reason = Reason.ORDER_NOT_ROUTED_HERE
-    elif order.claimed_by == command.adapter:
-        return orders_pb2.Claim(order_id=command.order_id, outcome=orders_pb2.CLAIM_OUTCOME_ALREADY_CLAIMED)
-    elif order.claimed_by:
-        reason = Reason.ORDER_CLAIMED
-    elif order.cancel_requested:
-        reason = Reason.ORDER_PENDING_CANCEL
-    elif (halted := _halted(draft, order)) is not None:
-        reason = halted
-    else:
-        claimed = journal_pb2.OrderClaimed(
-            order_id=command.order_id, adapter=command.adapter, strategy_id=order.request.strategy_id
-        )
-        draft.record(order_claimed=claimed)
-        return orders_pb2.Claim(order_id=command.order_id, outcome=orders_pb2.CLAIM_OUTCOME_CLAIMED)
-    text = f"order {command.order_id}: {reason.meaning}"
-    refused = journal_pb2.CommandRefused(
-        command="ClaimOrders", subject=command.order_id, operator=command.adapter, reason_code=reason, reason=text
-    )
-    draft.record(command_refused=refused)
-    return orders_pb2.Claim(
-        order_id=command.order_id, outcome=orders_pb2.CLAIM_OUTCOME_REFUSED, reason_code=reason, reason=text
-    )
 
 
 def malformed(refusal: RefusedError) -> orders_pb2.Decision:
@@ -96,111 +62,84 @@ def malformed(refusal: RefusedError) -> orders_pb2.Decision:
     return orders_pb2.Decision(action=_REJECT, approved_quantity="0", reason_code=refusal.reason, reason=refusal.text)
 
 
-def _read(request: orders_pb2.NewOrder) -> Ask:
+def read_order(book: Book, request: orders_pb2.NewOrder) -> Ask:
+    """Refuse a malformed order, naming the field at fault; a name that the book knows is well-formed."""
+    strategy_id, symbol, route = request.strategy_id, request.symbol, request.route
     door.identifier(request.client_order_id, "order.client_order_id")
-    door.identifier(request.strategy_id, "order.strategy_id")
-    door.identifier(request.symbol, "order.symbol")
-    if request.route:
-        door.identifier(request.route, "order.route")
-    sign = sign_of(request.side)
-    if not sign:
+    if strategy_id not in book.terms:
+        door.identifier(strategy_id, "order.strategy_id")
+    if symbol not in book.instruments:
+        door.identifier(symbol, "order.symbol")
+    if route and route not in book.adapters:
+        door.identifier(route, "order.route")
+    if not (sign := sign_of(request.side)):
         text = "order.side takes SIDE_BUY or SIDE_SELL"
         raise RefusedError(Reason.SIDE_INVALID, text, field="order.side")
-    if request.order_type not in (common_pb2.ORDER_TYPE_MARKET, common_pb2.ORDER_TYPE_LIMIT):
+    order_type = request.order_type
+    if order_type not in _ORDER_TYPES:
         text = "order.order_type takes ORDER_TYPE_MARKET or ORDER_TYPE_LIMIT"
         raise RefusedError(Reason.ORDER_TYPE_INVALID, text, field="order.order_type")
     if request.time_in_force not in _TIMES_IN_FORCE:
         text = "order.time_in_force takes DAY, GTC, IOC or FOK"
         raise RefusedError(Reason.TIME_IN_FORCE_INVALID, text, field="order.time_in_force")
     quantity = door.quantity(request.quantity, "order.quantity")
-    if request.order_type == common_pb2.ORDER_TYPE_LIMIT:
-        return Ask(sign, quantity, door.price(request.limit_price, "order.limit_price"))
+    if order_type == common_pb2.ORDER_TYPE_LIMIT:
+        price = door.price(request.limit_price, "order.limit_price")
+        return Ask(strategy_id, symbol, sign, quantity, price)
     if request.limit_price:
         text = "order.limit_price belongs to a limit order; a market order has none"
         raise RefusedError(Reason.PRICE_INVALID, text, field="order.limit_price")
-    return Ask(sign, quantity, None)
+    return Ask(strategy_id, symbol, sign, quantity, None)
 
 
-def _assess(draft: Draft, request: orders_pb2.NewOrder, ask: Ask) -> tuple[Proposal | None, list[Violation]]:
+def assess(
+    draft: Draft, request: orders_pb2.NewOrder, ask: Ask, replaced: Order | None = None
+) -> tuple[list[Violation], Proposal | None]:
     """Run every check; without a strategy, an instrument, a route or a price there is nothing to run them on."""
-    strategy = draft.book.strategies.get(request.strategy_id)
-    missing = _missing(draft, request)
-    if missing is not None or strategy is None:
-        return None, [missing] if missing is not None else []
-    return _check(draft, strategy, request, ask)
-
-
-def _check(
-    draft: Draft, strategy: StrategyBook, request: orders_pb2.NewOrder, ask: Ask
-) -> tuple[Proposal, list[Violation]]:
-    proposal = propose(draft.book, strategy, request, ask, draft.now_ns)
-    permission, exposure = draft.checks
-    violations = [v for check in permission if (v := check.check(proposal)) is not None]
-    if not proposal.reducing:
-        violations += [v for check in exposure if (v := check.check(proposal)) is not None]
-    return proposal, violations
-
-
-def _halted(draft: Draft, order: Order) -> Reason | None:
-    """Say why a halt that came after the order was accepted keeps it from being sent."""
-    halt = draft.book.halt_over(order.request.strategy_id, order.request.symbol)
-    if halt is None:
-        return None
-    if halt.level == common_pb2.HALT_LEVEL_HALTED:
-        return Reason.TRADING_HALTED
-    strategy = draft.book.strategies[order.request.strategy_id]
-    held = strategy.ledger.positions[order.request.symbol].quantity
-    # What may already be at the broker on this side counts first.
-    sent = sum(
-        (
-            other.leaves_quantity
-            for other in strategy.orders.values()
-            if other.request.symbol == order.request.symbol
-            and other.sign == order.sign
-            and (other.claimed_by or not other.request.route)
-        ),
-        ZERO,
-    )
-    reduces = held * order.sign < ZERO and sent + order.leaves_quantity <= abs(held)
-    return None if reduces else Reason.REDUCE_ONLY
-
-
-def _missing(draft: Draft, request: orders_pb2.NewOrder) -> Violation | None:
     book = draft.book
-    if request.strategy_id not in book.terms:
-        text = f"no strategy is called {request.strategy_id}"
-        return Violation(Reason.STRATEGY_UNKNOWN, _REJECT, text, strategy_scope(request.strategy_id))
-    if request.symbol not in book.instruments:
-        text = f"instrument {request.symbol} is not in the portfolio file"
-        return Violation(Reason.INSTRUMENT_UNKNOWN, _REJECT, text, instrument_scope(request.symbol))
-    if request.route and (book.configuration is None or request.route not in book.configuration.adapters):
-        text = f"no adapter is called {request.route}"
-        return Violation(Reason.ADAPTER_UNKNOWN, _REJECT, text)
-    if request.symbol not in book.mark_times_ns:
-        text = f"instrument {request.symbol} has no price yet"
-        return Violation(Reason.PRICE_MISSING, _REJECT, text, instrument_scope(request.symbol))
+    missing = _missing(book, ask, request.route)
+    if missing is not None:
+        return [missing], None
+    proposal = Proposal(book, request, ask, draft.now_ns, replaced)
+    # A limit that blocks the way out makes the loss.
+    applied = draft.checks.for_reducing if proposal.reducing else draft.checks.for_all
+    return [violation for check in applied if (violation := check.check(proposal)) is not None], proposal
+
+
+def _missing(book: Book, ask: Ask, route: str) -> Violation | None:
+    if ask.strategy_id not in book.terms:
+        text = f"no strategy is called {ask.strategy_id}"
+        return Violation(Reason.STRATEGY_UNKNOWN, _REJECT, text, strategy_scope(ask.strategy_id))
+    if ask.symbol not in book.instruments:
+        text = f"instrument {ask.symbol} is not in the portfolio file"
+        return Violation(Reason.INSTRUMENT_UNKNOWN, _REJECT, text, instrument_scope(ask.symbol))
+    if route and route not in book.adapters:
+        return Violation(Reason.ADAPTER_UNKNOWN, _REJECT, f"no adapter is called {route}")
+    if ask.symbol not in book.mark_times_ns:
+        text = f"instrument {ask.symbol} has no price yet"
+        return Violation(Reason.PRICE_MISSING, _REJECT, text, instrument_scope(ask.symbol))
     return None
 
 
-def _decision(draft: Draft, request: orders_pb2.NewOrder, ask: Ask, violations: list[Violation]) -> orders_pb2.Decision:
+def answer(
+    draft: Draft, event: journal_pb2.Event, decision: orders_pb2.Decision, strategy_id: str, violations: list[Violation]
+) -> None:
     """Let the worst action win, and name the first violation that asks for it."""
-    sequence = draft.next_sequence
+    decision.sequence = event.sequence
+    decision.action = common_pb2.ACTION_ALLOW
     if not violations:
-        decision = orders_pb2.Decision(action=common_pb2.ACTION_ALLOW, sequence=sequence)
-    else:
-        worst = max(violations, key=lambda violation: violation.action)
-        decision = orders_pb2.Decision(
-            action=worst.action,
-            reason_code=worst.reason,
-            reason=worst.text,
-            violations=[violation.to_wire() for violation in violations],
-            sequence=sequence,
-        )
-        if worst.action >= _REJECT:
-            decision.approved_quantity = "0"
-            return decision
-    decision.order_id = str(sequence)
-    decision.approved_quantity = plain(ask.quantity)
-    if not request.route and draft.book.configuration is not None:
-        decision.route_by.CopyFrom(to_stamp(draft.now_ns + draft.book.configuration.route_within_s * NS_PER_S))
-    return decision
+        return
+    worst = max(violations, key=lambda violation: violation.action)
+    decision.action, decision.reason_code, decision.reason = worst.action, worst.reason, worst.text
+    decision.violations.extend(violation.to_wire() for violation in violations)
+    if worst.action >= _REJECT:
+        decision.approved_quantity = "0"
+        known = strategy_id if strategy_id in draft.book.terms else ""
+        draft.refused_sender = Sender("SubmitOrder", known)
+
+
+def _permit(draft: Draft, decision: orders_pb2.Decision) -> None:
+    """Say until when its submitter may send an order."""
+    configuration = draft.book.configuration
+    if configuration is not None:
+        decision.route_by.CopyFrom(to_stamp(draft.now_ns + configuration.route_within_s * NS_PER_S))

@@ -1,13 +1,10 @@
 """What an order would make of the book: the figures that the checks look at, computed once."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
-from tidegate.instruments import Instrument
 from tidegate.numbers import ZERO
-from tidegate.orders import BUY
-from tidegate.strategy_book import StrategyBook
+from tidegate.orders import BUY, NOTHING, Order
 from tidegate.v1 import orders_pb2
 
 if TYPE_CHECKING:
@@ -15,105 +12,117 @@ if TYPE_CHECKING:
 
 
 class Ask(NamedTuple):
-    """The figures of a well-formed order; no limit price is a market order."""
+    """The names and figures of a well-formed order, read once; no limit price is a market order."""
 
+    strategy_id: str
+    symbol: str
     sign: int
     quantity: Decimal
     limit_price: Decimal | None
 
 
-@dataclass(slots=True)
 class Proposal:
     """
-    One order against the book as it is.
+    One well-formed order in a priced instrument against the book as it is.
+
+    ledger, terms: the strategy's.
 
     mark_age_ns: how old the mark is, by the command's stamp.
-    valuation_price: what a unit costs at worst: a limit buy its limit when above the mark, else the mark.
-    reducing: opposite to the position, and no larger than what all working orders on that side leave of it.
     unit_loss: what a unit loses against the mark if it is filled at its limit: a limit is the worst that a fill may be.
+    valuation_price: what a unit costs at worst: a limit buy its limit when above the mark, else the mark.
+    notional: the order's own value, at the valuation price.
+    leaves_quantity, cost: what it may still fill, and the cash that this takes at worst.
+    reducing: opposite to the position, and no larger than what all working orders on that side leave of it.
     added_exposure: by how much the worst case of the strategy's position grows, at the mark, in money.
+    gross_exposure, instrument_exposure: the portfolio's and the instrument's worst case over all strategies, with the
+        order.
+    equity, strategy_equity: the portfolio's and the strategy's, if this and all working orders are filled at their
+        limits.
     """
 
-    book: "Book"
-    strategy: StrategyBook
-    request: orders_pb2.NewOrder
-    instrument: Instrument
-    sign: int
-    quantity: Decimal
-    limit_price: Decimal | None
-    mark: Decimal
-    mark_age_ns: int
-    valuation_price: Decimal
-    reducing: bool
-    added_exposure: Decimal
-    unit_loss: Decimal
-    position_quantity: Decimal
-    working_sells: Decimal
-
-    @property
-    def notional(self) -> Decimal:
-        """The order's own value, at the valuation price."""
-        return self.quantity * self.valuation_price * self.instrument.multiplier
-
-    @property
-    def loss(self) -> Decimal:
-        """What equity loses at once if the order is filled at its limit."""
-        return self.quantity * self.unit_loss * self.instrument.multiplier
-
-    @property
-    def equity(self) -> Decimal:
-        """The portfolio's equity if this and all working orders are filled at their limits."""
-        return self.book.equity - self.book.reserved_loss - self.loss
-
-    @property
-    def strategy_equity(self) -> Decimal:
-        """The strategy's equity if this and all its working orders are filled at their limits."""
-        ledger = self.strategy.ledger
-        return ledger.equity - ledger.reserved_loss - self.loss
-
-    @property
-    def gross_exposure(self) -> Decimal:
-        """The portfolio's worst case with the order."""
-        return self.book.gross_exposure + self.added_exposure
-
-    @property
-    def instrument_exposure(self) -> Decimal:
-        """The instrument's worst case over all strategies, with the order."""
-        return self.book.instrument_exposure(self.instrument.symbol) + self.added_exposure
-
-
-def propose(book: "Book", strategy: StrategyBook, request: orders_pb2.NewOrder, ask: Ask, now_ns: int) -> Proposal:
-    """Work out what a well-formed order in a priced instrument would do."""
-    sign, quantity, limit_price = ask
-    instrument = book.instruments[request.symbol]
-    mark = book.marks[request.symbol]
-    position = strategy.ledger.positions.get(request.symbol)
-    if position is None:
-        held = buys = sells = before = ZERO
-    else:
-        held, buys, sells = position.quantity, position.working_buys, position.working_sells
-        before = position.worst_quantity
-    if sign == BUY:
-        after = max(abs(held + buys + quantity), abs(held - sells))
-        reducing = held < ZERO and quantity <= -held - buys
-    else:
-        after = max(abs(held + buys), abs(held - sells - quantity))
-        reducing = held > ZERO and quantity <= held - sells
-    unit_loss = ZERO if limit_price is None else max((limit_price - mark) * sign, ZERO)
-    return Proposal(
-        book=book,
-        strategy=strategy,
-        request=request,
-        instrument=instrument,
-        sign=sign,
-        quantity=quantity,
-        limit_price=limit_price,
-        mark=mark,
-        mark_age_ns=now_ns - book.mark_times_ns[request.symbol],
-        valuation_price=mark + unit_loss if sign == BUY else mark,
-        reducing=reducing,
-        added_exposure=(after - before) * mark * instrument.multiplier,
-        unit_loss=unit_loss,
-        position_quantity=held,
-        working_sells=sells,
+    __slots__ = (
+        "added_exposure",
+        "book",
+        "cost",
+        "equity",
+        "gross_exposure",
+        "instrument",
+        "instrument_exposure",
+        "leaves_quantity",
+        "ledger",
+        "limit_price",
+        "mark_age_ns",
+        "notional",
+        "position_quantity",
+        "quantity",
+        "reducing",
+        "request",
+        "sign",
+        "strategy_equity",
+        "terms",
+        "unit_loss",
+        "valuation_price",
+        "working_sells",
     )
+
+    def __init__(  # noqa: PLR0915 -- one pass over the figures; each is stated once
+        self, book: "Book", request: orders_pb2.NewOrder, ask: Ask, now_ns: int, replaced: Order | None = None
+    ) -> None:
+        """
+        Work the figures out.
+
+        An order that replaces a working one takes over what that one reserves: only what it adds counts.
+        """
+        strategy_id, symbol, sign, quantity, limit_price = ask
+        instrument, mark, ledger = book.instruments[symbol], book.marks[symbol], book.strategies[strategy_id].ledger
+        multiplier = instrument.multiplier
+        unit_loss = ZERO if limit_price is None else max((limit_price - mark) * sign, ZERO)
+        price = mark + unit_loss if sign == BUY else mark
+        if replaced is None:
+            leaves, standing = quantity, NOTHING
+            loss, cost = quantity * unit_loss * multiplier, quantity * price * multiplier
+        else:
+            standing = replaced.reservation
+            leaves = max(quantity - replaced.cumulative_quantity, standing.quantity)
+            loss = leaves * max(unit_loss, standing.unit_loss) - standing.quantity * standing.unit_loss
+            cost = leaves * max(price, standing.price) - standing.quantity * standing.price
+            loss, cost = loss * multiplier, cost * multiplier
+        position = ledger.positions.get(symbol)
+        if position is None:
+            held = sells = ZERO
+            added, reducing = leaves, False
+        else:
+            held, buys, sells = position.quantity, position.working_buys, position.working_sells
+            if sign == BUY:
+                buys -= standing.quantity
+                after = max(abs(held + buys + leaves), abs(held - sells))
+                reducing = held < ZERO and leaves <= -held - buys
+            else:
+                sells -= standing.quantity
+                after = max(abs(held + buys), abs(held - sells - leaves))
+                reducing = held > ZERO and leaves <= held - sells
+            added = after - position.worst_quantity
+        self.book = book
+        self.terms = book.terms[strategy_id]
+        self.ledger = ledger
+        self.request = request
+        self.instrument = instrument
+        self.sign = sign
+        self.quantity = quantity
+        self.limit_price = limit_price
+        self.mark_age_ns = now_ns - book.mark_times_ns[symbol]
+        self.unit_loss = unit_loss
+        self.valuation_price = price
+        self.notional = quantity * price * multiplier
+        self.cost = cost
+        self.leaves_quantity = leaves
+        self.reducing = reducing
+        value = mark * multiplier
+        self.added_exposure = added * value
+        worst = book.totals.worst_quantities.get(symbol)
+        self.instrument_exposure = self.added_exposure if worst is None else (worst + added) * value
+        self.gross_exposure = book.totals.gross_exposure + self.added_exposure
+        self.equity: Decimal = book.equity - book.totals.reserved_loss - loss
+        self.strategy_equity: Decimal = ledger.equity - ledger.reserved_loss - loss
+        self.position_quantity = held
+        self.working_sells = sells

@@ -50,6 +50,21 @@ class AdminServiceStub:
                 request_serializer=tidegate_dot_v1_dot_admin__pb2.TransferCapitalRequest.SerializeToString,
                 response_deserializer=tidegate_dot_v1_dot_admin__pb2.TransferCapitalResponse.FromString,
                 _registered_method=True)
+        self.DepositCapital = channel.unary_unary(
+                '/tidegate.v1.AdminService/DepositCapital',
+                request_serializer=tidegate_dot_v1_dot_admin__pb2.DepositCapitalRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_admin__pb2.DepositCapitalResponse.FromString,
+                _registered_method=True)
+        self.WithdrawCapital = channel.unary_unary(
+                '/tidegate.v1.AdminService/WithdrawCapital',
+                request_serializer=tidegate_dot_v1_dot_admin__pb2.WithdrawCapitalRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_admin__pb2.WithdrawCapitalResponse.FromString,
+                _registered_method=True)
+        self.ReadJournal = channel.unary_unary(
+                '/tidegate.v1.AdminService/ReadJournal',
+                request_serializer=tidegate_dot_v1_dot_admin__pb2.ReadJournalRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_admin__pb2.ReadJournalResponse.FromString,
+                _registered_method=True)
         self.PauseStrategy = channel.unary_unary(
                 '/tidegate.v1.AdminService/PauseStrategy',
                 request_serializer=tidegate_dot_v1_dot_admin__pb2.PauseStrategyRequest.SerializeToString,
@@ -86,6 +101,27 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DepositCapital(self, request, context):
+        """Puts capital into the reserve; never performance, and the high-water mark moves with it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WithdrawCapital(self, request, context):
+        """Takes capital out of the reserve.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadJournal(self, request, context):
+        """A part of the journal, as it was recorded.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PauseStrategy(self, request, context):
         """Keeps the strategy's positions, stops its code.
         """
@@ -116,6 +152,21 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.TransferCapital,
                     request_deserializer=tidegate_dot_v1_dot_admin__pb2.TransferCapitalRequest.FromString,
                     response_serializer=tidegate_dot_v1_dot_admin__pb2.TransferCapitalResponse.SerializeToString,
+            ),
+            'DepositCapital': grpc.unary_unary_rpc_method_handler(
+                    servicer.DepositCapital,
+                    request_deserializer=tidegate_dot_v1_dot_admin__pb2.DepositCapitalRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_admin__pb2.DepositCapitalResponse.SerializeToString,
+            ),
+            'WithdrawCapital': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawCapital,
+                    request_deserializer=tidegate_dot_v1_dot_admin__pb2.WithdrawCapitalRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_admin__pb2.WithdrawCapitalResponse.SerializeToString,
+            ),
+            'ReadJournal': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReadJournal,
+                    request_deserializer=tidegate_dot_v1_dot_admin__pb2.ReadJournalRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_admin__pb2.ReadJournalResponse.SerializeToString,
             ),
             'PauseStrategy': grpc.unary_unary_rpc_method_handler(
                     servicer.PauseStrategy,
@@ -210,6 +261,87 @@ class AdminService:
             '/tidegate.v1.AdminService/TransferCapital',
             tidegate_dot_v1_dot_admin__pb2.TransferCapitalRequest.SerializeToString,
             tidegate_dot_v1_dot_admin__pb2.TransferCapitalResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DepositCapital(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.AdminService/DepositCapital',
+            tidegate_dot_v1_dot_admin__pb2.DepositCapitalRequest.SerializeToString,
+            tidegate_dot_v1_dot_admin__pb2.DepositCapitalResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawCapital(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.AdminService/WithdrawCapital',
+            tidegate_dot_v1_dot_admin__pb2.WithdrawCapitalRequest.SerializeToString,
+            tidegate_dot_v1_dot_admin__pb2.WithdrawCapitalResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadJournal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.AdminService/ReadJournal',
+            tidegate_dot_v1_dot_admin__pb2.ReadJournalRequest.SerializeToString,
+            tidegate_dot_v1_dot_admin__pb2.ReadJournalResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,6 +38,12 @@ class AdminServiceStub:
     ResetHalt: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ResetHaltRequest, _admin_pb2.ResetHaltResponse]
     TransferCapital: _grpc.UnaryUnaryMultiCallable[_admin_pb2.TransferCapitalRequest, _admin_pb2.TransferCapitalResponse]
     """Moves cash between strategies and the reserve, whole or not at all."""
+    DepositCapital: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DepositCapitalRequest, _admin_pb2.DepositCapitalResponse]
+    """Puts capital into the reserve; never performance, and the high-water mark moves with it."""
+    WithdrawCapital: _grpc.UnaryUnaryMultiCallable[_admin_pb2.WithdrawCapitalRequest, _admin_pb2.WithdrawCapitalResponse]
+    """Takes capital out of the reserve."""
+    ReadJournal: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ReadJournalRequest, _admin_pb2.ReadJournalResponse]
+    """A part of the journal, as it was recorded."""
     PauseStrategy: _grpc.UnaryUnaryMultiCallable[_admin_pb2.PauseStrategyRequest, _admin_pb2.PauseStrategyResponse]
     """Keeps the strategy's positions, stops its code."""
     ResumeStrategy: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ResumeStrategyRequest, _admin_pb2.ResumeStrategyResponse]
@@ -52,6 +58,12 @@ class AdminServiceAsyncStub(AdminServiceStub):
     ResetHalt: _aio.UnaryUnaryMultiCallable[_admin_pb2.ResetHaltRequest, _admin_pb2.ResetHaltResponse]  # type: ignore[assignment]
     TransferCapital: _aio.UnaryUnaryMultiCallable[_admin_pb2.TransferCapitalRequest, _admin_pb2.TransferCapitalResponse]  # type: ignore[assignment]
     """Moves cash between strategies and the reserve, whole or not at all."""
+    DepositCapital: _aio.UnaryUnaryMultiCallable[_admin_pb2.DepositCapitalRequest, _admin_pb2.DepositCapitalResponse]  # type: ignore[assignment]
+    """Puts capital into the reserve; never performance, and the high-water mark moves with it."""
+    WithdrawCapital: _aio.UnaryUnaryMultiCallable[_admin_pb2.WithdrawCapitalRequest, _admin_pb2.WithdrawCapitalResponse]  # type: ignore[assignment]
+    """Takes capital out of the reserve."""
+    ReadJournal: _aio.UnaryUnaryMultiCallable[_admin_pb2.ReadJournalRequest, _admin_pb2.ReadJournalResponse]  # type: ignore[assignment]
+    """A part of the journal, as it was recorded."""
     PauseStrategy: _aio.UnaryUnaryMultiCallable[_admin_pb2.PauseStrategyRequest, _admin_pb2.PauseStrategyResponse]  # type: ignore[assignment]
     """Keeps the strategy's positions, stops its code."""
     ResumeStrategy: _aio.UnaryUnaryMultiCallable[_admin_pb2.ResumeStrategyRequest, _admin_pb2.ResumeStrategyResponse]  # type: ignore[assignment]
@@ -81,6 +93,30 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.TransferCapitalResponse, _abc.Awaitable[_admin_pb2.TransferCapitalResponse]]:
         """Moves cash between strategies and the reserve, whole or not at all."""
+
+    @_abc_1.abstractmethod
+    def DepositCapital(
+        self,
+        request: _admin_pb2.DepositCapitalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.DepositCapitalResponse, _abc.Awaitable[_admin_pb2.DepositCapitalResponse]]:
+        """Puts capital into the reserve; never performance, and the high-water mark moves with it."""
+
+    @_abc_1.abstractmethod
+    def WithdrawCapital(
+        self,
+        request: _admin_pb2.WithdrawCapitalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.WithdrawCapitalResponse, _abc.Awaitable[_admin_pb2.WithdrawCapitalResponse]]:
+        """Takes capital out of the reserve."""
+
+    @_abc_1.abstractmethod
+    def ReadJournal(
+        self,
+        request: _admin_pb2.ReadJournalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ReadJournalResponse, _abc.Awaitable[_admin_pb2.ReadJournalResponse]]:
+        """A part of the journal, as it was recorded."""
 
     @_abc_1.abstractmethod
     def PauseStrategy(

@@ -92,6 +92,8 @@ class _OrderStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderStat
     ORDER_STATUS_REJECTED: _OrderStatus.ValueType  # 7
     """Refused, by the gate or by the broker."""
     ORDER_STATUS_EXPIRED: _OrderStatus.ValueType  # 8
+    ORDER_STATUS_PENDING_REPLACE: _OrderStatus.ValueType  # 9
+    """A replacement was asked for; the larger of old and new stays reserved until the broker reports."""
 
 class OrderStatus(_OrderStatus, metaclass=_OrderStatusEnumTypeWrapper): ...
 
@@ -107,6 +109,8 @@ ORDER_STATUS_CANCELED: OrderStatus.ValueType  # 6
 ORDER_STATUS_REJECTED: OrderStatus.ValueType  # 7
 """Refused, by the gate or by the broker."""
 ORDER_STATUS_EXPIRED: OrderStatus.ValueType  # 8
+ORDER_STATUS_PENDING_REPLACE: OrderStatus.ValueType  # 9
+"""A replacement was asked for; the larger of old and new stays reserved until the broker reports."""
 Global___OrderStatus: _TypeAlias = OrderStatus  # noqa: Y015
 
 class _Action:

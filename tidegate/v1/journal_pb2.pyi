@@ -48,6 +48,13 @@ class Event(_message.Message):
     LIMIT_RESTORED_FIELD_NUMBER: _builtins.int
     COMMAND_REFUSED_FIELD_NUMBER: _builtins.int
     ALERT_RAISED_FIELD_NUMBER: _builtins.int
+    REFUSALS_COUNTED_FIELD_NUMBER: _builtins.int
+    ORDER_OVERDUE_FIELD_NUMBER: _builtins.int
+    SESSION_OPENED_FIELD_NUMBER: _builtins.int
+    SESSION_CLOSED_FIELD_NUMBER: _builtins.int
+    REPLACE_DECIDED_FIELD_NUMBER: _builtins.int
+    CAPITAL_MOVED_FIELD_NUMBER: _builtins.int
+    ALERT_ACKNOWLEDGED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
@@ -89,6 +96,20 @@ class Event(_message.Message):
     def command_refused(self) -> Global___CommandRefused: ...
     @_builtins.property
     def alert_raised(self) -> Global___AlertRaised: ...
+    @_builtins.property
+    def refusals_counted(self) -> Global___RefusalsCounted: ...
+    @_builtins.property
+    def order_overdue(self) -> Global___OrderOverdue: ...
+    @_builtins.property
+    def session_opened(self) -> Global___SessionOpened: ...
+    @_builtins.property
+    def session_closed(self) -> Global___SessionClosed: ...
+    @_builtins.property
+    def replace_decided(self) -> Global___ReplaceDecided: ...
+    @_builtins.property
+    def capital_moved(self) -> Global___CapitalMoved: ...
+    @_builtins.property
+    def alert_acknowledged(self) -> Global___AlertAcknowledged: ...
     def __init__(
         self,
         *,
@@ -112,12 +133,19 @@ class Event(_message.Message):
         limit_restored: Global___LimitRestored | None = ...,
         command_refused: Global___CommandRefused | None = ...,
         alert_raised: Global___AlertRaised | None = ...,
+        refusals_counted: Global___RefusalsCounted | None = ...,
+        order_overdue: Global___OrderOverdue | None = ...,
+        session_opened: Global___SessionOpened | None = ...,
+        session_closed: Global___SessionClosed | None = ...,
+        replace_decided: Global___ReplaceDecided | None = ...,
+        capital_moved: Global___CapitalMoved | None = ...,
+        alert_acknowledged: Global___AlertAcknowledged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "cancel_requested", b"cancel_requested", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "portfolio_configured", b"portfolio_configured", "prices_published", b"prices_published", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "cancel_requested", b"cancel_requested", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "portfolio_configured", b"portfolio_configured", "prices_published", b"prices_published", "sequence", b"sequence", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "sequence", b"sequence", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["portfolio_configured", "order_decided", "order_claimed", "cancel_requested", "execution_booked", "bar_published", "prices_published", "bar_acknowledged", "bar_completed", "trading_halted", "halt_reset", "capital_transferred", "strategy_paused", "strategy_resumed", "limit_breached", "limit_restored", "command_refused", "alert_raised"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["portfolio_configured", "order_decided", "order_claimed", "cancel_requested", "execution_booked", "bar_published", "prices_published", "bar_acknowledged", "bar_completed", "trading_halted", "halt_reset", "capital_transferred", "strategy_paused", "strategy_resumed", "limit_breached", "limit_restored", "command_refused", "alert_raised", "refusals_counted", "order_overdue", "session_opened", "session_closed", "replace_decided", "capital_moved", "alert_acknowledged"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -191,56 +219,6 @@ class StrategyTerms(_message.Message):
 Global___StrategyTerms: _TypeAlias = StrategyTerms  # noqa: Y015
 
 @_typing.final
-class Limits(_message.Message):
-    """Shares of equity, as decimals; empty: no such limit."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    MAX_LEVERAGE_FIELD_NUMBER: _builtins.int
-    WARN_LEVERAGE_FIELD_NUMBER: _builtins.int
-    MAX_CONCENTRATION_FIELD_NUMBER: _builtins.int
-    WARN_CONCENTRATION_FIELD_NUMBER: _builtins.int
-    HALT_DRAWDOWN_FIELD_NUMBER: _builtins.int
-    MAX_DRAWDOWN_FIELD_NUMBER: _builtins.int
-    WARN_DRAWDOWN_FIELD_NUMBER: _builtins.int
-    MAX_ORDER_NOTIONAL_FIELD_NUMBER: _builtins.int
-    MAX_ORDER_QUANTITY_FIELD_NUMBER: _builtins.int
-    MAX_PRICE_AGE_S_FIELD_NUMBER: _builtins.int
-    max_leverage: _builtins.str
-    warn_leverage: _builtins.str
-    max_concentration: _builtins.str
-    warn_concentration: _builtins.str
-    halt_drawdown: _builtins.str
-    max_drawdown: _builtins.str
-    warn_drawdown: _builtins.str
-    max_order_notional: _builtins.str
-    """In the base currency."""
-    max_order_quantity: _builtins.str
-    max_price_age_s: _builtins.int
-    """A mark older than this is stale."""
-    def __init__(
-        self,
-        *,
-        max_leverage: _builtins.str = ...,
-        warn_leverage: _builtins.str = ...,
-        max_concentration: _builtins.str = ...,
-        warn_concentration: _builtins.str = ...,
-        halt_drawdown: _builtins.str = ...,
-        max_drawdown: _builtins.str = ...,
-        warn_drawdown: _builtins.str = ...,
-        max_order_notional: _builtins.str = ...,
-        max_order_quantity: _builtins.str = ...,
-        max_price_age_s: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["halt_drawdown", b"halt_drawdown", "max_concentration", b"max_concentration", "max_drawdown", b"max_drawdown", "max_leverage", b"max_leverage", "max_order_notional", b"max_order_notional", "max_order_quantity", b"max_order_quantity", "max_price_age_s", b"max_price_age_s", "warn_concentration", b"warn_concentration", "warn_drawdown", b"warn_drawdown", "warn_leverage", b"warn_leverage"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Limits: _TypeAlias = Limits  # noqa: Y015
-
-@_typing.final
 class PortfolioConfigured(_message.Message):
     """The first event of every journal: what the portfolio is."""
 
@@ -267,7 +245,7 @@ class PortfolioConfigured(_message.Message):
     @_builtins.property
     def strategies(self) -> _containers.RepeatedCompositeFieldContainer[Global___StrategyTerms]: ...
     @_builtins.property
-    def limits(self) -> Global___Limits: ...
+    def limits(self) -> _risk_pb2.Limits: ...
     @_builtins.property
     def adapters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Adapters that orders may be routed to."""
@@ -284,7 +262,7 @@ class PortfolioConfigured(_message.Message):
         capital: _builtins.str = ...,
         instruments: _abc.Iterable[Global___Instrument] | None = ...,
         strategies: _abc.Iterable[Global___StrategyTerms] | None = ...,
-        limits: Global___Limits | None = ...,
+        limits: _risk_pb2.Limits | None = ...,
         adapters: _abc.Iterable[_builtins.str] | None = ...,
         synchronised_adapters: _abc.Iterable[_builtins.str] | None = ...,
         clock: _builtins.str = ...,
@@ -329,6 +307,45 @@ class OrderDecided(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OrderDecided: _TypeAlias = OrderDecided  # noqa: Y015
+
+@_typing.final
+class ReplaceDecided(_message.Message):
+    """A working order is to be replaced; or was not allowed to be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPLACE_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
+    VALUATION_PRICE_FIELD_NUMBER: _builtins.int
+    UNIT_LOSS_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.str
+    """Of the order that is to be replaced."""
+    valuation_price: _builtins.str
+    """As in OrderDecided, for the order as replaced."""
+    unit_loss: _builtins.str
+    @_builtins.property
+    def replace(self) -> _orders_pb2.ReplaceOrderRequest: ...
+    @_builtins.property
+    def decision(self) -> _orders_pb2.Decision:
+        """With the order's id when the replacement is accepted."""
+
+    def __init__(
+        self,
+        *,
+        replace: _orders_pb2.ReplaceOrderRequest | None = ...,
+        order_id: _builtins.str = ...,
+        decision: _orders_pb2.Decision | None = ...,
+        valuation_price: _builtins.str = ...,
+        unit_loss: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "replace", b"replace"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "order_id", b"order_id", "replace", b"replace", "unit_loss", b"unit_loss", "valuation_price", b"valuation_price"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplaceDecided: _TypeAlias = ReplaceDecided  # noqa: Y015
 
 @_typing.final
 class OrderClaimed(_message.Message):
@@ -391,6 +408,7 @@ class ExecutionBooked(_message.Message):
     STRATEGY_ID_FIELD_NUMBER: _builtins.int
     SYMBOL_FIELD_NUMBER: _builtins.int
     SIDE_FIELD_NUMBER: _builtins.int
+    REVERSED_FIELD_NUMBER: _builtins.int
     account: _builtins.str
     adapter: _builtins.str
     strategy_id: _builtins.str
@@ -399,6 +417,10 @@ class ExecutionBooked(_message.Message):
     side: _common_pb2.Side.ValueType
     @_builtins.property
     def execution(self) -> _orders_pb2.Execution: ...
+    @_builtins.property
+    def reversed(self) -> _orders_pb2.Execution:
+        """The fill that a TRADE_CANCEL or TRADE_CORRECT takes back, as it was booked."""
+
     def __init__(
         self,
         *,
@@ -408,10 +430,11 @@ class ExecutionBooked(_message.Message):
         strategy_id: _builtins.str = ...,
         symbol: _builtins.str = ...,
         side: _common_pb2.Side.ValueType = ...,
+        reversed: _orders_pb2.Execution | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["execution", b"execution"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["execution", b"execution", "reversed", b"reversed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adapter", b"adapter", "execution", b"execution", "side", b"side", "strategy_id", b"strategy_id", "symbol", b"symbol"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adapter", b"adapter", "execution", b"execution", "reversed", b"reversed", "side", b"side", "strategy_id", b"strategy_id", "symbol", b"symbol"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -658,3 +681,167 @@ class AlertRaised(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AlertRaised: _TypeAlias = AlertRaised  # noqa: Y015
+
+@_typing.final
+class AlertAcknowledged(_message.Message):
+    """A named person has seen an alert."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALERT_SEQUENCE_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    alert_sequence: _builtins.int
+    operator: _builtins.str
+    def __init__(
+        self,
+        *,
+        alert_sequence: _builtins.int = ...,
+        operator: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_sequence", b"alert_sequence", "operator", b"operator"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AlertAcknowledged: _TypeAlias = AlertAcknowledged  # noqa: Y015
+
+@_typing.final
+class RefusalsCounted(_message.Message):
+    """One sender's refusals of one second, too many to be recorded one by one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMAND_FIELD_NUMBER: _builtins.int
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    command: _builtins.str
+    """SubmitOrder, CancelOrder..."""
+    strategy_id: _builtins.str
+    """Of orders; empty for other commands and for strategies that nobody knows."""
+    count: _builtins.int
+    reason_code: _builtins.str
+    """Of the last one."""
+    def __init__(
+        self,
+        *,
+        command: _builtins.str = ...,
+        strategy_id: _builtins.str = ...,
+        count: _builtins.int = ...,
+        reason_code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "count", b"count", "reason_code", b"reason_code", "strategy_id", b"strategy_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefusalsCounted: _TypeAlias = RefusalsCounted  # noqa: Y015
+
+@_typing.final
+class OrderOverdue(_message.Message):
+    """An order that nobody reported on within the time that it had."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.str
+    strategy_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        order_id: _builtins.str = ...,
+        strategy_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_id", b"order_id", "strategy_id", b"strategy_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderOverdue: _TypeAlias = OrderOverdue  # noqa: Y015
+
+@_typing.final
+class SessionOpened(_message.Message):
+    """An adapter's session with cancel-on-disconnect."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADAPTER_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_S_FIELD_NUMBER: _builtins.int
+    adapter: _builtins.str
+    session_id: _builtins.str
+    heartbeat_s: _builtins.int
+    def __init__(
+        self,
+        *,
+        adapter: _builtins.str = ...,
+        session_id: _builtins.str = ...,
+        heartbeat_s: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter", "heartbeat_s", b"heartbeat_s", "session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SessionOpened: _TypeAlias = SessionOpened  # noqa: Y015
+
+@_typing.final
+class SessionClosed(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADAPTER_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    adapter: _builtins.str
+    session_id: _builtins.str
+    reason_code: _builtins.str
+    def __init__(
+        self,
+        *,
+        adapter: _builtins.str = ...,
+        session_id: _builtins.str = ...,
+        reason_code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter", "reason_code", b"reason_code", "session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SessionClosed: _TypeAlias = SessionClosed  # noqa: Y015
+
+@_typing.final
+class CapitalMoved(_message.Message):
+    """Capital put into the portfolio's reserve, or taken out of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSFER_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    transfer_id: _builtins.str
+    amount: _builtins.str
+    """Decimal; negative when it was taken out."""
+    operator: _builtins.str
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        transfer_id: _builtins.str = ...,
+        amount: _builtins.str = ...,
+        operator: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "operator", b"operator", "reason", b"reason", "transfer_id", b"transfer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CapitalMoved: _TypeAlias = CapitalMoved  # noqa: Y015

@@ -37,6 +37,14 @@ class _ExecutionTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Executi
     EXECUTION_TYPE_EXPIRED: _ExecutionType.ValueType  # 5
     EXECUTION_TYPE_CANCEL_REJECTED: _ExecutionType.ValueType  # 6
     """The broker did not cancel; the order works on."""
+    EXECUTION_TYPE_REPLACED: _ExecutionType.ValueType  # 7
+    """The broker works the order as it was to be replaced."""
+    EXECUTION_TYPE_REPLACE_REJECTED: _ExecutionType.ValueType  # 8
+    """The broker did not replace; the order works on as it was."""
+    EXECUTION_TYPE_TRADE_CANCEL: _ExecutionType.ValueType  # 9
+    """A fill that the broker takes back (a bust); reference_execution_id names it."""
+    EXECUTION_TYPE_TRADE_CORRECT: _ExecutionType.ValueType  # 10
+    """A fill that the broker corrects: last_quantity and last_price are the right ones."""
 
 class ExecutionType(_ExecutionType, metaclass=_ExecutionTypeEnumTypeWrapper): ...
 
@@ -50,6 +58,14 @@ EXECUTION_TYPE_REJECTED: ExecutionType.ValueType  # 4
 EXECUTION_TYPE_EXPIRED: ExecutionType.ValueType  # 5
 EXECUTION_TYPE_CANCEL_REJECTED: ExecutionType.ValueType  # 6
 """The broker did not cancel; the order works on."""
+EXECUTION_TYPE_REPLACED: ExecutionType.ValueType  # 7
+"""The broker works the order as it was to be replaced."""
+EXECUTION_TYPE_REPLACE_REJECTED: ExecutionType.ValueType  # 8
+"""The broker did not replace; the order works on as it was."""
+EXECUTION_TYPE_TRADE_CANCEL: ExecutionType.ValueType  # 9
+"""A fill that the broker takes back (a bust); reference_execution_id names it."""
+EXECUTION_TYPE_TRADE_CORRECT: ExecutionType.ValueType  # 10
+"""A fill that the broker corrects: last_quantity and last_price are the right ones."""
 Global___ExecutionType: _TypeAlias = ExecutionType  # noqa: Y015
 
 class _ClaimOutcome:
@@ -147,7 +163,9 @@ class Decision(_message.Message):
     """Of the first of the worst violations; empty when there is none."""
     reason: _builtins.str
     sequence: _builtins.int
-    """The decision's place in the journal; 0 when the order was malformed and nothing was recorded."""
+    """The decision's place in the journal; 0 when nothing was recorded: the order was malformed, or only checked, or its
+    sender's refusals are so many that they are only counted.
+    """
     @_builtins.property
     def violations(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Violation]: ...
     @_builtins.property
@@ -188,6 +206,7 @@ class Order(_message.Message):
     AVERAGE_PRICE_FIELD_NUMBER: _builtins.int
     CLAIMED_BY_FIELD_NUMBER: _builtins.int
     POSSIBLY_SENT_FIELD_NUMBER: _builtins.int
+    REPLACEMENT_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     status: _common_pb2.OrderStatus.ValueType
     cumulative_quantity: _builtins.str
@@ -200,6 +219,10 @@ class Order(_message.Message):
     """Claimed, and not yet reported by the adapter: ask the broker before sending it again."""
     @_builtins.property
     def order(self) -> Global___NewOrder: ...
+    @_builtins.property
+    def replacement(self) -> Global___Replacement:
+        """The replacement that the broker has not reported on."""
+
     def __init__(
         self,
         *,
@@ -211,14 +234,43 @@ class Order(_message.Message):
         average_price: _builtins.str = ...,
         claimed_by: _builtins.str = ...,
         possibly_sent: _builtins.bool = ...,
+        replacement: Global___Replacement | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "replacement", b"replacement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["average_price", b"average_price", "claimed_by", b"claimed_by", "cumulative_quantity", b"cumulative_quantity", "leaves_quantity", b"leaves_quantity", "order", b"order", "order_id", b"order_id", "possibly_sent", b"possibly_sent", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["average_price", b"average_price", "claimed_by", b"claimed_by", "cumulative_quantity", b"cumulative_quantity", "leaves_quantity", b"leaves_quantity", "order", b"order", "order_id", b"order_id", "possibly_sent", b"possibly_sent", "replacement", b"replacement", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Order: _TypeAlias = Order  # noqa: Y015
+
+@_typing.final
+class Replacement(_message.Message):
+    """What an order becomes when its broker accepts it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_ORDER_ID_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    LIMIT_PRICE_FIELD_NUMBER: _builtins.int
+    client_order_id: _builtins.str
+    quantity: _builtins.str
+    """Decimals; the quantity of the whole order."""
+    limit_price: _builtins.str
+    def __init__(
+        self,
+        *,
+        client_order_id: _builtins.str = ...,
+        quantity: _builtins.str = ...,
+        limit_price: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_order_id", b"client_order_id", "limit_price", b"limit_price", "quantity", b"quantity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Replacement: _TypeAlias = Replacement  # noqa: Y015
 
 @_typing.final
 class SubmitOrderRequest(_message.Message):
@@ -305,6 +357,147 @@ class SubmitOrdersResponse(_message.Message):
 Global___SubmitOrdersResponse: _TypeAlias = SubmitOrdersResponse  # noqa: Y015
 
 @_typing.final
+class CheckOrderRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def order(self) -> Global___NewOrder: ...
+    def __init__(
+        self,
+        *,
+        order: Global___NewOrder | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckOrderRequest: _TypeAlias = CheckOrderRequest  # noqa: Y015
+
+@_typing.final
+class CheckOrderResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECISION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def decision(self) -> Global___Decision:
+        """Without an order_id and a sequence."""
+
+    def __init__(
+        self,
+        *,
+        decision: Global___Decision | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckOrderResponse: _TypeAlias = CheckOrderResponse  # noqa: Y015
+
+@_typing.final
+class CancelAllOrdersRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCOPE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def scope(self) -> _common_pb2.Scope:
+        """Unspecified: the portfolio."""
+
+    def __init__(
+        self,
+        *,
+        scope: _common_pb2.Scope | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelAllOrdersRequest: _TypeAlias = CancelAllOrdersRequest  # noqa: Y015
+
+@_typing.final
+class CancelAllOrdersResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CANCELS_REQUESTED_FIELD_NUMBER: _builtins.int
+    cancels_requested: _builtins.int
+    """Cancels asked for by this call; those that were asked for before are not counted."""
+    def __init__(
+        self,
+        *,
+        cancels_requested: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancels_requested", b"cancels_requested"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelAllOrdersResponse: _TypeAlias = CancelAllOrdersResponse  # noqa: Y015
+
+@_typing.final
+class ReplaceOrderRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    ORIG_CLIENT_ORDER_ID_FIELD_NUMBER: _builtins.int
+    CLIENT_ORDER_ID_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    LIMIT_PRICE_FIELD_NUMBER: _builtins.int
+    strategy_id: _builtins.str
+    orig_client_order_id: _builtins.str
+    """The order as it works now: its first client_order_id, or the newest one that the broker accepted."""
+    client_order_id: _builtins.str
+    """The replaced order's own id, never used before."""
+    quantity: _builtins.str
+    """Decimal, positive: of the whole order, what is filled already included."""
+    limit_price: _builtins.str
+    """Decimal, positive; for LIMIT only."""
+    def __init__(
+        self,
+        *,
+        strategy_id: _builtins.str = ...,
+        orig_client_order_id: _builtins.str = ...,
+        client_order_id: _builtins.str = ...,
+        quantity: _builtins.str = ...,
+        limit_price: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_order_id", b"client_order_id", "limit_price", b"limit_price", "orig_client_order_id", b"orig_client_order_id", "quantity", b"quantity", "strategy_id", b"strategy_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplaceOrderRequest: _TypeAlias = ReplaceOrderRequest  # noqa: Y015
+
+@_typing.final
+class ReplaceOrderResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECISION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def decision(self) -> Global___Decision:
+        """Refused: the order works on as it was."""
+
+    def __init__(
+        self,
+        *,
+        decision: Global___Decision | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplaceOrderResponse: _TypeAlias = ReplaceOrderResponse  # noqa: Y015
+
+@_typing.final
 class CancelOrderRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -360,6 +553,7 @@ class Execution(_message.Message):
     SIDE_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    REFERENCE_EXECUTION_ID_FIELD_NUMBER: _builtins.int
     execution_id: _builtins.str
     """The broker's id of this report."""
     execution_type: Global___ExecutionType.ValueType
@@ -374,6 +568,8 @@ class Execution(_message.Message):
     """For a fill of an order that the gate never saw."""
     side: _common_pb2.Side.ValueType
     text: _builtins.str
+    reference_execution_id: _builtins.str
+    """The execution_id of the fill, in the same account, that TRADE_CANCEL or TRADE_CORRECT is about."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When it happened, by the broker's clock."""
@@ -391,10 +587,11 @@ class Execution(_message.Message):
         side: _common_pb2.Side.ValueType = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
         text: _builtins.str = ...,
+        reference_execution_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "execution_type", b"execution_type", "fee", b"fee", "last_price", b"last_price", "last_quantity", b"last_quantity", "order_id", b"order_id", "side", b"side", "symbol", b"symbol", "text", b"text", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "execution_type", b"execution_type", "fee", b"fee", "last_price", b"last_price", "last_quantity", b"last_quantity", "order_id", b"order_id", "reference_execution_id", b"reference_execution_id", "side", b"side", "symbol", b"symbol", "text", b"text", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -565,19 +762,70 @@ class WatchOrdersRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ADAPTER_FIELD_NUMBER: _builtins.int
+    AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    CANCEL_ON_DISCONNECT_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_S_FIELD_NUMBER: _builtins.int
     adapter: _builtins.str
+    after_sequence: _builtins.int
+    """Where the last message brought the adapter: what it was told up to there is left out. 0: all there is to do."""
+    cancel_on_disconnect: _builtins.bool
+    """Open a session: when the stream is lost, or the heartbeats stay away, the adapter's working orders are to be canceled."""
+    heartbeat_s: _builtins.int
+    """How often, in seconds, the adapter calls Heartbeat and the stream sends a message; 1 to 60, and 5 when 0. After three
+    missing heartbeats the session is closed.
+    """
     def __init__(
         self,
         *,
         adapter: _builtins.str = ...,
+        after_sequence: _builtins.int = ...,
+        cancel_on_disconnect: _builtins.bool = ...,
+        heartbeat_s: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter", "after_sequence", b"after_sequence", "cancel_on_disconnect", b"cancel_on_disconnect", "heartbeat_s", b"heartbeat_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchOrdersRequest: _TypeAlias = WatchOrdersRequest  # noqa: Y015
+
+@_typing.final
+class HeartbeatRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADAPTER_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    adapter: _builtins.str
+    session_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        adapter: _builtins.str = ...,
+        session_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter", "session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeartbeatRequest: _TypeAlias = HeartbeatRequest  # noqa: Y015
+
+@_typing.final
+class HeartbeatResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeartbeatResponse: _TypeAlias = HeartbeatResponse  # noqa: Y015
 
 @_typing.final
 class OrderInstruction(_message.Message):
@@ -585,6 +833,7 @@ class OrderInstruction(_message.Message):
 
     SEND_FIELD_NUMBER: _builtins.int
     CANCEL_FIELD_NUMBER: _builtins.int
+    REPLACE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def send(self) -> Global___Order:
         """Claim it, send it, report it."""
@@ -593,17 +842,22 @@ class OrderInstruction(_message.Message):
     def cancel(self) -> Global___Order:
         """Ask the broker to cancel it. Report CANCELED for one that was never sent."""
 
+    @_builtins.property
+    def replace(self) -> Global___Order:
+        """Ask the broker to make it what its replacement says. Report REPLACED or REPLACE_REJECTED."""
+
     def __init__(
         self,
         *,
         send: Global___Order | None = ...,
         cancel: Global___Order | None = ...,
+        replace: Global___Order | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cancel", b"cancel", "instruction", b"instruction", "send", b"send"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cancel", b"cancel", "instruction", b"instruction", "replace", b"replace", "send", b"send"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel", b"cancel", "instruction", b"instruction", "send", b"send"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel", b"cancel", "instruction", b"instruction", "replace", b"replace", "send", b"send"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_instruction: _TypeAlias = _typing.Literal["send", "cancel"]  # noqa: Y015
+    _WhichOneofReturnType_instruction: _TypeAlias = _typing.Literal["send", "cancel", "replace"]  # noqa: Y015
     _WhichOneofArgType_instruction: _TypeAlias = _typing.Literal["instruction", b"instruction"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_instruction) -> _WhichOneofReturnType_instruction | None: ...
 
@@ -616,10 +870,16 @@ class WatchOrdersResponse(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     INSTRUCTIONS_FIELD_NUMBER: _builtins.int
     BAR_SEQUENCE_FIELD_NUMBER: _builtins.int
+    IS_CUT_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """The journal's head that this message brings the adapter to."""
     bar_sequence: _builtins.int
     """The newest bar published before these instructions."""
+    is_cut: _builtins.bool
+    """More instructions of the same moment follow in the next message."""
+    session_id: _builtins.str
+    """In the first message of a session."""
     @_builtins.property
     def instructions(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderInstruction]: ...
     def __init__(
@@ -628,10 +888,12 @@ class WatchOrdersResponse(_message.Message):
         sequence: _builtins.int = ...,
         instructions: _abc.Iterable[Global___OrderInstruction] | None = ...,
         bar_sequence: _builtins.int = ...,
+        is_cut: _builtins.bool = ...,
+        session_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_sequence", b"bar_sequence", "instructions", b"instructions", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_sequence", b"bar_sequence", "instructions", b"instructions", "is_cut", b"is_cut", "sequence", b"sequence", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

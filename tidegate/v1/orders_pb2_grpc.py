@@ -50,6 +50,21 @@ class OrderServiceStub:
                 request_serializer=tidegate_dot_v1_dot_orders__pb2.CancelOrderRequest.SerializeToString,
                 response_deserializer=tidegate_dot_v1_dot_orders__pb2.CancelOrderResponse.FromString,
                 _registered_method=True)
+        self.CancelAllOrders = channel.unary_unary(
+                '/tidegate.v1.OrderService/CancelAllOrders',
+                request_serializer=tidegate_dot_v1_dot_orders__pb2.CancelAllOrdersRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_orders__pb2.CancelAllOrdersResponse.FromString,
+                _registered_method=True)
+        self.ReplaceOrder = channel.unary_unary(
+                '/tidegate.v1.OrderService/ReplaceOrder',
+                request_serializer=tidegate_dot_v1_dot_orders__pb2.ReplaceOrderRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_orders__pb2.ReplaceOrderResponse.FromString,
+                _registered_method=True)
+        self.CheckOrder = channel.unary_unary(
+                '/tidegate.v1.OrderService/CheckOrder',
+                request_serializer=tidegate_dot_v1_dot_orders__pb2.CheckOrderRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_orders__pb2.CheckOrderResponse.FromString,
+                _registered_method=True)
         self.ReportExecutions = channel.unary_unary(
                 '/tidegate.v1.OrderService/ReportExecutions',
                 request_serializer=tidegate_dot_v1_dot_orders__pb2.ReportExecutionsRequest.SerializeToString,
@@ -75,6 +90,11 @@ class OrderServiceStub:
                 request_serializer=tidegate_dot_v1_dot_orders__pb2.ClaimOrdersRequest.SerializeToString,
                 response_deserializer=tidegate_dot_v1_dot_orders__pb2.ClaimOrdersResponse.FromString,
                 _registered_method=True)
+        self.Heartbeat = channel.unary_unary(
+                '/tidegate.v1.OrderService/Heartbeat',
+                request_serializer=tidegate_dot_v1_dot_orders__pb2.HeartbeatRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_orders__pb2.HeartbeatResponse.FromString,
+                _registered_method=True)
 
 
 class OrderServiceServicer:
@@ -97,6 +117,27 @@ class OrderServiceServicer:
 
     def CancelOrder(self, request, context):
         """Asks the broker to cancel; the order stays reserved until the broker reports it done.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelAllOrders(self, request, context):
+        """Asks the brokers to cancel every working order of a scope.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplaceOrder(self, request, context):
+        """Changes a working order's quantity or limit; until the broker reports, the larger of old and new stays reserved.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckOrder(self, request, context):
+        """What SubmitOrder would answer now; nothing is recorded or reserved.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -136,6 +177,13 @@ class OrderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Heartbeat(self, request, context):
+        """Keeps an adapter's session, one that WatchOrders opened, from being closed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OrderServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -153,6 +201,21 @@ def add_OrderServiceServicer_to_server(servicer, server):
                     servicer.CancelOrder,
                     request_deserializer=tidegate_dot_v1_dot_orders__pb2.CancelOrderRequest.FromString,
                     response_serializer=tidegate_dot_v1_dot_orders__pb2.CancelOrderResponse.SerializeToString,
+            ),
+            'CancelAllOrders': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelAllOrders,
+                    request_deserializer=tidegate_dot_v1_dot_orders__pb2.CancelAllOrdersRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_orders__pb2.CancelAllOrdersResponse.SerializeToString,
+            ),
+            'ReplaceOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplaceOrder,
+                    request_deserializer=tidegate_dot_v1_dot_orders__pb2.ReplaceOrderRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_orders__pb2.ReplaceOrderResponse.SerializeToString,
+            ),
+            'CheckOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckOrder,
+                    request_deserializer=tidegate_dot_v1_dot_orders__pb2.CheckOrderRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_orders__pb2.CheckOrderResponse.SerializeToString,
             ),
             'ReportExecutions': grpc.unary_unary_rpc_method_handler(
                     servicer.ReportExecutions,
@@ -178,6 +241,11 @@ def add_OrderServiceServicer_to_server(servicer, server):
                     servicer.ClaimOrders,
                     request_deserializer=tidegate_dot_v1_dot_orders__pb2.ClaimOrdersRequest.FromString,
                     response_serializer=tidegate_dot_v1_dot_orders__pb2.ClaimOrdersResponse.SerializeToString,
+            ),
+            'Heartbeat': grpc.unary_unary_rpc_method_handler(
+                    servicer.Heartbeat,
+                    request_deserializer=tidegate_dot_v1_dot_orders__pb2.HeartbeatRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_orders__pb2.HeartbeatResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -262,6 +330,87 @@ class OrderService:
             '/tidegate.v1.OrderService/CancelOrder',
             tidegate_dot_v1_dot_orders__pb2.CancelOrderRequest.SerializeToString,
             tidegate_dot_v1_dot_orders__pb2.CancelOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelAllOrders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.OrderService/CancelAllOrders',
+            tidegate_dot_v1_dot_orders__pb2.CancelAllOrdersRequest.SerializeToString,
+            tidegate_dot_v1_dot_orders__pb2.CancelAllOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplaceOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.OrderService/ReplaceOrder',
+            tidegate_dot_v1_dot_orders__pb2.ReplaceOrderRequest.SerializeToString,
+            tidegate_dot_v1_dot_orders__pb2.ReplaceOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.OrderService/CheckOrder',
+            tidegate_dot_v1_dot_orders__pb2.CheckOrderRequest.SerializeToString,
+            tidegate_dot_v1_dot_orders__pb2.CheckOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -397,6 +546,33 @@ class OrderService:
             '/tidegate.v1.OrderService/ClaimOrders',
             tidegate_dot_v1_dot_orders__pb2.ClaimOrdersRequest.SerializeToString,
             tidegate_dot_v1_dot_orders__pb2.ClaimOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Heartbeat(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.OrderService/Heartbeat',
+            tidegate_dot_v1_dot_orders__pb2.HeartbeatRequest.SerializeToString,
+            tidegate_dot_v1_dot_orders__pb2.HeartbeatResponse.FromString,
             options,
             channel_credentials,
             insecure,

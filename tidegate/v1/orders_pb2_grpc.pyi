@@ -39,6 +39,12 @@ class OrderServiceStub:
     """Decides many orders, in their order; each stands for itself."""
     CancelOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.CancelOrderRequest, _orders_pb2.CancelOrderResponse]
     """Asks the broker to cancel; the order stays reserved until the broker reports it done."""
+    CancelAllOrders: _grpc.UnaryUnaryMultiCallable[_orders_pb2.CancelAllOrdersRequest, _orders_pb2.CancelAllOrdersResponse]
+    """Asks the brokers to cancel every working order of a scope."""
+    ReplaceOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ReplaceOrderRequest, _orders_pb2.ReplaceOrderResponse]
+    """Changes a working order's quantity or limit; until the broker reports, the larger of old and new stays reserved."""
+    CheckOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.CheckOrderRequest, _orders_pb2.CheckOrderResponse]
+    """What SubmitOrder would answer now; nothing is recorded or reserved."""
     ReportExecutions: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ReportExecutionsRequest, _orders_pb2.ReportExecutionsResponse]
     """Books what the broker did. Each execution_id is booked once per account."""
     GetOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.GetOrderRequest, _orders_pb2.GetOrderResponse]
@@ -48,6 +54,8 @@ class OrderServiceStub:
     """Orders to send and cancels to send, for one adapter: first what is working now, then as it happens."""
     ClaimOrders: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ClaimOrdersRequest, _orders_pb2.ClaimOrdersResponse]
     """Takes orders to send, before sending them. Refused after a halt or a cancel."""
+    Heartbeat: _grpc.UnaryUnaryMultiCallable[_orders_pb2.HeartbeatRequest, _orders_pb2.HeartbeatResponse]
+    """Keeps an adapter's session, one that WatchOrders opened, from being closed."""
 
 @_typing.type_check_only
 class OrderServiceAsyncStub(OrderServiceStub):
@@ -60,6 +68,12 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """Decides many orders, in their order; each stands for itself."""
     CancelOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.CancelOrderRequest, _orders_pb2.CancelOrderResponse]  # type: ignore[assignment]
     """Asks the broker to cancel; the order stays reserved until the broker reports it done."""
+    CancelAllOrders: _aio.UnaryUnaryMultiCallable[_orders_pb2.CancelAllOrdersRequest, _orders_pb2.CancelAllOrdersResponse]  # type: ignore[assignment]
+    """Asks the brokers to cancel every working order of a scope."""
+    ReplaceOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.ReplaceOrderRequest, _orders_pb2.ReplaceOrderResponse]  # type: ignore[assignment]
+    """Changes a working order's quantity or limit; until the broker reports, the larger of old and new stays reserved."""
+    CheckOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.CheckOrderRequest, _orders_pb2.CheckOrderResponse]  # type: ignore[assignment]
+    """What SubmitOrder would answer now; nothing is recorded or reserved."""
     ReportExecutions: _aio.UnaryUnaryMultiCallable[_orders_pb2.ReportExecutionsRequest, _orders_pb2.ReportExecutionsResponse]  # type: ignore[assignment]
     """Books what the broker did. Each execution_id is booked once per account."""
     GetOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.GetOrderRequest, _orders_pb2.GetOrderResponse]  # type: ignore[assignment]
@@ -69,6 +83,8 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """Orders to send and cancels to send, for one adapter: first what is working now, then as it happens."""
     ClaimOrders: _aio.UnaryUnaryMultiCallable[_orders_pb2.ClaimOrdersRequest, _orders_pb2.ClaimOrdersResponse]  # type: ignore[assignment]
     """Takes orders to send, before sending them. Refused after a halt or a cancel."""
+    Heartbeat: _aio.UnaryUnaryMultiCallable[_orders_pb2.HeartbeatRequest, _orders_pb2.HeartbeatResponse]  # type: ignore[assignment]
+    """Keeps an adapter's session, one that WatchOrders opened, from being closed."""
 
 class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     """Orders in, decisions out; orders to route out, executions in."""
@@ -96,6 +112,30 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_orders_pb2.CancelOrderResponse, _abc.Awaitable[_orders_pb2.CancelOrderResponse]]:
         """Asks the broker to cancel; the order stays reserved until the broker reports it done."""
+
+    @_abc_1.abstractmethod
+    def CancelAllOrders(
+        self,
+        request: _orders_pb2.CancelAllOrdersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orders_pb2.CancelAllOrdersResponse, _abc.Awaitable[_orders_pb2.CancelAllOrdersResponse]]:
+        """Asks the brokers to cancel every working order of a scope."""
+
+    @_abc_1.abstractmethod
+    def ReplaceOrder(
+        self,
+        request: _orders_pb2.ReplaceOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orders_pb2.ReplaceOrderResponse, _abc.Awaitable[_orders_pb2.ReplaceOrderResponse]]:
+        """Changes a working order's quantity or limit; until the broker reports, the larger of old and new stays reserved."""
+
+    @_abc_1.abstractmethod
+    def CheckOrder(
+        self,
+        request: _orders_pb2.CheckOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orders_pb2.CheckOrderResponse, _abc.Awaitable[_orders_pb2.CheckOrderResponse]]:
+        """What SubmitOrder would answer now; nothing is recorded or reserved."""
 
     @_abc_1.abstractmethod
     def ReportExecutions(
@@ -135,5 +175,13 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_orders_pb2.ClaimOrdersResponse, _abc.Awaitable[_orders_pb2.ClaimOrdersResponse]]:
         """Takes orders to send, before sending them. Refused after a halt or a cancel."""
+
+    @_abc_1.abstractmethod
+    def Heartbeat(
+        self,
+        request: _orders_pb2.HeartbeatRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orders_pb2.HeartbeatResponse, _abc.Awaitable[_orders_pb2.HeartbeatResponse]]:
+        """Keeps an adapter's session, one that WatchOrders opened, from being closed."""
 
 def add_OrderServiceServicer_to_server(servicer: OrderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

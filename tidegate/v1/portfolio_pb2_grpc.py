@@ -50,6 +50,11 @@ class PortfolioServiceStub:
                 request_serializer=tidegate_dot_v1_dot_portfolio__pb2.GetStrategyRequest.SerializeToString,
                 response_deserializer=tidegate_dot_v1_dot_portfolio__pb2.GetStrategyResponse.FromString,
                 _registered_method=True)
+        self.GetPerformance = channel.unary_unary(
+                '/tidegate.v1.PortfolioService/GetPerformance',
+                request_serializer=tidegate_dot_v1_dot_portfolio__pb2.GetPerformanceRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_portfolio__pb2.GetPerformanceResponse.FromString,
+                _registered_method=True)
 
 
 class PortfolioServiceServicer:
@@ -74,6 +79,12 @@ class PortfolioServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetPerformance(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PortfolioServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -91,6 +102,11 @@ def add_PortfolioServiceServicer_to_server(servicer, server):
                     servicer.GetStrategy,
                     request_deserializer=tidegate_dot_v1_dot_portfolio__pb2.GetStrategyRequest.FromString,
                     response_serializer=tidegate_dot_v1_dot_portfolio__pb2.GetStrategyResponse.SerializeToString,
+            ),
+            'GetPerformance': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPerformance,
+                    request_deserializer=tidegate_dot_v1_dot_portfolio__pb2.GetPerformanceRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_portfolio__pb2.GetPerformanceResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -175,6 +191,33 @@ class PortfolioService:
             '/tidegate.v1.PortfolioService/GetStrategy',
             tidegate_dot_v1_dot_portfolio__pb2.GetStrategyRequest.SerializeToString,
             tidegate_dot_v1_dot_portfolio__pb2.GetStrategyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPerformance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.PortfolioService/GetPerformance',
+            tidegate_dot_v1_dot_portfolio__pb2.GetPerformanceRequest.SerializeToString,
+            tidegate_dot_v1_dot_portfolio__pb2.GetPerformanceResponse.FromString,
             options,
             channel_credentials,
             insecure,

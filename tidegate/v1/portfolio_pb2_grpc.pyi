@@ -36,6 +36,7 @@ class PortfolioServiceStub:
     GetPortfolio: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.GetPortfolioRequest, _portfolio_pb2.GetPortfolioResponse]
     ListStrategies: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.ListStrategiesRequest, _portfolio_pb2.ListStrategiesResponse]
     GetStrategy: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.GetStrategyRequest, _portfolio_pb2.GetStrategyResponse]
+    GetPerformance: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.GetPerformanceRequest, _portfolio_pb2.GetPerformanceResponse]
 
 @_typing.type_check_only
 class PortfolioServiceAsyncStub(PortfolioServiceStub):
@@ -45,6 +46,7 @@ class PortfolioServiceAsyncStub(PortfolioServiceStub):
     GetPortfolio: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.GetPortfolioRequest, _portfolio_pb2.GetPortfolioResponse]  # type: ignore[assignment]
     ListStrategies: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.ListStrategiesRequest, _portfolio_pb2.ListStrategiesResponse]  # type: ignore[assignment]
     GetStrategy: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.GetStrategyRequest, _portfolio_pb2.GetStrategyResponse]  # type: ignore[assignment]
+    GetPerformance: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.GetPerformanceRequest, _portfolio_pb2.GetPerformanceResponse]  # type: ignore[assignment]
 
 class PortfolioServiceServicer(metaclass=_abc_1.ABCMeta):
     """Who owns what."""
@@ -69,5 +71,12 @@ class PortfolioServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _portfolio_pb2.GetStrategyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_portfolio_pb2.GetStrategyResponse, _abc.Awaitable[_portfolio_pb2.GetStrategyResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetPerformance(
+        self,
+        request: _portfolio_pb2.GetPerformanceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_portfolio_pb2.GetPerformanceResponse, _abc.Awaitable[_portfolio_pb2.GetPerformanceResponse]]: ...
 
 def add_PortfolioServiceServicer_to_server(servicer: PortfolioServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -45,6 +45,31 @@ class RiskServiceStub:
                 request_serializer=tidegate_dot_v1_dot_risk__pb2.GetHaltStateRequest.SerializeToString,
                 response_deserializer=tidegate_dot_v1_dot_risk__pb2.GetHaltStateResponse.FromString,
                 _registered_method=True)
+        self.GetLimits = channel.unary_unary(
+                '/tidegate.v1.RiskService/GetLimits',
+                request_serializer=tidegate_dot_v1_dot_risk__pb2.GetLimitsRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_risk__pb2.GetLimitsResponse.FromString,
+                _registered_method=True)
+        self.WatchRiskMetrics = channel.unary_stream(
+                '/tidegate.v1.RiskService/WatchRiskMetrics',
+                request_serializer=tidegate_dot_v1_dot_risk__pb2.WatchRiskMetricsRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_risk__pb2.WatchRiskMetricsResponse.FromString,
+                _registered_method=True)
+        self.ListAlerts = channel.unary_unary(
+                '/tidegate.v1.RiskService/ListAlerts',
+                request_serializer=tidegate_dot_v1_dot_risk__pb2.ListAlertsRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_risk__pb2.ListAlertsResponse.FromString,
+                _registered_method=True)
+        self.WatchAlerts = channel.unary_stream(
+                '/tidegate.v1.RiskService/WatchAlerts',
+                request_serializer=tidegate_dot_v1_dot_risk__pb2.WatchAlertsRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_risk__pb2.WatchAlertsResponse.FromString,
+                _registered_method=True)
+        self.AcknowledgeAlert = channel.unary_unary(
+                '/tidegate.v1.RiskService/AcknowledgeAlert',
+                request_serializer=tidegate_dot_v1_dot_risk__pb2.AcknowledgeAlertRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_risk__pb2.AcknowledgeAlertResponse.FromString,
+                _registered_method=True)
 
 
 class RiskServiceServicer:
@@ -63,6 +88,40 @@ class RiskServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetLimits(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchRiskMetrics(self, request, context):
+        """The metrics now, then whenever they changed, at most once a period: each message is whole, so nothing can be missed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAlerts(self, request, context):
+        """The newest alerts, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchAlerts(self, request, context):
+        """Every alert after a place in the journal, then as they come.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcknowledgeAlert(self, request, context):
+        """Says that a person has seen an alert.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RiskServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -75,6 +134,31 @@ def add_RiskServiceServicer_to_server(servicer, server):
                     servicer.GetHaltState,
                     request_deserializer=tidegate_dot_v1_dot_risk__pb2.GetHaltStateRequest.FromString,
                     response_serializer=tidegate_dot_v1_dot_risk__pb2.GetHaltStateResponse.SerializeToString,
+            ),
+            'GetLimits': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLimits,
+                    request_deserializer=tidegate_dot_v1_dot_risk__pb2.GetLimitsRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_risk__pb2.GetLimitsResponse.SerializeToString,
+            ),
+            'WatchRiskMetrics': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchRiskMetrics,
+                    request_deserializer=tidegate_dot_v1_dot_risk__pb2.WatchRiskMetricsRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_risk__pb2.WatchRiskMetricsResponse.SerializeToString,
+            ),
+            'ListAlerts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAlerts,
+                    request_deserializer=tidegate_dot_v1_dot_risk__pb2.ListAlertsRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_risk__pb2.ListAlertsResponse.SerializeToString,
+            ),
+            'WatchAlerts': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchAlerts,
+                    request_deserializer=tidegate_dot_v1_dot_risk__pb2.WatchAlertsRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_risk__pb2.WatchAlertsResponse.SerializeToString,
+            ),
+            'AcknowledgeAlert': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcknowledgeAlert,
+                    request_deserializer=tidegate_dot_v1_dot_risk__pb2.AcknowledgeAlertRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_risk__pb2.AcknowledgeAlertResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -132,6 +216,141 @@ class RiskService:
             '/tidegate.v1.RiskService/GetHaltState',
             tidegate_dot_v1_dot_risk__pb2.GetHaltStateRequest.SerializeToString,
             tidegate_dot_v1_dot_risk__pb2.GetHaltStateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLimits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.RiskService/GetLimits',
+            tidegate_dot_v1_dot_risk__pb2.GetLimitsRequest.SerializeToString,
+            tidegate_dot_v1_dot_risk__pb2.GetLimitsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchRiskMetrics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tidegate.v1.RiskService/WatchRiskMetrics',
+            tidegate_dot_v1_dot_risk__pb2.WatchRiskMetricsRequest.SerializeToString,
+            tidegate_dot_v1_dot_risk__pb2.WatchRiskMetricsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAlerts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.RiskService/ListAlerts',
+            tidegate_dot_v1_dot_risk__pb2.ListAlertsRequest.SerializeToString,
+            tidegate_dot_v1_dot_risk__pb2.ListAlertsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchAlerts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tidegate.v1.RiskService/WatchAlerts',
+            tidegate_dot_v1_dot_risk__pb2.WatchAlertsRequest.SerializeToString,
+            tidegate_dot_v1_dot_risk__pb2.WatchAlertsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcknowledgeAlert(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.RiskService/AcknowledgeAlert',
+            tidegate_dot_v1_dot_risk__pb2.AcknowledgeAlertRequest.SerializeToString,
+            tidegate_dot_v1_dot_risk__pb2.AcknowledgeAlertResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,6 +35,15 @@ class RiskServiceStub:
     def __new__(cls, channel: _aio.Channel) -> RiskServiceAsyncStub: ...
     GetRiskMetrics: _grpc.UnaryUnaryMultiCallable[_risk_pb2.GetRiskMetricsRequest, _risk_pb2.GetRiskMetricsResponse]
     GetHaltState: _grpc.UnaryUnaryMultiCallable[_risk_pb2.GetHaltStateRequest, _risk_pb2.GetHaltStateResponse]
+    GetLimits: _grpc.UnaryUnaryMultiCallable[_risk_pb2.GetLimitsRequest, _risk_pb2.GetLimitsResponse]
+    WatchRiskMetrics: _grpc.UnaryStreamMultiCallable[_risk_pb2.WatchRiskMetricsRequest, _risk_pb2.WatchRiskMetricsResponse]
+    """The metrics now, then whenever they changed, at most once a period: each message is whole, so nothing can be missed."""
+    ListAlerts: _grpc.UnaryUnaryMultiCallable[_risk_pb2.ListAlertsRequest, _risk_pb2.ListAlertsResponse]
+    """The newest alerts, newest first."""
+    WatchAlerts: _grpc.UnaryStreamMultiCallable[_risk_pb2.WatchAlertsRequest, _risk_pb2.WatchAlertsResponse]
+    """Every alert after a place in the journal, then as they come."""
+    AcknowledgeAlert: _grpc.UnaryUnaryMultiCallable[_risk_pb2.AcknowledgeAlertRequest, _risk_pb2.AcknowledgeAlertResponse]
+    """Says that a person has seen an alert."""
 
 @_typing.type_check_only
 class RiskServiceAsyncStub(RiskServiceStub):
@@ -43,6 +52,15 @@ class RiskServiceAsyncStub(RiskServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetRiskMetrics: _aio.UnaryUnaryMultiCallable[_risk_pb2.GetRiskMetricsRequest, _risk_pb2.GetRiskMetricsResponse]  # type: ignore[assignment]
     GetHaltState: _aio.UnaryUnaryMultiCallable[_risk_pb2.GetHaltStateRequest, _risk_pb2.GetHaltStateResponse]  # type: ignore[assignment]
+    GetLimits: _aio.UnaryUnaryMultiCallable[_risk_pb2.GetLimitsRequest, _risk_pb2.GetLimitsResponse]  # type: ignore[assignment]
+    WatchRiskMetrics: _aio.UnaryStreamMultiCallable[_risk_pb2.WatchRiskMetricsRequest, _risk_pb2.WatchRiskMetricsResponse]  # type: ignore[assignment]
+    """The metrics now, then whenever they changed, at most once a period: each message is whole, so nothing can be missed."""
+    ListAlerts: _aio.UnaryUnaryMultiCallable[_risk_pb2.ListAlertsRequest, _risk_pb2.ListAlertsResponse]  # type: ignore[assignment]
+    """The newest alerts, newest first."""
+    WatchAlerts: _aio.UnaryStreamMultiCallable[_risk_pb2.WatchAlertsRequest, _risk_pb2.WatchAlertsResponse]  # type: ignore[assignment]
+    """Every alert after a place in the journal, then as they come."""
+    AcknowledgeAlert: _aio.UnaryUnaryMultiCallable[_risk_pb2.AcknowledgeAlertRequest, _risk_pb2.AcknowledgeAlertResponse]  # type: ignore[assignment]
+    """Says that a person has seen an alert."""
 
 class RiskServiceServicer(metaclass=_abc_1.ABCMeta):
     """How near to its limits the portfolio is, and whether trading is halted."""
@@ -60,5 +78,44 @@ class RiskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _risk_pb2.GetHaltStateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_risk_pb2.GetHaltStateResponse, _abc.Awaitable[_risk_pb2.GetHaltStateResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetLimits(
+        self,
+        request: _risk_pb2.GetLimitsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_risk_pb2.GetLimitsResponse, _abc.Awaitable[_risk_pb2.GetLimitsResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def WatchRiskMetrics(
+        self,
+        request: _risk_pb2.WatchRiskMetricsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_risk_pb2.WatchRiskMetricsResponse], _abc.AsyncIterator[_risk_pb2.WatchRiskMetricsResponse]]:
+        """The metrics now, then whenever they changed, at most once a period: each message is whole, so nothing can be missed."""
+
+    @_abc_1.abstractmethod
+    def ListAlerts(
+        self,
+        request: _risk_pb2.ListAlertsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_risk_pb2.ListAlertsResponse, _abc.Awaitable[_risk_pb2.ListAlertsResponse]]:
+        """The newest alerts, newest first."""
+
+    @_abc_1.abstractmethod
+    def WatchAlerts(
+        self,
+        request: _risk_pb2.WatchAlertsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_risk_pb2.WatchAlertsResponse], _abc.AsyncIterator[_risk_pb2.WatchAlertsResponse]]:
+        """Every alert after a place in the journal, then as they come."""
+
+    @_abc_1.abstractmethod
+    def AcknowledgeAlert(
+        self,
+        request: _risk_pb2.AcknowledgeAlertRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_risk_pb2.AcknowledgeAlertResponse, _abc.Awaitable[_risk_pb2.AcknowledgeAlertResponse]]:
+        """Says that a person has seen an alert."""
 
 def add_RiskServiceServicer_to_server(servicer: RiskServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

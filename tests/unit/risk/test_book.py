@@ -23,7 +23,7 @@ def test_an_event_that_has_no_place_is_refused(desk: Desk, ahead: int, event: jo
     """Pins that a wrong journal is never folded silently."""
     event.sequence = desk.book.sequence + ahead
     with pytest.raises(BookError, match="event"):
-        desk.book.apply(event)
+        desk.book.apply(event, event.WhichOneof("body"))
 
 
 def test_the_sums_over_strategies_equal_recomputed_sums(desk: Desk) -> None:
@@ -40,10 +40,10 @@ def test_the_sums_over_strategies_equal_recomputed_sums(desk: Desk) -> None:
     book = desk.book
     held = [(symbol, p) for s in book.strategies.values() for symbol, p in s.ledger.positions.items()]
     assert sum(s.ledger.equity for s in book.strategies.values()) + book.reserve == book.equity
-    assert sum(p.worst_quantity * p.mark * p.multiplier for _, p in held) == book.gross_exposure
+    assert sum(p.worst_quantity * p.mark * p.multiplier for _, p in held) == book.totals.gross_exposure
     for symbol in ("A", "F"):
         worst = sum((p.worst_quantity for name, p in held if name == symbol), Decimal(0))
-        assert worst == book.worst_quantities[symbol]
+        assert worst == book.totals.worst_quantities[symbol]
     assert {order_id for s in book.strategies.values() for order_id in s.orders} == set(book.orders)
 
 

@@ -31,8 +31,8 @@ class Check(Protocol):
 class Checks(NamedTuple):
     """The checks that are configured, in the order in which equally severe violations are named."""
 
-    permission: tuple[Check, ...]
-    exposure: tuple[Check, ...]
+    for_all: tuple[Check, ...]
+    for_reducing: tuple[Check, ...]
 
 
 def build(limits: Limits) -> Checks:
@@ -48,4 +48,4 @@ def build(limits: Limits) -> Checks:
     if limits.max_concentration is not None or limits.warn_concentration is not None:
         exposure.append(Concentration(limits.warn_concentration, limits.max_concentration))
     exposure.append(Capital())
-    return Checks(tuple(permission), tuple(exposure))
+    return Checks((*permission, *exposure), tuple(permission))

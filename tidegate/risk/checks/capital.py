@@ -26,15 +26,13 @@ class Capital:
         if equity <= ZERO:
             text = f"equity {money(equity)}, the strategy's or the portfolio's, carries no order"
             return _violation(Reason.CAPITAL, proposal, text, ZERO, proposal.notional)
-        terms = proposal.book.terms[proposal.request.strategy_id]
-        if terms.is_margin:
-            return _margin(proposal, terms.max_leverage)
+        if proposal.terms.is_margin:
+            return _margin(proposal, proposal.terms.max_leverage)
         return _buy(proposal) if proposal.sign == BUY else _sell(proposal)
 
 
 def _margin(proposal: Proposal, multiple: Decimal) -> Violation | None:
-    ledger = proposal.strategy.ledger
-    exposure, limit = ledger.gross_exposure + proposal.added_exposure, multiple * proposal.strategy_equity
+    exposure, limit = proposal.ledger.gross_exposure + proposal.added_exposure, multiple * proposal.strategy_equity
     if exposure <= limit:
         return None
     text = f"gross exposure {money(exposure)} is over {plain(multiple)} times the strategy's equity, {money(limit)}"
@@ -42,18 +40,17 @@ def _margin(proposal: Proposal, multiple: Decimal) -> Violation | None:
 
 
 def _buy(proposal: Proposal) -> Violation | None:
-    ledger = proposal.strategy.ledger
-    limit = ledger.cash - ledger.reserved_cash
-    if proposal.notional <= limit:
+    limit = proposal.ledger.cash - proposal.ledger.reserved_cash
+    if proposal.cost <= limit:
         return None
-    text = f"the order costs {money(proposal.notional)}, and {money(limit)} of the strategy's cash is free"
-    return _violation(Reason.CAPITAL, proposal, text, limit, proposal.notional)
+    text = f"the order costs {money(proposal.cost)}, and {money(limit)} of the strategy's cash is free"
+    return _violation(Reason.CAPITAL, proposal, text, limit, proposal.cost)
 
 
 def _sell(proposal: Proposal) -> Violation | None:
     limit = max(proposal.position_quantity - proposal.working_sells, ZERO)
-    text = f"the order sells {plain(proposal.quantity)}, and {plain(limit)} is left to sell"
-    return _violation(Reason.SHORT_SALE, proposal, text, limit, proposal.quantity)
+    text = f"the order sells {plain(proposal.leaves_quantity)}, and {plain(limit)} is left to sell"
+    return _violation(Reason.SHORT_SALE, proposal, text, limit, proposal.leaves_quantity)
 
 
 def _violation(reason: Reason, proposal: Proposal, text: str, limit: Decimal, actual: Decimal) -> Violation:

@@ -1,6 +1,6 @@
 """Drawdown: how far below its high-water mark the portfolio may be."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
 from tidegate.numbers import ONE, ZERO
@@ -12,7 +12,6 @@ from tidegate.v1 import common_pb2
 _REJECT = common_pb2.ACTION_REJECT
 
 
-@dataclass(frozen=True, slots=True)
 class Drawdown:
     """
     Warn, then refuse added risk, then halt, as equity falls below its high-water mark.
@@ -20,9 +19,11 @@ class Drawdown:
     Strict: equity exactly at a threshold passes. At equity <= 0 every threshold is crossed.
     """
 
-    warn: Decimal | None
-    reject: Decimal | None
-    halt: Decimal | None
+    def __init__(self, warn: Decimal | None, reject: Decimal | None, halt: Decimal | None) -> None:
+        """Take the thresholds as shares of the high-water mark; None for none."""
+        shares = ((halt, common_pb2.ACTION_HALT), (reject, _REJECT), (warn, common_pb2.ACTION_WARN))
+        # The most severe first, each with what is left of the high-water mark at it.
+        self._thresholds = [(share, ONE - share, action) for share, action in shares if share is not None]
 
     def check(self, proposal: Proposal) -> Violation | None:
         """Return what the state of the portfolio forbids, or what the order would make of it at its limit; or None."""
@@ -35,14 +36,9 @@ class Drawdown:
 
     def assess(self, equity: Decimal, high_water_mark: Decimal) -> Violation | None:
         """Hold the equity against its high-water mark; the most severe threshold crossed is named."""
-        thresholds = (
-            (self.halt, common_pb2.ACTION_HALT),
-            (self.reject, common_pb2.ACTION_REJECT),
-            (self.warn, common_pb2.ACTION_WARN),
-        )
-        for share, action in thresholds:
-            if share is not None and (equity <= ZERO or equity < (ONE - share) * high_water_mark):
-                floor = (ONE - share) * high_water_mark
+        for share, left, action in self._thresholds:
+            floor = left * high_water_mark
+            if equity < floor or equity <= ZERO:
                 text = (
                     f"equity {money(equity)} is more than {percent(share)} below its high-water mark "
                     f"{money(high_water_mark)}"

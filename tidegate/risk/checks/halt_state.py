@@ -13,6 +13,8 @@ class HaltState:
     def check(self, proposal: Proposal) -> Violation | None:
         """Return the halt that forbids the order, or None."""
         request, book = proposal.request, proposal.book
+        if not book.halts and not book.pauses:
+            return None
         halt = book.halt_over(request.strategy_id, request.symbol)
         if halt is not None and halt.level == common_pb2.HALT_LEVEL_HALTED:
             text = f"trading of the {halt.scope} is halted by {halt.operator}: {halt.text}"

@@ -1,5 +1,8 @@
 """Increments: order prices in whole ticks, order quantities in whole lots."""
 
+from decimal import Decimal
+
+from tidegate.instruments import Instrument
 from tidegate.numbers import is_multiple, plain
 from tidegate.reasons import Reason
 from tidegate.risk.proposal import Proposal
@@ -14,20 +17,15 @@ class Increments:
     def check(self, proposal: Proposal) -> Violation | None:
         """Return the violation, or None; of two, the quantity's."""
         instrument, price = proposal.instrument, proposal.limit_price
-        scope = instrument_scope(instrument.symbol)
         if not is_multiple(proposal.quantity, instrument.lot):
             text = f"quantity {plain(proposal.quantity)} is not a multiple of the lot {plain(instrument.lot)}"
-            return Violation(
-                Reason.QUANTITY_OFF_LOT,
-                common_pb2.ACTION_REJECT,
-                text,
-                scope,
-                limit=instrument.lot,
-                actual=proposal.quantity,
-            )
+            return _violation(Reason.QUANTITY_OFF_LOT, instrument, text, instrument.lot, proposal.quantity)
         if price is not None and not is_multiple(price, instrument.tick):
             text = f"price {plain(price)} is not a multiple of the tick {plain(instrument.tick)}"
-            return Violation(
-                Reason.PRICE_OFF_TICK, common_pb2.ACTION_REJECT, text, scope, limit=instrument.tick, actual=price
-            )
+            return _violation(Reason.PRICE_OFF_TICK, instrument, text, instrument.tick, price)
         return None
+
+
+def _violation(reason: Reason, instrument: Instrument, text: str, limit: Decimal, actual: Decimal) -> Violation:
+    scope = instrument_scope(instrument.symbol)
+    return Violation(reason, common_pb2.ACTION_REJECT, text, scope, limit=limit, actual=actual)

@@ -1,0 +1,97 @@
+"""Reading the durable past, page by page, off the engine's thread: for strategies, streams and auditors."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from google.protobuf.message import DecodeError, Message
+
+from tidegate.errors import RefusedError
+from tidegate.gate import Reply, Request
+from tidegate.journal.contract import ALERTS_TOPIC, BARS_TOPIC, Journal
+from tidegate.permissions import admit
+from tidegate.publications import alerts_message, bar_message
+from tidegate.reasons import Reason
+from tidegate.strategy_book import strategies_of
+from tidegate.v1 import actors_pb2, admin_pb2
+
+_EVENTS_MAX = 5_000
+_EVENTS_DEFAULT = 1_000
+_BARS_MAX = 100
+# A page stays well below what one message may carry.
+_PAGE_BYTES_MAX = 2 * 1024 * 1024
+_FOR_EVERY_STRATEGY = frozenset({"bar_published", "bar_completed"})
+
+
+def read_history(journal: Journal, request: actors_pb2.ReadHistoryRequest) -> actors_pb2.ReadHistoryResponse:
+    """Give one strategy a bounded part of what it missed: every bar, and its own events."""
+    response = actors_pb2.ReadHistoryResponse(next_after_sequence=request.up_to_sequence)
+    most = min(_EVENTS_MAX, max(request.up_to_sequence - request.after_sequence, 0))
+    for event in journal.read(request.after_sequence, most):
+        response.next_after_sequence = event.sequence
+        if event.WhichOneof("body") in _FOR_EVERY_STRATEGY or request.strategy_id in strategies_of(event):
+            response.events.append(event)
+    return response
+
+
+def read_topic(journal: Journal, request: actors_pb2.ReadTopicRequest) -> actors_pb2.ReadTopicResponse:
+    """Give a stream what was published on its topic before; nothing when there is no more."""
+    response = actors_pb2.ReadTopicResponse(head_sequence=journal.head().sequence)
+    for event in journal.read_topic(request.topic, request.after_sequence, _BARS_MAX):
+        message: Message = _STREAMED[request.topic](event)
+        response.messages.add(sequence=event.sequence, body=message.SerializeToString())
+        if response.ByteSize() > _PAGE_BYTES_MAX:
+            break
+    return response
+
+
+def read_journal(journal: Journal, request: admin_pb2.ReadJournalRequest) -> admin_pb2.ReadJournalResponse:
+    """Give an auditor a part of the journal as it was recorded."""
+    head = journal.head()
+    response = admin_pb2.ReadJournalResponse(
+        next_after_sequence=head.sequence, head_sequence=head.sequence, head_hash=head.hash
+    )
+    size, most = 0, min(request.page_size or _EVENTS_DEFAULT, _EVENTS_MAX)
+    for event in journal.read(request.after_sequence, most):
+        body = event.SerializeToString()
+        size += len(body)
+        if event.sequence > head.sequence or (response.events and size > _PAGE_BYTES_MAX):
+            break
+        response.events.append(body)
+        response.next_after_sequence = event.sequence
+    return response
+
+
+_STREAMED: dict[str, Callable[[Any], Message]] = {
+    BARS_TOPIC: lambda event: bar_message(event.bar_published, event.sequence, event.sequence),
+    ALERTS_TOPIC: lambda event: alerts_message([event], event.sequence),
+}
+
+
+class HistoryMethod(NamedTuple):
+    """A method's request type, and what answers it from the journal alone."""
+
+    request_type: type[Any]
+    answer: Callable[[Journal, Any], Message]
+
+
+HISTORY = {
+    "ReadHistory": HistoryMethod(actors_pb2.ReadHistoryRequest, read_history),
+    "ReadTopic": HistoryMethod(actors_pb2.ReadTopicRequest, read_topic),
+    "ReadJournal": HistoryMethod(admin_pb2.ReadJournalRequest, read_journal),
+}
+
+
+def read_past(journal: Journal, request: Request) -> Reply:
+    """Answer one request from what is durable. Safe on any thread: each read opens a connection of its own."""
+    method = HISTORY.get(request.method)
+    if method is None:
+        return Reply(b"", Reason.METHOD_UNKNOWN, Reason.METHOD_UNKNOWN.meaning)
+    try:
+        message = method.request_type.FromString(request.body)
+    except DecodeError:
+        return Reply(b"", Reason.MESSAGE_MALFORMED, f"the bytes are not a {method.request_type.__name__}")
+    try:
+        admit(request.caller, request.method, message)
+    except RefusedError as refusal:
+        return Reply(b"", refusal.reason, refusal.text, refusal.field)
+    return Reply(method.answer(journal, message).SerializeToString())

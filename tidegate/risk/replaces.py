@@ -1,0 +1,71 @@
+"""Deciding on replacements of working orders."""
+
+from decimal import Decimal
+
+from tidegate.numbers import plain
+from tidegate.orders import Order, is_accepted
+from tidegate.reasons import Reason
+from tidegate.risk import door
+from tidegate.risk.cancels import working_order
+from tidegate.risk.draft import Draft, order_key
+from tidegate.risk.orders import answer, assess, read_order
+from tidegate.risk.proposal import Ask
+from tidegate.v1 import orders_pb2
+
+
+def replace_order(draft: Draft, request: orders_pb2.ReplaceOrderRequest) -> orders_pb2.ReplaceOrderResponse:
+    """
+    Decide whether a working order may become another quantity or limit.
+
+    It is held against every check as if it were new and the old one gone, but for what the broker may still do: the
+    larger of old and new stays reserved until it reports. Repeated, it gets the first answer.
+    """
+    door.identifier(request.strategy_id, "strategy_id")
+    door.identifier(request.orig_client_order_id, "orig_client_order_id")
+    door.identifier(request.client_order_id, "client_order_id")
+    earlier = draft.archive.find(order_key(request.strategy_id, request.client_order_id))
+    if earlier is not None:
+        if earlier.replace_decided.replace != request:
+            text = f"client_order_id {request.client_order_id} was used before, for another order"
+            subject = request.client_order_id
+            draft.refuse(Reason.CLIENT_ORDER_ID_REUSED, text, command="ReplaceOrder", subject=subject)
+        return orders_pb2.ReplaceOrderResponse(decision=earlier.replace_decided.decision)
+    order = working_order(draft, request.strategy_id, request.orig_client_order_id, "ReplaceOrder")
+    new = _as_replaced(order, request)
+    ask = read_order(draft.book, new)
+    reason = _impossible(order, ask)
+    if reason is not None:
+        text = f"order {request.orig_client_order_id}: {reason.meaning}"
+        draft.refuse(reason, text, command="ReplaceOrder", subject=request.client_order_id)
+    violations, proposal = assess(draft, new, ask, replaced=order)
+    event = draft.begin()
+    decided = event.replace_decided
+    decided.replace.CopyFrom(request)
+    decided.order_id = order.order_id
+    answer(draft, event, decided.decision, ask.strategy_id, violations)
+    if proposal is not None and is_accepted(decided.decision):
+        decided.decision.order_id = order.order_id
+        decided.decision.approved_quantity = plain(ask.quantity)
+        decided.valuation_price = plain(proposal.valuation_price)
+        if proposal.unit_loss:
+            decided.unit_loss = plain(proposal.unit_loss)
+    return orders_pb2.ReplaceOrderResponse(decision=decided.decision)
+
+
+def _as_replaced(order: Order, request: orders_pb2.ReplaceOrderRequest) -> orders_pb2.NewOrder:
+    new = orders_pb2.NewOrder()
+    new.CopyFrom(order.request)
+    new.client_order_id, new.quantity, new.limit_price = request.client_order_id, request.quantity, request.limit_price
+    return new
+
+
+def _impossible(order: Order, ask: Ask) -> Reason | None:
+    """Say why an order can be replaced by nothing now, or not by this."""
+    if order.cancel_requested:
+        return Reason.ORDER_PENDING_CANCEL
+    if order.replacement is not None:
+        return Reason.REPLACE_PENDING
+    if ask.quantity <= order.cumulative_quantity:
+        return Reason.REPLACE_BELOW_FILLED
+    limit = Decimal(order.request.limit_price) if order.request.limit_price else None
+    return Reason.REPLACE_CHANGES_NOTHING if (ask.quantity, ask.limit_price) == (order.quantity, limit) else None
