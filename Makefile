@@ -7,7 +7,7 @@ STAMP := .venv/.installed
 PYTHONS := python3.11 python3
 ARGS ?=
 
-.PHONY: help run test test-long check format proto lock clean
+.PHONY: help run test test-long bench check format proto lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test: $(STAMP)  ## Run the tests
 
 test-long: $(STAMP)  ## Run the long tests: soak, chaos, browser, cluster
 	@exec $(BIN)/python -m pytest -m long $(ARGS)
+
+bench: $(STAMP)  ## Measure the gateway against a bare gRPC echo, about 3 minutes; ARGS="--quick" only tries it
+	@exec $(BIN)/python -m bench $(ARGS)
 
 check: $(STAMP)  ## Check style, types, protos and that generated code is fresh
 	$(BIN)/ruff check

@@ -6,17 +6,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from actors.admission import URGENT, has_room
+from actors.feed import Feed
 from actors.port import UnavailableError
 from tidegate.gate import Batch, Gate, Reply, Request
-from tidegate.publications import Publication
 from tidegate.reasons import Reason
 
-# One commit carries at most this many requests, and about this many bytes of them.
+# One commit carries at most this many requests, and about this many bytes of them: about 15 ms of the engine.
 BATCH_REQUESTS_MAX = 512
-BATCH_BYTES_MAX = 256 * 1024
-QUEUED_REQUESTS_MAX = 10_000
-
-_URGENT = frozenset({"Halt"})
+BATCH_BYTES_MAX = 64 * 1024
 
 
 class _Item(NamedTuple):
@@ -37,13 +35,13 @@ class EngineThread:
     def __init__(
         self,
         gate: Gate,
-        publish: Callable[[Sequence[Publication]], None],
+        feed: Feed,
         on_failures: Callable[[Sequence[BaseException]], None],
         on_fatal: Callable[[BaseException], None],
     ) -> None:
         """Stand ready on the running event loop; ``start`` begins to decide."""
         self._gate = gate
-        self._publish = publish
+        self._feed = feed
         self._on_failures = on_failures
         self._on_fatal = on_fatal
         self._loop = asyncio.get_running_loop()
@@ -73,12 +71,12 @@ class EngineThread:
             UnavailableError: the thread has ended, or ends before it can answer.
         """
         item = _Item(requests, self._loop.create_future())
-        urgent = any(request.method in _URGENT for request in requests)
+        urgent = any(request.method in URGENT for request in requests)
         with self._work:
             if self._stopping:
                 text = "the engine has stopped"
                 raise UnavailableError(text)
-            if self._waiting + len(requests) > QUEUED_REQUESTS_MAX and not urgent:
+            if not urgent and not has_room(self._waiting, requests):
                 return [Reply(b"", Reason.OVERLOADED, Reason.OVERLOADED.meaning)] * len(requests)
             self._waiting += len(requests)
             (self._urgent if urgent else self._queue).append(item)
@@ -117,8 +115,10 @@ class EngineThread:
 
     def _answer(self, items: list[_Item], batch: Batch) -> None:
         """Run on the event loop: publish, then reply."""
-        if batch.is_change:
-            self._publish(batch.publications)
+        if batch.publications:
+            self._feed.publish(batch.publications)
+        if batch.moves_bars:
+            self._feed.move_bars()
         if batch.failures:
             self._on_failures(batch.failures)
         replies = iter(batch.replies)

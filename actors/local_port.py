@@ -6,9 +6,14 @@ from collections.abc import Callable, Sequence
 from actors.engine_thread import EngineThread
 from actors.feed import Feed
 from actors.port import StreamMessage, UnavailableError
+from tidegate.clocks import WALL
 from tidegate.gate import Gate, Reply, Request
 from tidegate.history import read_past
+from tidegate.permissions import INTERNAL
 from tidegate.v1 import journal_pb2
+
+_TICK_S = 0.5
+_ADVANCE = Request("AdvanceTime", b"", INTERNAL)
 
 
 class LocalPort:
@@ -27,6 +32,7 @@ class LocalPort:
         self._feed = Feed()
         self._engine: EngineThread | None = None
         self._gate: Gate | None = None
+        self._ticking: asyncio.Task[None] | None = None
         self._on_failures = on_failures
         self._on_fatal = on_fatal
 
@@ -49,12 +55,16 @@ class LocalPort:
         gate, count = await asyncio.to_thread(read)
         self._gate = gate
         self._feed.floor = count
-        self._engine = EngineThread(gate, self._feed.publish, self._on_failures, self._on_fatal)
+        self._engine = EngineThread(gate, self._feed, self._on_failures, self._on_fatal)
         self._engine.start()
+        if configuration.clock == WALL:
+            self._ticking = asyncio.create_task(self._tick())
         return count
 
     async def close(self) -> None:
         """Decide what waits already, then close the journal."""
+        if self._ticking is not None:
+            self._ticking.cancel()
         if self._engine is not None and self._gate is not None:
             engine, self._engine = self._engine, None
             await asyncio.to_thread(engine.stop)
@@ -65,15 +75,15 @@ class LocalPort:
         return await self._opened().execute(requests)
 
     async def wait(self, request: Request, timeout_s: float) -> Reply:
-        """Ask a read again after every batch until it has an answer; an empty reply at the time-out."""
+        """Ask a read again whenever the bars have moved, until it has an answer; an empty reply at the time-out."""
         try:
             async with asyncio.timeout(timeout_s):
                 while True:
-                    next_batch = self._feed.next_batch
+                    moved = self._feed.bars_moved
                     (reply,) = await self.execute([request])
                     if reply.body or reply.reason:
                         return reply
-                    await next_batch.wait()
+                    await moved.wait()
         except TimeoutError:
             return Reply(b"")
 
@@ -92,6 +102,12 @@ class LocalPort:
     async def is_serving(self) -> bool:
         """Tell whether the journal has been read."""
         return self._engine is not None
+
+    async def _tick(self) -> None:
+        """Let time go on for what falls due by itself. In a replay the bars carry the time, and nothing does."""
+        while True:
+            await asyncio.sleep(_TICK_S)
+            await self.execute([_ADVANCE])
 
     def _opened(self) -> EngineThread:
         if self._engine is None:

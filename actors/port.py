@@ -29,7 +29,7 @@ class Port(Protocol):
         """Have a batch decided; one reply a request. Raises UnavailableError."""
 
     async def wait(self, request: Request, timeout_s: float) -> Reply:
-        """Ask a read again after every batch until it has an answer; an empty reply at the time-out."""
+        """Ask a read again whenever the bars have moved, until it has an answer; an empty reply at the time-out."""
 
     async def follow(self, topic: str, after: int, timeout_s: float) -> list[StreamMessage]:
         """Return what was published on a topic after a sequence, waiting for it; nothing at the time-out."""

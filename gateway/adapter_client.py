@@ -1,16 +1,21 @@
 """For adapters: the calls that every one of them makes, in its name, cut to what the gateway takes at once."""
 
+import asyncio
+import contextlib
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import TypeVar
+
+import grpc
 
 from gateway.client import AsyncClient
 from tidegate.v1 import orders_pb2
 
 # At most so many entries go into one call; a longer one is refused with BATCH_TOO_LARGE.
 ENTRIES_MAX = 1_000
+_HEARTBEAT_S = 5
 
 T = TypeVar("T")
 
@@ -33,13 +38,42 @@ class AdapterClient:
         self.name = name
         self.account = account
 
-    def watch(self) -> AsyncIterator[orders_pb2.WatchOrdersResponse]:
+    async def watch(
+        self, *, cancel_on_disconnect: bool = False, heartbeat_s: int = 0, after_sequence: int = 0
+    ) -> AsyncGenerator[orders_pb2.WatchOrdersResponse, None]:
         """
         Watch what this adapter has to do: first all that is open now, then as it comes.
 
         It ends with an error only. After one, ask what works (``working_orders``) before watching again.
+
+        cancel_on_disconnect: open a session. When the stream is lost, or three heartbeats are, the gate asks for the
+        cancel of every order that this adapter routes, and alerts. The heartbeats are sent from here, every heartbeat_s
+        seconds (5 when 0); so often, too, an empty message comes when nothing else does.
+        after_sequence: leave out what a message with this ``sequence`` or an earlier one has told already.
         """
-        return aiter(self.client.orders.WatchOrders(orders_pb2.WatchOrdersRequest(adapter=self.name)))
+        request = orders_pb2.WatchOrdersRequest(
+            adapter=self.name,
+            cancel_on_disconnect=cancel_on_disconnect,
+            heartbeat_s=heartbeat_s,
+            after_sequence=after_sequence,
+        )
+        beating: asyncio.Task[None] | None = None
+        try:
+            async for message in self.client.orders.WatchOrders(request):
+                if message.session_id:
+                    beat = orders_pb2.HeartbeatRequest(adapter=self.name, session_id=message.session_id)
+                    beating = asyncio.create_task(self._beat(beat, heartbeat_s or _HEARTBEAT_S))
+                yield message
+        finally:
+            if beating is not None:
+                beating.cancel()
+
+    async def _beat(self, heartbeat: orders_pb2.HeartbeatRequest, period_s: float) -> None:
+        """Send heartbeats; one that fails says nothing yet, for the stream tells when the session is over."""
+        while True:
+            await asyncio.sleep(period_s)
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                await self.client.orders.Heartbeat(heartbeat)
 
     async def working_orders(self) -> AsyncIterator[orders_pb2.Order]:
         """Return the orders that this adapter has claimed and that are not done, oldest first."""

@@ -57,6 +57,9 @@ def run(  # noqa: PLR0913 -- each is an option of the command
     tls_client_ca: Annotated[Path | None, typer.Option(help="Clients must show a certificate of this CA.")] = None,
     admin_address: Annotated[str, typer.Option(help="Where AdminService answers, and nothing else.")] = "",
     apart: Annotated[bool, typer.Option("--apart", help="The gateway in an actor of its own.")] = False,
+    more_gateways: Annotated[
+        list[str] | None, typer.Option("--gateway", help="Where a further gateway listens, in an actor of its own.")
+    ] = None,
     leave: Annotated[bool, typer.Option("--exit", help="End after the replay instead of serving.")] = False,
     begin: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")] = None,
     end: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")] = None,
@@ -69,6 +72,7 @@ def run(  # noqa: PLR0913 -- each is an option of the command
         journal=journal,
         address=address,
         apart=apart,
+        more_gateways=tuple(more_gateways or ()),
         leave=leave,
         begin=_day(begin),
         end=_day(end),

@@ -3,21 +3,20 @@
 import asyncio
 from collections import deque
 
+from actors.admission import URGENT, has_room
 from actors.port import Port, UnavailableError
 from tidegate.gate import Reply, Request
 from tidegate.reasons import Reason
 
 BATCH_REQUESTS_MAX = 512
-WAITING_REQUESTS_MAX = 10_000
-
-_URGENT = frozenset({"Halt"})
 
 
 class Coalescer:
     """
     Gathers requests into batches. Low load gets low latency, high load gets large batches.
 
-    A halt goes by itself at once; everything else keeps its order.
+    A halt goes by itself at once; everything else keeps its order. When too many wait, orders and reads are refused
+    while cancels, executions and heartbeats still find room.
     """
 
     def __init__(self, port: Port) -> None:
@@ -33,10 +32,10 @@ class Coalescer:
         Raises:
             UnavailableError: the batch got no answer; what was asked may or may not have happened.
         """
-        if request.method in _URGENT:
+        if request.method in URGENT:
             (reply,) = await self._port.execute([request])
             return reply
-        if len(self._waiting) >= WAITING_REQUESTS_MAX:
+        if not has_room(len(self._waiting), (request,)):
             return Reply(b"", Reason.OVERLOADED, Reason.OVERLOADED.meaning)
         answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting.append((request, answered))

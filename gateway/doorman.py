@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 from gateway.authentication import Directory, Identity, UnauthenticatedError
 from gateway.brake import Brake, address_of
 from gateway.refusal_log import RefusalLog
-from gateway.sending import Context, send
+from gateway.sending import Context, Stream, send
 from gateway.status import refuse
 from gateway.watched_files import WatchedFiles
 from tidegate.gate import Reply
@@ -17,7 +17,6 @@ from tidegate.permissions import LOCAL, Caller, may_call
 from tidegate.reasons import Reason
 
 Answer = Callable[[Caller, bytes, Context], Awaitable[bytes]]
-Stream = Callable[[Caller, bytes, Context], AsyncIterator[bytes]]
 Handler = Callable[[bytes, Context], Awaitable[bytes]]
 
 

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from functools import partial
@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from actors import cluster
+from actors.port import OpenFrontDoor
 from actors.risk_manager import RiskManagerSettings
 from actors.strategy_actor import StrategySpec, load_strategy
 from gateway.adapters import AdapterProcesses
@@ -41,7 +42,8 @@ class RunOptions:
     """
     What a run is asked to do.
 
-    apart: the gateway in an actor of its own instead of beside the RiskManager. leave: end after the replay.
+    apart: the gateway in an actor of its own instead of beside the RiskManager. more_gateways: addresses of further
+    ones, each an actor of its own. leave: end after the replay.
     protection: its files by their absolute paths, for the actors do not stand in this folder.
     """
 
@@ -49,6 +51,7 @@ class RunOptions:
     journal: Path
     address: str
     apart: bool = False
+    more_gateways: tuple[str, ...] = ()
     leave: bool = False
     begin: date | None = None
     end: date | None = None
@@ -75,7 +78,8 @@ def run(options: RunOptions, console: Console) -> None:
         TidegateError: something cannot start; what had started is stopped.
         KeyboardInterrupt: it was asked to end, by Ctrl-C or SIGTERM.
     """
-    options.protection.check(options.address)
+    for address in (options.address, *options.more_gateways):
+        options.protection.check(address)
     portfolio = read_portfolio_file(
         options.portfolio, partial(_check_strategies, folder=options.portfolio.parent.resolve())
     )
@@ -139,7 +143,7 @@ def started(
             ),
             strategies=specs,
             bar_deadline_s=portfolio.bar_deadline_s,
-            gateway_apart=open_front_door if options.apart else None,
+            gateways_apart=_gateways_apart(options, open_front_door),
         )
         _logs(options).mkdir(parents=True, exist_ok=True)
         folder = options.portfolio.parent.resolve()
@@ -150,7 +154,16 @@ def started(
             yield Started(events, own)
         finally:
             adapters.stop()
-            cluster.stop([spec.strategy_id for spec in specs])
+            cluster.stop(settings)
+
+
+def _gateways_apart(options: RunOptions, open_front_door: OpenFrontDoor) -> dict[str, OpenFrontDoor]:
+    """Name the gateways in actors of their own; the listener of AdminService alone is the first one's."""
+    apart = {"1": open_front_door} if options.apart else {}
+    protection = replace(options.protection, admin_address="")
+    for number, address in enumerate(options.more_gateways, start=2):
+        apart[str(number)] = partial(open_gateway, address=address, protection=protection)
+    return apart
 
 
 def _interrupt(_signal: int, _frame: object) -> NoReturn:

@@ -13,7 +13,7 @@ from gateway.access_file import read_access_file
 from gateway.authentication import Directory
 from gateway.brake import Brake
 from gateway.coalescer import Coalescer
-from gateway.doorman import Door, Doorman, OpenDoor, Stream
+from gateway.doorman import Door, Doorman, OpenDoor
 from gateway.listeners import Listeners
 from gateway.methods import MethodSpec
 from gateway.protection import Protection
@@ -59,14 +59,7 @@ class Gateway:
         self._refusals = RefusalLog(time.monotonic)
         self._access = _watched_access(protection)
         self._door = _door(self._access, self._refusals)
-        streams = Streams(port, self._ask)
-        self._streams: dict[str, Stream] = {
-            "WatchOrders": streams.watch_orders,
-            "WatchBars": streams.watch_bars,
-            "WatchAlerts": streams.watch_alerts,
-            "WatchRiskMetrics": streams.watch_risk_metrics,
-        }
-        self._sessions = streams
+        self._streams = Streams(port, self._ask)
         self._listeners = Listeners(address, protection, self._door, self._handler)
         self._watching: list[asyncio.Task[None]] = []
 
@@ -79,7 +72,7 @@ class Gateway:
         """Take no more requests, let those under way end, end the streams."""
         for watching in self._watching:
             watching.cancel()
-        self._sessions.stop()
+        self._streams.stop()
         await self._listeners.close()
         self._refusals.write_counts(at_once=True)
 
@@ -111,7 +104,7 @@ class Gateway:
         if not is_here:
             return grpc.unary_unary_rpc_method_handler(self._door.unary(name, partial(_elsewhere, name)))
         if method.is_stream:
-            return grpc.unary_stream_rpc_method_handler(self._door.stream(name, self._streams[name]))
+            return grpc.unary_stream_rpc_method_handler(self._door.stream(name, self._streams.of(name)))
         if name == "AwaitBar":
             return grpc.unary_unary_rpc_method_handler(self._door.waiting(name, self._await_bar))
         return grpc.unary_unary_rpc_method_handler(self._door.unary(name, partial(self._unary, name)))
@@ -129,7 +122,8 @@ class Gateway:
         left_s = context.time_remaining()
         timeout_s = _AWAIT_TIMEOUT_S if left_s is None else left_s
         request = Request("AwaitBar", body, caller)
-        answer = await self._answer(request, self._port.wait(request, timeout_s), context)
+        async with self._streams.place(context):
+            answer = await self._answer(request, self._port.wait(request, timeout_s), context)
         if not answer:
             await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the bar is not settled yet")
         return answer

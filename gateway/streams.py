@@ -2,11 +2,11 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
 
 from actors.port import FellBehindError, Port, StreamMessage, UnavailableError
-from gateway.sending import Context
+from gateway.sending import Context, Stream
 from gateway.status import refuse
 from tidegate.gate import Reply, Request
 from tidegate.journal.contract import ALERTS_TOPIC, BARS_TOPIC
@@ -15,6 +15,8 @@ from tidegate.publications import orders_topic
 from tidegate.reasons import Reason
 from tidegate.v1 import actors_pb2, market_data_pb2, orders_pb2, risk_pb2
 
+# Open at the same time on one gateway; each costs memory and a place in the RiskManager.
+STREAMS_MAX = 1_000
 _FOLLOW_TIMEOUT_S = 10.0
 _PERIOD_MS_DEFAULT = 1_000
 _PERIOD_MS_MIN = 100
@@ -38,12 +40,42 @@ class Streams:
         self._ask = ask
         self._closing: set[asyncio.Task[object]] = set()
         self._is_stopping = False
+        self._open = 0
+        self._methods: dict[str, Stream] = {
+            "WatchOrders": self._watch_orders,
+            "WatchBars": self._watch_bars,
+            "WatchAlerts": self._watch_alerts,
+            "WatchRiskMetrics": self._watch_risk_metrics,
+        }
 
     def stop(self) -> None:
         """Leave the sessions open from now on: it is the gateway that goes, and the adapters come back to another."""
         self._is_stopping = True
 
-    async def watch_orders(self, caller: Caller, body: bytes, context: Context) -> AsyncIterator[bytes]:
+    def of(self, method: str) -> Stream:
+        """Return the stream of a method."""
+        begin = self._methods[method]
+
+        async def messages(caller: Caller, body: bytes, context: Context) -> AsyncGenerator[bytes, None]:
+            async with self.place(context), aclosing(begin(caller, body, context)) as begun:
+                async for message in begun:
+                    yield message
+
+        return messages
+
+    @asynccontextmanager
+    async def place(self, context: Context) -> AsyncIterator[None]:
+        """Hold one of the places that a gateway has for streams and for calls that wait."""
+        if self._open >= STREAMS_MAX:
+            text = f"{STREAMS_MAX:,} streams and waiting calls are open already"
+            await refuse(context, Reply(b"", Reason.OVERLOADED, text))
+        self._open += 1
+        try:
+            yield
+        finally:
+            self._open -= 1
+
+    async def _watch_orders(self, caller: Caller, body: bytes, context: Context) -> AsyncGenerator[bytes, None]:
         """Begin with what is to be done now, then follow; with a session, a message at least every heartbeat."""
         first = await self._ask(Request("WatchOrders", body, caller), context)
         request = orders_pb2.WatchOrdersRequest.FromString(body)
@@ -59,7 +91,7 @@ class Streams:
             async for message in following:
                 yield message or orders_pb2.WatchOrdersResponse(sequence=request.after_sequence).SerializeToString()
 
-    async def watch_bars(self, caller: Caller, body: bytes, context: Context) -> AsyncIterator[bytes]:
+    async def _watch_bars(self, caller: Caller, body: bytes, context: Context) -> AsyncGenerator[bytes, None]:
         """Begin with the bar that the adapter owes a report on, or with every bar after a place; then follow."""
         first = await self._ask(Request("WatchBars", body, caller), context)
         yield first
@@ -68,7 +100,7 @@ class Streams:
             if message:
                 yield message
 
-    async def watch_alerts(self, caller: Caller, body: bytes, context: Context) -> AsyncIterator[bytes]:
+    async def _watch_alerts(self, caller: Caller, body: bytes, context: Context) -> AsyncGenerator[bytes, None]:
         """Give every alert after a place, then follow."""
         first = await self._ask(Request("WatchAlerts", body, caller), context)
         after = risk_pb2.WatchAlertsResponse.FromString(first).sequence
@@ -76,7 +108,7 @@ class Streams:
             if message:
                 yield message
 
-    async def watch_risk_metrics(self, caller: Caller, body: bytes, context: Context) -> AsyncIterator[bytes]:
+    async def _watch_risk_metrics(self, caller: Caller, body: bytes, context: Context) -> AsyncGenerator[bytes, None]:
         """Give the metrics whenever the journal has grown, at most once a period."""
         request = risk_pb2.WatchRiskMetricsRequest.FromString(body)
         period_s = min(max(request.period_ms or _PERIOD_MS_DEFAULT, _PERIOD_MS_MIN), _PERIOD_MS_MAX) / 1_000
@@ -90,7 +122,7 @@ class Streams:
 
     async def _orders(
         self, request: orders_pb2.WatchOrdersRequest, first: bytes, caller: Caller, context: Context, pause_s: float
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Give the state in bounded parts, then what follows; an empty message after each pause without one."""
         while True:
             yield first
@@ -140,7 +172,7 @@ class Streams:
 
     async def _follow(
         self, topic: str, after: int, context: Context, *, pause_s: float = _FOLLOW_TIMEOUT_S, is_recorded: bool = False
-    ) -> AsyncIterator[tuple[int, bytes]]:
+    ) -> AsyncGenerator[tuple[int, bytes], None]:
         """
         Give what is published on a topic after a place; an empty message after each pause in which nothing came.
 

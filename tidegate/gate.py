@@ -46,11 +46,11 @@ class Batch(NamedTuple):
     """
     What became of a batch: its replies in order, what to publish, and failures to log.
 
-    is_change: whether it recorded anything; a batch of reads wakes nobody.
+    moves_bars: whether those who wait for a bar should look again.
     """
 
     replies: list[Reply]
-    is_change: bool
+    moves_bars: bool
     publications: list[Publication]
     failures: list[BaseException]
 
@@ -73,6 +73,7 @@ class Gate:
         # When each adapter with a session was heard of last; after a restart everybody begins anew.
         self._heard_ns: dict[str, int] = {}
         self._failures: list[BaseException] = []
+        self._bar_state = self.engine.book.bar_state
 
     def start(self, configuration: journal_pb2.PortfolioConfigured) -> int:
         """
@@ -123,7 +124,9 @@ class Gate:
         events = self._commit()
         replies = [c if isinstance(c, Reply) else self._answer(*c) for c in decided]
         failures, self._failures = self._failures, []
-        return Batch(replies, bool(events), publications_of(events, self.engine.book), failures)
+        bar_state, self._bar_state = self._bar_state, self.engine.book.bar_state
+        moves_bars = bar_state != self._bar_state
+        return Batch(replies, moves_bars, publications_of(events, self.engine.book), failures)
 
     def execute(self, command: Message) -> Any:
         """

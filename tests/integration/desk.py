@@ -1,6 +1,6 @@
 """A whole desk on the session's Ray: actors, gateway, paper broker, and a replay through them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,11 +61,20 @@ def write_portfolio(folder: Path, strategies: list[dict[str, object]] | None = N
 
 
 @contextmanager
-def open_desk(path: Path, *, apart: bool = False, protection: Protection | None = None) -> Iterator[Desk]:
+def open_desk(
+    path: Path, *, apart: bool = False, more_gateways: Sequence[str] = (), protection: Protection | None = None
+) -> Iterator[Desk]:
     """Start everything that a portfolio file names, on a journal beside the file; the client is the run's own."""
     portfolio = read_portfolio_file(path)
     journal = path.parent / "journal.db"
-    options = RunOptions(path, journal, free_address(), apart=apart, protection=protection or Protection())
+    options = RunOptions(
+        path,
+        journal,
+        free_address(),
+        apart=apart,
+        more_gateways=tuple(more_gateways),
+        protection=protection or Protection(),
+    )
     symbols = [section.symbol for section in portfolio.instruments]
     source = portfolio.replay.prices if portfolio.replay is not None else ""
     sessions = list(Prices(source, symbols, folder=path.parent, begin=None, end=None).sessions())

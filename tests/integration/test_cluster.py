@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,10 +16,11 @@ import pytest
 import ray
 from ray.exceptions import RayActorError
 
-from actors.names import ALLOCATOR, GATEWAY, NAMESPACE, RISK_MANAGER, strategy_name
+from actors.names import ALLOCATOR, NAMESPACE, RISK_MANAGER, gateway_name, strategy_name
 from actors.ray_port import RayPort
 from gateway.client import Client, new_order
 from gateway.protection import Protection
+from tests.integration.conftest import free_address
 from tests.integration.desk import Desk, events_of, open_desk, write_portfolio
 from tests.integration.principals import AccessWriter, Certificates
 from tests.integration.test_command_line import descendants
@@ -252,7 +254,7 @@ def test_a_protected_run_ends_like_an_open_one_and_its_own_parts_come_in(
     protection = Protection(access=access.write(), tls=certificates.tls(mutual=True))
     with open_desk(write_portfolio(tmp_path), apart=apart, protection=protection) as desk:
         desk.replay(0, 30)
-        kill(GATEWAY if apart else RISK_MANAGER)
+        kill(gateway_name("1") if apart else RISK_MANAGER)
         desk.replay(30, BARS)
         result, logs = table(desk), desk.logs
         with (
@@ -291,3 +293,22 @@ async def test_the_gate_asks_who_calls_also_from_inside_the_cluster(tmp_path: Pa
     assert {Reason.PERMISSION_DENIED} == {reply.reason for reply in replies}
     assert ("", Reason.METHOD_UNKNOWN) == (allowed.reason, unknown.reason)
     assert actors_pb2.ReadHistoryResponse.FromString(allowed.body).events
+
+
+def test_the_same_order_through_two_gateways_is_one_order(tmp_path: Path) -> None:
+    """Two front doors and one book: a retry at the other door gets the first answer, and a halt holds at both."""
+    order = new_order(strategy_id="one", client_order_id="x", symbol="UP", side=common_pb2.SIDE_BUY, quantity="1")
+    addresses = [free_address(), free_address()]
+    with open_desk(write_portfolio(tmp_path), apart=True, more_gateways=addresses) as desk:
+        desk.replay(0, 3)
+        with ExitStack() as doors:
+            clients = [desk.client, *(doors.enter_context(Client(address, timeout_s=30)) for address in addresses)]
+            decisions = [client.submit_order(order) for client in clients]
+            scope = common_pb2.Scope(kind=common_pb2.SCOPE_KIND_STRATEGY, name="one")
+            clients[1].admin.Halt(admin_pb2.HaltRequest(scope=scope, operator="ann", reason="drill"))
+            order.client_order_id = "y"
+            refused = [client.submit_order(order) for client in clients]
+    assert decisions == [decisions[0]] * 3
+    assert ["TRADING_HALTED"] * 3 == [decision.reason_code for decision in refused]
+    decided = [e.order_decided for e in events_of(desk.journal) if e.HasField("order_decided")]
+    assert 1 == sum(event.order.client_order_id == "x" for event in decided)

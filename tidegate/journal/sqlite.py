@@ -4,7 +4,9 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from tidegate.errors import CommitFailedError, EpochFencedError, JournalError
 from tidegate.journal.contract import HASH_OF_NOTHING, Entry, Head, link
@@ -14,6 +16,8 @@ from tidegate.v1 import journal_pb2
 FORMAT_VERSION = 1
 _BUSY_TIMEOUT_S = 5
 _ROWS_PER_READ = 1_000
+# Few sizes, so that the statements stay prepared.
+_ROWS_PER_INSERT = (256, 32, 4, 1)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS writer (one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL);
@@ -77,13 +81,9 @@ class SqliteJournal:
         try:
             self._db.execute("BEGIN IMMEDIATE")
             self._check_epoch()
-            self._db.executemany(
-                "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [(e.sequence, e.time_ns, self.epoch, e.kind, e.order_id, e.topic, e.body) for e in entries],
-            )
-            self._db.executemany(
-                "INSERT INTO keys VALUES (?, ?)", [(key, e.sequence) for e in entries for key in e.keys]
-            )
+            rows = [(e.sequence, e.time_ns, self.epoch, e.kind, e.order_id, e.topic, e.body) for e in entries]
+            self._insert("events", rows)
+            self._insert("keys", [(key, e.sequence) for e in entries for key in e.keys])
             self._db.execute("INSERT INTO batches VALUES (?, ?, ?)", (head.sequence, self.epoch, head.hash))
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
@@ -164,6 +164,16 @@ class SqliteJournal:
         (epoch,) = self._db.execute("SELECT epoch FROM writer").fetchone()
         self._db.execute("COMMIT")
         return int(epoch)
+
+    def _insert(self, table: str, rows: list[tuple[Any, ...]]) -> None:
+        """Insert rows by few statements: each one lets go of the interpreter, and a busy one is slow to come back."""
+        start = 0
+        for size in _ROWS_PER_INSERT:
+            while len(rows) - start >= size:
+                values = ", ".join([f"({', '.join('?' * len(rows[0]))})"] * size)
+                part = list(chain.from_iterable(rows[start : start + size]))
+                self._db.execute(f"INSERT INTO {table} VALUES {values}", part)  # noqa: S608 -- names and marks of our own
+                start += size
 
     def _check_epoch(self) -> None:
         (newest,) = self._db.execute("SELECT epoch FROM writer").fetchone()

@@ -1,5 +1,7 @@
 """What falls due by itself when time goes on."""
 
+from itertools import chain
+
 from tidegate.reasons import Reason
 from tidegate.risk.cancels import request_cancels
 from tidegate.risk.draft import Draft
@@ -19,7 +21,7 @@ def advance_time(draft: Draft, _command: actors_pb2.AdvanceTimeRequest) -> actor
         return actors_pb2.AdvanceTimeResponse()
     within_ns = configuration.route_within_s * NS_PER_S
     lasting = []
-    for order in draft.book.awaiting.values():
+    for order in chain(draft.book.awaiting.values(), draft.book.unreported.values()):
         waited_ns = draft.now_ns - order.instructed_ns
         if waited_ns > within_ns and not order.overdue:
             overdue = journal_pb2.OrderOverdue(order_id=order.order_id, strategy_id=order.request.strategy_id)
