@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from prometheus_client import REGISTRY
-
 from actors.engine_thread import EngineThread
 from actors.feed import Feed
 from actors.metrics import BookCollector
@@ -36,7 +34,6 @@ class LocalPort:
         self._engine: EngineThread | None = None
         self._gate: Gate | None = None
         self._ticking: asyncio.Task[None] | None = None
-        self._collector: BookCollector | None = None
         self._on_failures = on_failures
         self._on_fatal = on_fatal
 
@@ -61,8 +58,6 @@ class LocalPort:
         self._feed.floor = count
         self._engine = EngineThread(gate, self._feed, self._on_failures, self._on_fatal)
         self._engine.start()
-        self._collector = BookCollector(gate, self._engine)
-        REGISTRY.register(self._collector)
         if configuration.clock == WALL:
             self._ticking = asyncio.create_task(self._tick())
         return count
@@ -71,13 +66,17 @@ class LocalPort:
         """Decide what waits already, then close the journal."""
         if self._ticking is not None:
             self._ticking.cancel()
-        if self._collector is not None:
-            REGISTRY.unregister(self._collector)
-            self._collector = None
         if self._engine is not None and self._gate is not None:
             engine, self._engine = self._engine, None
             await asyncio.to_thread(engine.stop)
             self._gate.journal.close()
+
+    def collector(self) -> BookCollector:
+        """Return what reads the book's figures off, for Prometheus; raises UnavailableError while closed."""
+        engine = self._opened()
+        if self._gate is None:
+            raise _closed()
+        return BookCollector(self._gate, engine)
 
     async def call(self, request: Request) -> Reply:
         """Have one request decided with whatever else has arrived."""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from prometheus_client import REGISTRY
+
 from actors.clocks import clock_of
 from actors.local_port import LocalPort
 from actors.logs import open_log
@@ -70,6 +72,7 @@ class RiskManager:
         if settings.open_front_door is not None and self._front_door is None:
             self._front_door = await settings.open_front_door(self._port)
         count = await self._port.open(lambda: Gate(MeasuredJournal(settings.journal), clock), configuration)
+        REGISTRY.register(self._port.collector())
         _tune_collector()
         self._log.info("started", events=count, journal=str(settings.journal), clock=configuration.clock)
         return count

@@ -1,6 +1,6 @@
 """How a gateway is protected, and where it listens because of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,13 +33,18 @@ class Protection:
     What keeps strangers out; nothing of it by default, and then the gateway listens on loopback only.
 
     access: the access file. tls: the certificate. admin_address: where AdminService answers instead of at the gateway's
-    own address. inner: see InnerDoor.
+    own address. is_without_admin: it answers at another gateway only. inner: see InnerDoor.
     """
 
     access: Path | None = None
     tls: TlsFiles | None = None
     admin_address: str = ""
+    is_without_admin: bool = False
     inner: InnerDoor | None = None
+
+    def of_further_gateways(self) -> "Protection":
+        """Protect another gateway of the same run alike: a listener for administrators stays the only one."""
+        return replace(self, admin_address="", is_without_admin=bool(self.admin_address), inner=None)
 
     def check(self, address: str) -> None:
         """
@@ -72,13 +77,10 @@ class Listener(NamedTuple):
 def listeners(address: str, protection: Protection) -> list[Listener]:
     """Return every place where a gateway listens."""
     is_secure = protection.tls is not None
-    if not protection.admin_address:
-        found = [Listener(address, is_secure, _ALL)]
-    else:
-        found = [
-            Listener(address, is_secure, _ALL - _ADMIN),
-            Listener(protection.admin_address, is_secure, _ADMIN),
-        ]
+    is_apart = bool(protection.admin_address) or protection.is_without_admin
+    found = [Listener(address, is_secure, _ALL - _ADMIN if is_apart else _ALL)]
+    if protection.admin_address:
+        found.append(Listener(protection.admin_address, is_secure, _ADMIN))
     if protection.inner is not None:
         found.append(Listener(protection.inner.address, is_secure=False, services=_ALL))
     return found

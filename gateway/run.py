@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from functools import partial
@@ -168,7 +168,7 @@ def started(
 
 def _gateways_apart(options: RunOptions, open_front_door: OpenGateway) -> dict[str, OpenFrontDoor]:
     """Name the gateways in actors of their own; the listener of AdminService alone is the first one's."""
-    protection = replace(options.protection, admin_address="")
+    protection = options.protection.of_further_gateways()
     apart: dict[str, OpenGateway] = {"1": open_front_door} if options.apart else {}
     for number, address in enumerate(options.more_gateways, start=2):
         apart[str(number)] = partial(open_gateway, address=address, protection=protection)

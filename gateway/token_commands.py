@@ -2,14 +2,15 @@
 
 import contextlib
 import fcntl
+import io
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -139,14 +140,16 @@ def _changed(path: Path, *, begin: bool) -> Iterator[Any]:
             document = CommentedMap()
             document.yaml_set_start_comment(_BEGINNING)
         yield document
-        _replace(path, lambda file: yaml.dump(document, file))
+        written = io.StringIO()
+        yaml.dump(document, written)
+        _replace(path, written.getvalue().rstrip("\n") + "\n")
 
 
-def _replace(path: Path, write: Callable[[IO[str]], None]) -> None:
+def _replace(path: Path, text: str) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # readable by its owner only
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            write(file)
+            file.write(text)
             file.flush()
             if path.exists():
                 os.fchown(handle, path.stat().st_uid, path.stat().st_gid)  # the gateway's user must still read it

@@ -4,5 +4,5 @@ from tidegate.permissions import GATEWAY, INTERNAL, LOCAL, Caller, may_call
 
 
 def caller_of(method: str) -> Caller:
-    """Call what actors and gateways ask as they do, and everything else as anybody on this machine."""
-    return next((inner for inner in (INTERNAL, GATEWAY) if may_call(inner, method)), LOCAL)
+    """Call what the actors and the gateways ask as they do, and everything else as anybody on this machine."""
+    return next((caller for caller in (INTERNAL, GATEWAY) if may_call(caller, method)), LOCAL)

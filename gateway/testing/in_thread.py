@@ -29,7 +29,8 @@ def gateway_in_thread(portfolio: Portfolio = DEFAULT_PORTFOLIO) -> Iterator["Gat
         stack = AsyncExitStack()
         running = _call(loop, stack.enter_async_context(running_gateway(portfolio)))
         try:
-            with Client(running.address, timeout_s=_CALL_TIMEOUT_S) as client:
+            address = running.address
+            with Client(address, timeout_s=_CALL_TIMEOUT_S, token="", ca="", certificate="", key="") as client:
                 yield GatewayInThread(running, client, loop)
         finally:
             _call(loop, stack.aclose())

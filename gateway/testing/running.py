@@ -97,7 +97,8 @@ class RunningGateway:
     def __init__(self, portfolio: PortfolioFile, journal: Path) -> None:
         """Prepare, on the running event loop; ``start`` listens. ``running_gateway`` does both."""
         self.address = free_address()
-        self.client = AsyncClient(self.address, timeout_s=_CALL_TIMEOUT_S)
+        # It asks nobody who they are, whatever the environment says.
+        self.client = AsyncClient(self.address, timeout_s=_CALL_TIMEOUT_S, token="", ca="", certificate="", key="")
         self.failures: list[BaseException] = []
         self.port = LocalPort(on_failures=self.failures.extend, on_fatal=self.failures.append)
         self.journal = journal

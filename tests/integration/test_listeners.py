@@ -41,6 +41,20 @@ async def test_only_tls_and_an_access_file_together_open_it_to_others(
                 await open_gateway(port, address, one)
 
 
+async def test_a_further_gateway_of_the_run_has_no_way_in_for_administrators(
+    tmp_path: Path, portfolio: PortfolioFile
+) -> None:
+    """With a listener of their own, no other gateway answers them; without one, each does."""
+    halt = admin_pb2.HaltRequest(operator="ann", reason="drill")
+    apart = Protection(admin_address=free_address()).of_further_gateways()
+    async with guarded(tmp_path, portfolio, apart) as gateway, gateway.client() as client:
+        assert Reason.METHOD_ELSEWHERE == (await refusal(client.admin.Halt(halt))).reason
+        await client.risk.GetRiskMetrics(METRICS)
+    together = Protection().of_further_gateways()
+    async with guarded(tmp_path, portfolio, together) as gateway, gateway.client() as client:
+        assert "ann" == (await client.admin.Halt(halt)).halt.operator
+
+
 @pytest.mark.parametrize("is_open", [False, True])
 async def test_the_administrators_have_a_listener_of_their_own(
     tmp_path: Path, portfolio: PortfolioFile, access: AccessWriter, *, is_open: bool

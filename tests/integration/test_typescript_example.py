@@ -1,5 +1,7 @@
 """The TypeScript adapter, built from its lock file and run against a real gateway; skipped where that cannot be."""
 
+import asyncio
+import os
 import re
 import shutil
 import subprocess
@@ -10,7 +12,12 @@ from typing import Any
 import pytest
 
 from gateway.client import new_order
+from gateway.protection import Protection
 from gateway.testing import GatewayInThread, gateway_in_thread
+from gateway.testing.portfolio import DEFAULT_PORTFOLIO
+from tests.integration.doors import guarded, within_s
+from tests.integration.principals import AccessWriter, Certificates
+from tests.integration.test_gateway import bar
 from tidegate.reasons import Reason
 from tidegate.v1 import common_pb2, orders_pb2
 
@@ -121,6 +128,36 @@ def test_a_refused_call_ends_it_with_the_reason_code(adapter: Path, gateway: Gat
     refused = run("node", "dist/main.js", "--address", gateway.address, "--adapter", "nobody", folder=adapter)
     line = f"refused: {Reason.ADAPTER_UNKNOWN}: no adapter is called 'nobody' (adapter)\n"
     assert (1, line) == (refused.returncode, refused.stderr)
+
+
+async def test_it_works_for_a_gateway_that_asks_who_calls(adapter: Path, tmp_path: Path) -> None:
+    """Over TLS, with its token out of the environment, as Python's clients do; without it the reason says so."""
+    access, certificates = AccessWriter(tmp_path / "access.yaml"), Certificates(tmp_path / "certificates")
+    access.add("broker", "trader", adapters=["broker"])
+    desk = access.add("desk", "trader", "market_data", strategies=["desk"])
+    protection = Protection(access=access.write(), tls=certificates.tls())
+    async with guarded(tmp_path, DEFAULT_PORTFOLIO, protection) as gateway:
+        command = ["node", "dist/main.js", "--address", gateway.address.replace("127.0.0.1", "localhost")]
+        known = os.environ | {"TIDEGATE_CA": str(certificates.ca), "TIDEGATE_TOKEN": access.tokens["broker"]}
+        process = await asyncio.create_subprocess_exec(*command, cwd=adapter, env=known)
+        async with gateway.client(desk, ca=certificates.ca) as client:
+            await client.market_data.PublishBars(bar(1, AAA="100.00"))
+            side = common_pb2.SIDE_BUY
+            order: dict[str, Any] = {"symbol": "AAA", "side": side, "quantity": "10", "route": "broker"}
+            await client.submit_order(new_order(strategy_id="desk", client_order_id="a", **order))
+            asked = orders_pb2.GetOrderRequest(strategy_id="desk", client_order_id="a")
+
+            async def is_filled() -> bool:
+                return bool(FILLED == (await client.orders.GetOrder(asked)).order.status)
+
+            await within_s(30, is_filled)
+        process.terminate()
+        await process.wait()
+        pipe = asyncio.subprocess.PIPE
+        unknown = os.environ | {"TIDEGATE_CA": str(certificates.ca)}
+        stranger = await asyncio.create_subprocess_exec(*command, cwd=adapter, env=unknown, stderr=pipe)
+        _, said = await stranger.communicate()
+    assert said.decode().startswith(f"refused: {Reason.UNAUTHENTICATED}: ")
 
 
 def test_its_lock_file_names_no_registry() -> None:

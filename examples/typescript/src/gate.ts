@@ -1,8 +1,16 @@
 /** The gateway as an adapter sees it: its services, typed from the .proto files, and the calls every adapter makes. */
 
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-import { credentials, loadPackageDefinition, type ClientReadableStream, type requestCallback } from "@grpc/grpc-js";
+import {
+    credentials,
+    InterceptingCall,
+    loadPackageDefinition,
+    type ClientReadableStream,
+    type Interceptor,
+    type requestCallback,
+} from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 
 import type { ProtoGrpcType } from "./generated/adapter.js";
@@ -49,6 +57,17 @@ const SERVICE_CONFIG = {
     ],
 };
 
+// As the Python client does: a token if there is one, and TLS where the gateway's authority is named.
+const { TIDEGATE_TOKEN: token, TIDEGATE_CA: authority } = process.env;
+
+const withToken: Interceptor = (options, nextCall) =>
+    new InterceptingCall(nextCall(options), {
+        start(metadata, listener, next) {
+            metadata.set("authorization", `Bearer ${token}`);
+            next(metadata, listener);
+        },
+    });
+
 /** What an adapter asks of the gateway and tells it, in its own name. */
 export class Gate {
     private readonly orders: OrderServiceClient;
@@ -59,9 +78,11 @@ export class Gate {
         private readonly adapter: string,
         private readonly account: string,
     ) {
-        const options = { "grpc.service_config": JSON.stringify(SERVICE_CONFIG) };
-        this.orders = new tidegate.v1.OrderService(address, credentials.createInsecure(), options);
-        this.marketData = new tidegate.v1.MarketDataService(address, credentials.createInsecure(), options);
+        const interceptors = token ? [withToken] : [];
+        const options = { "grpc.service_config": JSON.stringify(SERVICE_CONFIG), interceptors };
+        const security = authority ? credentials.createSsl(readFileSync(authority)) : credentials.createInsecure();
+        this.orders = new tidegate.v1.OrderService(address, security, options);
+        this.marketData = new tidegate.v1.MarketDataService(address, security, options);
     }
 
     /** First all that this adapter has to do now, then what comes; it ends with an error only. */

@@ -79,7 +79,14 @@ def test_a_revoked_token_is_gone_and_the_others_stay(path: Path) -> None:
     assert f"token {ids[1]} of ann is revoked\n" == revoked.stdout
     again = token(path, "revoke", ids[1])
     assert (1, f"{path} has no token {ids[1]}\n") == (again.exit_code, again.stderr)
-    ann, bob = read_access_file(path).principals
+    # Somebody appends to the file by hand: each change leaves it with its last line ended.
+    with path.open("a", encoding="utf-8") as file:
+        file.write("  - name: desk\n    roles: [viewer]\n    certificate: desk")
+    token(path, "revoke", ids[0])
+    token(path, "create", "ann")
+    assert path.read_text(encoding="utf-8").endswith("certificate: desk\n")
+    ids[0] = read_access_file(path).principals[0].tokens[0].id
+    ann, bob, _ = read_access_file(path).principals
     assert [[ids[0]], [ids[2]]] == [[one.id for one in principal.tokens] for principal in (ann, bob)]
 
 
