@@ -44,6 +44,11 @@ def submit_orders(gate: "Gate", request: orders_pb2.SubmitOrdersRequest) -> orde
     return orders_pb2.SubmitOrdersResponse(decisions=[_submit(gate, order) for order in request.orders])
 
 
+def replace_order(gate: "Gate", request: orders_pb2.ReplaceOrderRequest) -> orders_pb2.ReplaceOrderResponse:
+    """Decide one replacement."""
+    return orders_pb2.ReplaceOrderResponse(decision=gate.execute(request))
+
+
 def report_executions(gate: "Gate", request: orders_pb2.ReportExecutionsRequest) -> orders_pb2.ReportExecutionsResponse:
     """Book each execution; a malformed one, or an unknown bar, refuses the report before any is booked."""
     book = gate.engine.book

@@ -63,7 +63,7 @@ METHODS = {
         orders_pb2.CancelOrderRequest, keys=lambda r: (order_key(r.strategy_id, r.client_order_id),)
     ),
     "CancelAllOrders": _command(orders_pb2.CancelAllOrdersRequest),
-    "ReplaceOrder": _command(orders_pb2.ReplaceOrderRequest, keys=_replace_keys),
+    "ReplaceOrder": _command(orders_pb2.ReplaceOrderRequest, commands.replace_order, _replace_keys),
     "Heartbeat": _command(orders_pb2.HeartbeatRequest, commands.heartbeat),
     "OpenSession": _command(actors_pb2.OpenSessionRequest, commands.open_session),
     "CloseSession": _command(actors_pb2.CloseSessionRequest, commands.close_session),

@@ -81,7 +81,7 @@ class Order:
     An accepted order; its status is derived from what happened to it.
 
     instructed_sequence, instructed_ns: the event that last told its adapter what to do: send, cancel, replace.
-    overdue: whether that was too long ago, and nobody has reported.
+    overdue: whether an alert has said that it was too long ago; one alert an instruction.
     """
 
     request: orders_pb2.NewOrder
@@ -151,10 +151,8 @@ class Order:
     @property
     def status(self) -> common_pb2.OrderStatus.ValueType:
         """The order's status in FIX's meaning."""
-        if self.cumulative_quantity >= self.quantity:
-            return common_pb2.ORDER_STATUS_FILLED
         if self.is_done:
-            return self.done_as
+            return self._done_status
         if self.cancel_requested:
             return common_pb2.ORDER_STATUS_PENDING_CANCEL
         if self.replacement is not None:
@@ -162,6 +160,13 @@ class Order:
         if self.cumulative_quantity:
             return common_pb2.ORDER_STATUS_PARTIALLY_FILLED
         return common_pb2.ORDER_STATUS_NEW if self.acknowledged else common_pb2.ORDER_STATUS_PENDING_NEW
+
+    @property
+    def _done_status(self) -> common_pb2.OrderStatus.ValueType:
+        if self.cumulative_quantity >= self.quantity:
+            return common_pb2.ORDER_STATUS_FILLED
+        # A fill was taken back afterwards: neither whole nor working any more is FIX's CANCELED.
+        return common_pb2.ORDER_STATUS_CANCELED if self.done_as == common_pb2.ORDER_STATUS_FILLED else self.done_as
 
     @property
     def awaits_report(self) -> bool:
@@ -202,7 +207,7 @@ class Order:
 
     def _execute(self, booked: journal_pb2.ExecutionBooked) -> None:
         execution = booked.execution
-        self.acknowledged, self.overdue = True, False
+        self.acknowledged = True
         match execution.execution_type:
             case orders_pb2.EXECUTION_TYPE_CANCEL_REJECTED:
                 self.cancel_requested = False

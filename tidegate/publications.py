@@ -8,6 +8,7 @@ from tidegate.journal.contract import ALERTS_TOPIC, BARS_TOPIC
 from tidegate.orders import Order
 from tidegate.risk.alerts import ALERT_KINDS, alert_of
 from tidegate.risk.book import Book
+from tidegate.risk.routing import refused_by_halt
 from tidegate.v1 import journal_pb2, market_data_pb2, orders_pb2, risk_pb2
 
 # At most so many instructions go into one message.
@@ -41,7 +42,7 @@ def publications_of(events: Sequence[journal_pb2.Event], book: Book) -> list[Pub
         if kind in _ORDER_IDS:
             order = book.orders.get(_ORDER_IDS[kind](event))
             if order is not None and order.request.route:
-                instruction = _instruction(kind, event, order)
+                instruction = _instruction(kind, event, order, book)
                 if instruction is not None:
                     instructions.setdefault(order.request.route, []).append(instruction)
         elif kind == "bar_published":
@@ -68,14 +69,18 @@ def alerts_message(events: Sequence[journal_pb2.Event], sequence: int) -> risk_p
     return risk_pb2.WatchAlertsResponse(sequence=sequence, alerts=map(alert_of, events))
 
 
-def instructions_for(order: Order) -> Iterator[orders_pb2.OrderInstruction]:
-    """Return what its adapter has to do about a working order now."""
+def instructions_for(order: Order, book: Book) -> Iterator[orders_pb2.OrderInstruction]:
+    """
+    Return what its adapter has to do about a working order now.
+
+    A send is claimed first, and a halt refuses the claim; a replacement is not, so a halt holds it back here.
+    """
     if order.cancel_requested:
         yield orders_pb2.OrderInstruction(cancel=order.to_wire())
         return
     if not order.acknowledged:
         yield orders_pb2.OrderInstruction(send=order.to_wire())
-    if order.replacement is not None:
+    if order.replacement is not None and refused_by_halt(book, order) is None:
         yield orders_pb2.OrderInstruction(replace=order.to_wire())
 
 
@@ -89,14 +94,15 @@ _ORDER_IDS: dict[str, Callable[[journal_pb2.Event], str]] = {
 }
 
 
-def _instruction(kind: str, event: journal_pb2.Event, order: Order) -> _Instruction | None:
+def _instruction(kind: str, event: journal_pb2.Event, order: Order, book: Book) -> _Instruction | None:
     """Return what an event tells the adapter of a working order, unless a later one of the batch has overtaken it."""
     if kind == "cancel_requested":
         return orders_pb2.OrderInstruction(cancel=order.to_wire()) if order.cancel_requested else None
     if order.cancel_requested:
         return None
     if kind == "replace_decided":
-        return orders_pb2.OrderInstruction(replace=order.to_wire()) if order.replacement is not None else None
+        is_due = order.replacement is not None and refused_by_halt(book, order) is None
+        return orders_pb2.OrderInstruction(replace=order.to_wire()) if is_due else None
     return None if order.acknowledged else event
 
 

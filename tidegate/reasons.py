@@ -114,6 +114,10 @@ class Reason(StrEnum):
         "EXECUTION_BY_OTHER_ADAPTER",
         "An adapter reported on an order that another one routes; it is booked.",
     )
+    EXECUTION_OF_UNKNOWN_REPLACEMENT = (
+        "EXECUTION_OF_UNKNOWN_REPLACEMENT",
+        "The broker reports on a replacement that the gate has not asked for: what it works is not known.",
+    )
     CASH_NEGATIVE = "CASH_NEGATIVE", "A cash strategy's cash went below zero by a fill or a fee."
     INTERNAL = "INTERNAL", "The gate failed on this command; nothing changed."
     RISK_MANAGER_UNAVAILABLE = "RISK_MANAGER_UNAVAILABLE", "The RiskManager is away: unknown, not no. Retry."

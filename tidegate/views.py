@@ -184,8 +184,10 @@ def instructions(book: Book, request: orders_pb2.WatchOrdersRequest) -> orders_p
     require_adapter(book, request.adapter)
     mine = (o for o in book.orders.values() if o.request.route == request.adapter)
     told = sorted((o for o in mine if o.instructed_sequence > request.after_sequence), key=_instructed)
-    found = [(o, instruction) for o in told for instruction in instructions_for(o)]
+    found = [(o, instruction) for o in told for instruction in instructions_for(o, book)]
     shown, is_cut = found[:INSTRUCTIONS_MAX], len(found) > INSTRUCTIONS_MAX
+    if is_cut and found[INSTRUCTIONS_MAX][0] is shown[-1][0]:
+        shown.pop()  # whoever goes on from an order's place has been told all of it
     return orders_pb2.WatchOrdersResponse(
         sequence=shown[-1][0].instructed_sequence if is_cut else book.sequence,
         instructions=[instruction for _, instruction in shown],

@@ -13,6 +13,8 @@ from tests.callers import caller_of
 from tidegate.clocks import BARS, bar_clock
 from tidegate.gate import Gate, Reply, Request
 from tidegate.journal.sqlite import SqliteJournal
+from tidegate.numbers import plain
+from tidegate.times import NS_PER_S
 from tidegate.v1 import (
     actors_pb2,
     admin_pb2,
@@ -42,6 +44,11 @@ SELL = common_pb2.SIDE_SELL
 TRADE = orders_pb2.EXECUTION_TYPE_TRADE
 NEW = orders_pb2.EXECUTION_TYPE_NEW
 CANCELED = orders_pb2.EXECUTION_TYPE_CANCELED
+CANCEL_REJECTED = orders_pb2.EXECUTION_TYPE_CANCEL_REJECTED
+REPLACED = orders_pb2.EXECUTION_TYPE_REPLACED
+REPLACE_REJECTED = orders_pb2.EXECUTION_TYPE_REPLACE_REJECTED
+TRADE_CANCEL = orders_pb2.EXECUTION_TYPE_TRADE_CANCEL
+TRADE_CORRECT = orders_pb2.EXECUTION_TYPE_TRADE_CORRECT
 
 PORTFOLIO = common_pb2.Scope(kind=common_pb2.SCOPE_KIND_PORTFOLIO)
 
@@ -133,6 +140,10 @@ class Desk:
         (reply,) = self.gate.process([Request(method, request.SerializeToString(), caller_of(method))]).replies
         return reply
 
+    def replies(self, *requests: tuple[str, Message]) -> list[Reply]:
+        """Send several requests as one batch, and return the bare replies."""
+        return self.gate.process([Request(method, message.SerializeToString()) for method, message in requests]).replies
+
     def ask(self, method: str, request: Message, answer: type[M]) -> M:
         """Send a request that must not be refused, and return the answer."""
         reply = self.reply(method, request)
@@ -155,6 +166,21 @@ class Desk:
         entries = [market_data_pb2.Price(symbol=s, price=p, time=stamp(day)) for s, p in prices.items()]
         request = market_data_pb2.PublishPricesRequest(prices=entries)
         self.ask("PublishPrices", request, market_data_pb2.PublishPricesResponse)
+
+    def wait(self, seconds: int) -> None:
+        """Let time go on: the mark of A comes again, so many seconds later."""
+        entry = market_data_pb2.Price(symbol="A", price=plain(self.book.marks["A"]))
+        entry.time.seconds = self.book.time_ns // NS_PER_S + seconds
+        request = market_data_pb2.PublishPricesRequest(prices=[entry])
+        self.ask("PublishPrices", request, market_data_pb2.PublishPricesResponse)
+
+    def tick(self, after_s: int = 0) -> list[journal_pb2.Event]:
+        """Let fall due what is due, perhaps some seconds later; return the events that this records."""
+        if after_s:
+            self.wait(after_s)
+        before = self.book.sequence
+        self.ask("AdvanceTime", actors_pb2.AdvanceTimeRequest(), actors_pb2.AdvanceTimeResponse)
+        return list(self.gate.journal.read(before))
 
     # Orders.
 
@@ -188,6 +214,35 @@ class Desk:
         request = orders_pb2.CancelOrderRequest(strategy_id=order.strategy_id, client_order_id=order.client_order_id)
         return self.ask("CancelOrder", request, orders_pb2.CancelOrderResponse).order
 
+    def replacement(self, order: NewOrder, quantity: str, price: str = "") -> orders_pb2.ReplaceOrderRequest:
+        """Write a replacement with an id of its own."""
+        return orders_pb2.ReplaceOrderRequest(
+            strategy_id=order.strategy_id,
+            orig_client_order_id=order.client_order_id,
+            client_order_id=f"r{next(self.ids)}",
+            quantity=quantity,
+            limit_price=price,
+        )
+
+    def replace(self, request: orders_pb2.ReplaceOrderRequest) -> orders_pb2.Decision:
+        """Ask for a replacement; return the decision."""
+        return self.ask("ReplaceOrder", request, orders_pb2.ReplaceOrderResponse).decision
+
+    def cancel_all(self, scope: common_pb2.Scope = PORTFOLIO) -> int:
+        """Ask for the cancel of everything in a scope; return how many this asked for."""
+        request = orders_pb2.CancelAllOrdersRequest(scope=scope)
+        return self.ask("CancelAllOrders", request, orders_pb2.CancelAllOrdersResponse).cancels_requested
+
+    def check(self, order: NewOrder) -> orders_pb2.Decision:
+        """Ask what would be decided on an order."""
+        request = orders_pb2.CheckOrderRequest(order=order)
+        return self.ask("CheckOrder", request, orders_pb2.CheckOrderResponse).decision
+
+    def found(self, client_order_id: str, strategy_id: str = "cash") -> orders_pb2.GetOrderResponse:
+        """Look an order up by an id of its sender."""
+        request = orders_pb2.GetOrderRequest(strategy_id=strategy_id, client_order_id=client_order_id)
+        return self.ask("GetOrder", request, orders_pb2.GetOrderResponse)
+
     def claim(self, order_id: str, adapter: str = "paper") -> orders_pb2.Claim:
         """Claim one order for an adapter."""
         request = orders_pb2.ClaimOrdersRequest(adapter=adapter, order_ids=[order_id])
@@ -208,6 +263,20 @@ class Desk:
         """Write the report of a fill."""
         execution = self.execution(order_id, TRADE)
         execution.last_quantity, execution.last_price, execution.fee = quantity, price, fee
+        return execution
+
+    def bust(self, reference: orders_pb2.Execution) -> orders_pb2.Execution:
+        """Write the report that takes a fill back."""
+        execution = self.execution("", TRADE_CANCEL)
+        execution.reference_execution_id = reference.execution_id
+        return execution
+
+    def correction(
+        self, reference: orders_pb2.Execution, quantity: str, price: str, fee: str = ""
+    ) -> orders_pb2.Execution:
+        """Write the report that corrects a fill."""
+        execution = self.trade("", quantity, price, fee)
+        execution.execution_type, execution.reference_execution_id = TRADE_CORRECT, reference.execution_id
         return execution
 
     def report(self, *executions: orders_pb2.Execution, bar_sequence: int = 0) -> list[int]:
@@ -241,6 +310,37 @@ class Desk:
         """Return the portfolio's halt level."""
         return self.ask("GetHaltState", risk_pb2.GetHaltStateRequest(), risk_pb2.GetHaltStateResponse).level
 
+    def deposit(self, amount: str, transfer_id: str = "d1") -> str:
+        """Put capital into the reserve; return the reason code of a refusal."""
+        request = admin_pb2.DepositCapitalRequest(transfer_id=transfer_id, amount=amount, operator="ann", reason="in")
+        return self.refusal("DepositCapital", request)
+
+    def withdraw(self, amount: str, transfer_id: str = "w1") -> str:
+        """Take capital out of the reserve; return the reason code of a refusal."""
+        request = admin_pb2.WithdrawCapitalRequest(transfer_id=transfer_id, amount=amount, operator="ann", reason="out")
+        return self.refusal("WithdrawCapital", request)
+
+    def alerts(self, *, open_only: bool = False) -> list[risk_pb2.Alert]:
+        """Return the newest alerts, newest first."""
+        request = risk_pb2.ListAlertsRequest(open_only=open_only, page_size=1_000)
+        return list(self.ask("ListAlerts", request, risk_pb2.ListAlertsResponse).alerts)
+
+    # Adapters' sessions.
+
+    def open_session(self, session_id: str, heartbeat_s: int = 5, adapter: str = "paper") -> None:
+        """Open an adapter's session."""
+        request = actors_pb2.OpenSessionRequest(adapter=adapter, session_id=session_id, heartbeat_s=heartbeat_s)
+        self.ask("OpenSession", request, actors_pb2.OpenSessionResponse)
+
+    def close_session(self, session_id: str, adapter: str = "paper") -> None:
+        """Say that the stream of an adapter's session has ended."""
+        request = actors_pb2.CloseSessionRequest(adapter=adapter, session_id=session_id)
+        self.ask("CloseSession", request, actors_pb2.CloseSessionResponse)
+
+    def heartbeat(self, session_id: str, adapter: str = "paper") -> str:
+        """Say that an adapter is alive; return the reason code of a refusal."""
+        return self.refusal("Heartbeat", orders_pb2.HeartbeatRequest(adapter=adapter, session_id=session_id))
+
     # What was recorded.
 
     def state(self) -> list[bytes]:
@@ -251,6 +351,7 @@ class Desk:
             ("GetPortfolio", portfolio_pb2.GetPortfolioRequest()),
             ("ListStrategies", portfolio_pb2.ListStrategiesRequest()),
             ("ListOrders", orders_pb2.ListOrdersRequest()),
+            ("ListAlerts", risk_pb2.ListAlertsRequest(page_size=1_000)),
             ("NextBar", actors_pb2.NextBarRequest()),
             *(("GetStrategy", portfolio_pb2.GetStrategyRequest(strategy_id=s)) for s in self.book.terms),
             *(("WatchOrders", orders_pb2.WatchOrdersRequest(adapter=a)) for a in self.configured.adapters),
@@ -262,6 +363,15 @@ class Desk:
     def events(self, body: str = "") -> list[journal_pb2.Event]:
         """Return the journal's events, or those of one kind."""
         return [event for event in self.gate.journal.read(0) if body in ("", event.WhichOneof("body"))]
+
+    def kinds(self, after: int) -> list[str]:
+        """Return the kinds of the events after a sequence."""
+        return [event.WhichOneof("body") or "" for event in self.gate.journal.read(after)]
+
+    def conserved(self) -> str:
+        """Return what conservation of capital is off by."""
+        answer = self.ask("GetPortfolio", portfolio_pb2.GetPortfolioRequest(), portfolio_pb2.GetPortfolioResponse)
+        return answer.conservation.difference
 
     def position(self, strategy_id: str, symbol: str = "A") -> Decimal:
         """Return the quantity that a strategy holds."""

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from tidegate.instruments import Instrument
-from tidegate.ledger import Ledger
+from tidegate.ledger import Ledger, Totals
 from tidegate.orders import BUY, SELL, Reservation
 
 D = Decimal
@@ -144,6 +144,29 @@ def test_running_sums_equal_recomputed_sums() -> None:
     assert sum(p.market_value for p in held) == ledger.market_value
     assert sum(p.worst_quantity * p.mark * p.multiplier for p in held) == ledger.gross_exposure
     assert ledger.capital + ledger.realised_pnl + ledger.unrealised_pnl - ledger.fees == ledger.equity
+
+
+def test_no_exposure_is_above_the_bound_that_all_ledgers_share() -> None:
+    """Pins that growth by an order, a fill or a price raises it, over all ledgers, and that nothing lowers it here."""
+    totals = Totals()
+    one, other = Ledger("USD", totals), Ledger("USD", totals)
+    bounds = []
+    one.fill(STOCK, D(10), price=D(99), fee=D(0), mark=D(100))
+    bounds.append(totals.exposure_bound)
+    other.reserve(STOCK, SELL, of(D(5), "100"), D(100))
+    bounds.append(totals.exposure_bound)
+    one.fill(FUTURE, D(-2), price=D(10), fee=D(0), mark=D(10))
+    bounds.append(totals.exposure_bound)
+    for ledger in (one, other):
+        ledger.mark("A", D(120))
+    bounds.append(totals.exposure_bound)
+    for ledger in (one, other):
+        ledger.mark("A", D(50))
+    other.reserve(STOCK, SELL, of(D(-5), "100"), D(50))
+    bounds.append(totals.exposure_bound)
+    one.mark("F", D(21))
+    bounds.append(totals.exposure_bound)
+    assert [D(n) for n in (1000, 1500, 1500, 1800, 1800, 2100)] == bounds
 
 
 def test_short_proceeds_are_what_shorts_were_sold_for() -> None:

@@ -18,6 +18,8 @@ _BUSY_TIMEOUT_S = 5
 _ROWS_PER_READ = 1_000
 # Few sizes, so that the statements stay prepared.
 _ROWS_PER_INSERT = (256, 32, 4, 1)
+# SQLite's largest integer: a reader may ask for what is behind any place.
+_SEQUENCE_MAX = 2**63 - 1
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS writer (one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL);
@@ -108,13 +110,14 @@ class SqliteJournal:
         """Read the events of one topic after a sequence, oldest first, on a connection of its own."""
         query = "SELECT body FROM events WHERE topic = ? AND sequence > ? ORDER BY sequence LIMIT ?"
         with closing(_connect(self._path)) as db, _readable(self._path):
-            return [journal_pb2.Event.FromString(row[0]) for row in db.execute(query, (topic, after, most))]
+            rows = db.execute(query, (topic, min(after, _SEQUENCE_MAX), most))
+            return [journal_pb2.Event.FromString(row[0]) for row in rows]
 
     def read(self, after: int, most: int | None = None) -> Iterator[journal_pb2.Event]:
         """Read the events after a sequence, oldest first, on a connection of its own."""
-        left = -1 if most is None else most
+        query = "SELECT body FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?"
         with closing(_connect(self._path)) as db, _readable(self._path):
-            cursor = db.execute("SELECT body FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?", (after, left))
+            cursor = db.execute(query, (min(after, _SEQUENCE_MAX), -1 if most is None else most))
             while rows := cursor.fetchmany(_ROWS_PER_READ):
                 for row in rows:
                     yield journal_pb2.Event.FromString(row[0])

@@ -108,6 +108,8 @@ class Performance:
                 for strategy_id in strategies_of(event):
                     taken = strategy_id == event.capital_transferred.from_strategy_id
                     self.strategies[strategy_id].returns.flow += -amount if taken else amount
+            case "capital_moved":
+                self.portfolio.returns.flow += Decimal(event.capital_moved.amount)
             case "trading_halted":
                 self.halts += event.trading_halted.scope.kind == common_pb2.SCOPE_KIND_PORTFOLIO
             case "bar_completed":

@@ -1,6 +1,6 @@
 """The book: what every event so far adds up to. It records and never decides."""
 
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from tidegate.errors import BookError
@@ -313,15 +313,16 @@ class Book:
         self.sessions.pop(event.session_closed.adapter, None)
 
     def _move_capital(self, event: journal_pb2.Event) -> None:
-        amount, equity = Decimal(event.capital_moved.amount), self.equity
+        amount, before = Decimal(event.capital_moved.amount), self.equity
+        after = before + amount
         self.reserve += amount
         self.deposits += amount
-        # The drawdown stays what it was: the high-water mark grows and shrinks in proportion to the equity.
-        if equity <= ZERO or self.high_water_mark == equity:
+        if before <= ZERO or after <= ZERO or self.high_water_mark == before:
             self.high_water_mark += amount
         else:
-            scaled = self.high_water_mark * (equity + amount) / equity
-            self.high_water_mark = round_money(scaled, self.currency)
+            # The drawdown stays what it was; a part of a cent is dropped, so that no movement of capital halts.
+            scaled = round_money(self.high_water_mark * after / before, self.currency, ROUND_FLOOR)
+            self.high_water_mark = max(scaled, after)
 
     def _acknowledge_alert(self, event: journal_pb2.Event) -> None:
         alert = self.alerts.get(event.alert_acknowledged.alert_sequence)

@@ -45,8 +45,9 @@ def move_capital(draft: Draft, command: journal_pb2.CapitalMoved) -> journal_pb2
         if earlier.capital_moved != command:
             _refuse_reused(draft, name, command.transfer_id, command.operator)
         return earlier
-    free = draft.book.reserve
-    if -amount > free:
+    # A reserve that covers the strategies' losses is not free.
+    free = min(draft.book.reserve, draft.book.equity)
+    if amount < ZERO and -amount > free:
         text = f"{money(-amount)} was asked for, and {money(max(free, ZERO))} of the reserve is free"
         reason, subject = Reason.CASH_NOT_AVAILABLE, command.transfer_id
         draft.refuse(reason, text, command=name, subject=subject, operator=command.operator)

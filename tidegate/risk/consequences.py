@@ -18,7 +18,9 @@ from tidegate.v1 import common_pb2, journal_pb2, risk_pb2
 GATE = "tidegate"
 
 _HALT = common_pb2.ACTION_HALT
-_CAUSES = frozenset({"bar_published", "prices_published", "halt_reset", "execution_booked", "capital_transferred"})
+_CAUSES = frozenset(
+    {"bar_published", "prices_published", "halt_reset", "execution_booked", "capital_transferred", "capital_moved"}
+)
 
 
 def may_follow(event: journal_pb2.Event) -> bool:

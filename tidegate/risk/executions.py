@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from tidegate.errors import RefusedError
-from tidegate.numbers import plain
+from tidegate.numbers import ZERO, plain
 from tidegate.orders import Order, is_fill, is_reversal, sign_of
 from tidegate.reasons import Reason
 from tidegate.risk import door
@@ -15,6 +15,7 @@ from tidegate.v1 import journal_pb2, orders_pb2
 
 _TYPES = frozenset(orders_pb2.ExecutionType.values()) - {orders_pb2.EXECUTION_TYPE_UNSPECIFIED}
 _TRADE = orders_pb2.EXECUTION_TYPE_TRADE
+_ABOUT_A_REPLACEMENT = (orders_pb2.EXECUTION_TYPE_REPLACED, orders_pb2.EXECUTION_TYPE_REPLACE_REJECTED)
 
 
 def read_execution(execution: orders_pb2.Execution, field: str, *, is_known: bool) -> None:
@@ -71,7 +72,9 @@ def book_execution(draft: Draft, command: journal_pb2.ExecutionBooked) -> journa
     booked = journal_pb2.ExecutionBooked(account=command.account, adapter=command.adapter, execution=execution)
     if is_reversal(execution):
         _reverse(draft, booked)
-    order, is_working = _order_of(draft, booked.execution.order_id)
+    is_stray = booked.HasField("reversed") and booked.strategy_id == SUSPENSE
+    # An order that was given a stray fill's order_id later has nothing to do with it.
+    order, is_working = (None, False) if is_stray else _order_of(draft, booked.execution.order_id)
     if booked.HasField("reversed"):
         pass  # whose the fill was, it is
     elif order is not None:
@@ -85,7 +88,9 @@ def book_execution(draft: Draft, command: journal_pb2.ExecutionBooked) -> journa
         text = f"adapter {command.adapter} reports on order {order.order_id}, which {order.request.route} routes"
         _alert(draft, Reason.EXECUTION_BY_OTHER_ADAPTER, text, strategy_scope(order.request.strategy_id))
     if execution.execution_type == _TRADE:
-        _alert_if_odd(draft, execution, order, is_working=is_working)
+        _alert_odd_fill(draft, execution, order, is_working=is_working)
+    elif order is not None:
+        _alert_odd_report(draft, booked, order, is_working=is_working)
     return event
 
 
@@ -120,19 +125,41 @@ def _order_of(draft: Draft, order_id: str) -> tuple[Order | None, bool]:
     return (Order.from_events(events) if events else None), False
 
 
-def _alert_if_odd(draft: Draft, execution: orders_pb2.Execution, order: Order | None, *, is_working: bool) -> None:
+def _alert_odd_fill(draft: Draft, execution: orders_pb2.Execution, order: Order | None, *, is_working: bool) -> None:
     quantity = execution.last_quantity
     if order is None:
         text = f"fill of {quantity} {execution.symbol} for unknown order {door.shown(execution.order_id)}: in suspense"
         _alert(draft, Reason.EXECUTION_OF_UNKNOWN_ORDER, text)
         return
     scope = strategy_scope(order.request.strategy_id)
-    name = f"{order.request.strategy_id}/{order.request.client_order_id}"
     if not is_working:
-        _alert(draft, Reason.EXECUTION_AFTER_DONE, f"fill of {quantity} for order {name}, which was done", scope)
-    elif door.quantity(quantity, "last_quantity") > order.leaves_quantity:
-        text = f"fill of {quantity} for order {name}, of which {plain(order.leaves_quantity)} was left"
+        text = f"fill of {quantity} for order {_name(order)}, which was done"
+        _alert(draft, Reason.EXECUTION_AFTER_DONE, text, scope)
+    elif door.quantity(quantity, "last_quantity") > (left := order.reservation.quantity):
+        text = f"fill of {quantity} for order {_name(order)}, of which {plain(left)} was left"
         _alert(draft, Reason.EXECUTION_OVERFILL, text, scope)
+
+
+def _alert_odd_report(draft: Draft, booked: journal_pb2.ExecutionBooked, order: Order, *, is_working: bool) -> None:
+    """Alert a correction that overfills, and a report on a replacement that the gate does not know of."""
+    execution, scope = booked.execution, strategy_scope(order.request.strategy_id)
+    kind = execution.execution_type
+    if kind == orders_pb2.EXECUTION_TYPE_TRADE_CORRECT:
+        corrected = Decimal(execution.last_quantity) - Decimal(booked.reversed.last_quantity)
+        filled = order.cumulative_quantity + corrected
+        if corrected > ZERO and filled > order.quantity:
+            text = f"a correction makes it {plain(filled)} filled of order {_name(order)} of {plain(order.quantity)}"
+            _alert(draft, Reason.EXECUTION_OVERFILL, text, scope)
+    elif kind in _ABOUT_A_REPLACEMENT:
+        is_late = kind == orders_pb2.EXECUTION_TYPE_REPLACED and not is_working
+        if order.replacement is None or is_late:
+            word = orders_pb2.ExecutionType.Name(kind).removeprefix("EXECUTION_TYPE_")
+            text = f"report {word} on order {_name(order)}, which is not to be replaced: ask the broker what it works"
+            _alert(draft, Reason.EXECUTION_OF_UNKNOWN_REPLACEMENT, text, scope)
+
+
+def _name(order: Order) -> str:
+    return f"{order.request.strategy_id}/{order.request.client_order_id}"
 
 
 def _alert(draft: Draft, reason: Reason, text: str, scope: Scope = PORTFOLIO) -> None:

@@ -40,7 +40,7 @@ def decide_order(draft: Draft, request: orders_pb2.NewOrder) -> orders_pb2.Decis
     decision.order_id = str(event.sequence)
     decision.approved_quantity = plain(ask.quantity)
     if not request.route:
-        _permit(draft, decision)
+        permit(draft, decision)
     decided.valuation_price = plain(proposal.valuation_price)
     if proposal.unit_loss:
         decided.unit_loss = plain(proposal.unit_loss)
@@ -138,7 +138,7 @@ def answer(
         draft.refused_sender = Sender("SubmitOrder", known)
 
 
-def _permit(draft: Draft, decision: orders_pb2.Decision) -> None:
+def permit(draft: Draft, decision: orders_pb2.Decision) -> None:
     """Say until when its submitter may send an order."""
     configuration = draft.book.configuration
     if configuration is not None:

@@ -2,18 +2,20 @@
 
 from decimal import Decimal
 
+from tidegate.errors import RefusedError
 from tidegate.numbers import plain
 from tidegate.orders import Order, is_accepted
 from tidegate.reasons import Reason
 from tidegate.risk import door
 from tidegate.risk.cancels import working_order
 from tidegate.risk.draft import Draft, order_key
-from tidegate.risk.orders import answer, assess, read_order
+from tidegate.risk.orders import answer, assess, permit
 from tidegate.risk.proposal import Ask
+from tidegate.risk.refusals import Sender
 from tidegate.v1 import orders_pb2
 
 
-def replace_order(draft: Draft, request: orders_pb2.ReplaceOrderRequest) -> orders_pb2.ReplaceOrderResponse:
+def replace_order(draft: Draft, request: orders_pb2.ReplaceOrderRequest) -> orders_pb2.Decision:
     """
     Decide whether a working order may become another quantity or limit.
 
@@ -23,33 +25,42 @@ def replace_order(draft: Draft, request: orders_pb2.ReplaceOrderRequest) -> orde
     door.identifier(request.strategy_id, "strategy_id")
     door.identifier(request.orig_client_order_id, "orig_client_order_id")
     door.identifier(request.client_order_id, "client_order_id")
+    quantity = door.quantity(request.quantity, "quantity")
+    price = door.price(request.limit_price, "limit_price") if request.limit_price else None
     earlier = draft.archive.find(order_key(request.strategy_id, request.client_order_id))
     if earlier is not None:
         if earlier.replace_decided.replace != request:
             text = f"client_order_id {request.client_order_id} was used before, for another order"
             subject = request.client_order_id
             draft.refuse(Reason.CLIENT_ORDER_ID_REUSED, text, command="ReplaceOrder", subject=subject)
-        return orders_pb2.ReplaceOrderResponse(decision=earlier.replace_decided.decision)
+        return earlier.replace_decided.decision
     order = working_order(draft, request.strategy_id, request.orig_client_order_id, "ReplaceOrder")
-    new = _as_replaced(order, request)
-    ask = read_order(draft.book, new)
+    if (price is None) is bool(order.request.limit_price):
+        text = "limit_price is what a limit order needs and a market order must not have"
+        raise RefusedError(Reason.PRICE_INVALID, text, field="limit_price")
+    ask = Ask(request.strategy_id, order.request.symbol, order.sign, quantity, price)
     reason = _impossible(order, ask)
     if reason is not None:
         text = f"order {request.orig_client_order_id}: {reason.meaning}"
         draft.refuse(reason, text, command="ReplaceOrder", subject=request.client_order_id)
-    violations, proposal = assess(draft, new, ask, replaced=order)
+    violations, proposal = assess(draft, _as_replaced(order, request), ask, replaced=order)
     event = draft.begin()
     decided = event.replace_decided
     decided.replace.CopyFrom(request)
     decided.order_id = order.order_id
-    answer(draft, event, decided.decision, ask.strategy_id, violations)
-    if proposal is not None and is_accepted(decided.decision):
-        decided.decision.order_id = order.order_id
-        decided.decision.approved_quantity = plain(ask.quantity)
+    decision = decided.decision
+    answer(draft, event, decision, ask.strategy_id, violations)
+    if proposal is None or not is_accepted(decision):
+        draft.refused_sender = Sender("ReplaceOrder", ask.strategy_id)
+    else:
+        decision.order_id = order.order_id
+        decision.approved_quantity = plain(ask.quantity)
+        if not order.request.route:
+            permit(draft, decision)
         decided.valuation_price = plain(proposal.valuation_price)
         if proposal.unit_loss:
             decided.unit_loss = plain(proposal.unit_loss)
-    return orders_pb2.ReplaceOrderResponse(decision=decided.decision)
+    return decision
 
 
 def _as_replaced(order: Order, request: orders_pb2.ReplaceOrderRequest) -> orders_pb2.NewOrder:

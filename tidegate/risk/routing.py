@@ -3,7 +3,9 @@
 from tidegate.numbers import ZERO
 from tidegate.orders import Order
 from tidegate.reasons import Reason
+from tidegate.risk.book import Book
 from tidegate.risk.draft import Draft
+from tidegate.risk.refusals import Sender
 from tidegate.v1 import common_pb2, journal_pb2, orders_pb2
 
 
@@ -21,7 +23,7 @@ def claim_order(draft: Draft, command: journal_pb2.OrderClaimed) -> orders_pb2.C
         reason = Reason.ORDER_CLAIMED
     elif order.cancel_requested:
         reason = Reason.ORDER_PENDING_CANCEL
-    elif (halted := _halted(draft, order)) is not None:
+    elif (halted := refused_by_halt(draft.book, order)) is not None:
         reason = halted
     else:
         claimed = journal_pb2.OrderClaimed(
@@ -34,30 +36,32 @@ def claim_order(draft: Draft, command: journal_pb2.OrderClaimed) -> orders_pb2.C
         command="ClaimOrders", subject=command.order_id, operator=command.adapter, reason_code=reason, reason=text
     )
     draft.record(command_refused=refused)
+    draft.refused_sender = Sender("ClaimOrders")
     return orders_pb2.Claim(
         order_id=command.order_id, outcome=orders_pb2.CLAIM_OUTCOME_REFUSED, reason_code=reason, reason=text
     )
 
 
-def _halted(draft: Draft, order: Order) -> Reason | None:
-    """Say why a halt that came after the order was accepted keeps it from being sent."""
-    halt = draft.book.halt_over(order.request.strategy_id, order.request.symbol)
+def refused_by_halt(book: Book, order: Order) -> Reason | None:
+    """Say why a halt that came after an order or its replacement was accepted keeps it from being sent."""
+    halt = book.halt_over(order.request.strategy_id, order.request.symbol)
     if halt is None:
         return None
     if halt.level == common_pb2.HALT_LEVEL_HALTED:
         return Reason.TRADING_HALTED
-    strategy = draft.book.strategies[order.request.strategy_id]
+    strategy = book.strategies[order.request.strategy_id]
     held = strategy.ledger.positions[order.request.symbol].quantity
     # What may already be at the broker on this side counts first.
     sent = sum(
         (
-            other.leaves_quantity
+            other.reservation.quantity
             for other in strategy.orders.values()
-            if other.request.symbol == order.request.symbol
+            if other is not order
+            and other.request.symbol == order.request.symbol
             and other.sign == order.sign
-            and (other.claimed_by or not other.request.route)
+            and (other.claimed_by or other.acknowledged or not other.request.route)
         ),
         ZERO,
     )
-    reduces = held * order.sign < ZERO and sent + order.leaves_quantity <= abs(held)
+    reduces = held * order.sign < ZERO and sent + order.reservation.quantity <= abs(held)
     return None if reduces else Reason.REDUCE_ONLY

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.builders import BUY, CANCELED, Desk, strategy_scope
+from tests.unit.builders import BUY, CANCELED, REPLACED, Desk, strategy_scope
 from tidegate.errors import CommitFailedError, EpochFencedError, JournalError
 from tidegate.journal.contract import HASH_OF_NOTHING, Entry, Head, entry_of, link
 from tidegate.journal.sqlite import SqliteJournal
 from tidegate.risk.draft import order_key, transfer_key
-from tidegate.v1 import admin_pb2, common_pb2, journal_pb2
+from tidegate.v1 import admin_pb2, common_pb2, journal_pb2, risk_pb2
 
 
 def entry(sequence: int, order_id: str = "", key: str = "") -> Entry:
@@ -146,6 +146,11 @@ def test_a_changed_event_stops_the_start(desk: Desk) -> None:
         desk.restarted()
 
 
+def acknowledged(desk: Desk) -> risk_pb2.AcknowledgeAlertRequest:
+    """Write that somebody has seen the newest alert."""
+    return risk_pb2.AcknowledgeAlertRequest(alert_sequence=desk.alerts()[0].sequence, operator="ann")
+
+
 def test_a_restart_gives_the_same_state_to_the_byte(desk: Desk) -> None:
     """Pins replay over every kind of event; the restarted gate then goes on as the first one would have."""
     desk.hold("cash", "100", "99.97")
@@ -166,6 +171,20 @@ def test_a_restart_gives_the_same_state_to_the_byte(desk: Desk) -> None:
         transfer_id="t1", to_strategy_id="cash", amount="123.45", operator="ann", reason="plan"
     )
     desk.ask("TransferCapital", move, admin_pb2.TransferCapitalResponse)
+    replaced = desk.order("cash", BUY, "20", "A")
+    replaced_id = desk.submit(replaced).order_id
+    desk.replace(desk.replacement(replaced, "25"))
+    fill = desk.trade(replaced_id, "4", "100.33", fee="0.01")
+    desk.report(desk.execution(replaced_id, REPLACED), fill, desk.correction(fill, "3", "100.3"))
+    desk.replace(desk.replacement(replaced, "30"))
+    desk.report(desk.bust(orphan))
+    desk.deposit("77.77")
+    desk.withdraw("0.01")
+    desk.open_session("s1")
+    desk.tick(31)
+    desk.close_session("s1")
+    desk.ask("AcknowledgeAlert", acknowledged(desk), risk_pb2.AcknowledgeAlertResponse)
+    desk.cancel_all(strategy_scope("cash"))
     desk.halt(strategy_scope("margin"), common_pb2.HALT_LEVEL_REDUCE_ONLY)
     desk.price(1.5, A="101.01")
     desk.bar(2, A="97.77", B="51")
@@ -174,6 +193,8 @@ def test_a_restart_gives_the_same_state_to_the_byte(desk: Desk) -> None:
     assert before == restarted.state()
     assert desk.book.equity == restarted.book.equity
     assert desk.gate.journal.head() == restarted.gate.journal.head()
+    assert (desk.book.sessions, desk.book.awaiting.keys()) == (restarted.book.sessions, restarted.book.awaiting.keys())
+    assert desk.book.orders == restarted.book.orders
     order = desk.order("cash", BUY, "1", "B")
     decided = restarted.gate.engine.decide(order, restarted.book.time_ns)
     assert desk.gate.engine.decide(order, desk.book.time_ns).events == decided.events

@@ -157,3 +157,20 @@ def test_a_report_without_figures_about_an_unknown_order_breaches_nothing(desk: 
     desk.report(desk.execution("999", CANCELED))
     assert ({}, []) == (desk.book.breaches, desk.events("limit_breached"))
     assert "" == desk.events("execution_booked")[0].execution_booked.strategy_id
+
+
+def test_a_fall_in_equity_is_held_against_every_instrument_and_not_only_the_one_that_caused_it(
+    open_desk: OpenDesk,
+) -> None:
+    """Pins that 30,000 of 100,000 in B breach 30% by a fee of a fill in A, and that no look is needed before."""
+    desk = open_desk(configuration(max_concentration="0.3"))
+    desk.bar(1, A="100", B="50")
+    desk.hold("cash", "600", "50", "B")
+    order_id = desk.buy("cash", "10").order_id
+    desk.fill(order_id, "5", "100")
+    assert {} == desk.book.breaches
+    desk.fill(order_id, "5", "100", fee="0.01")
+    assert ["B"] == [scope.name for _, scope in desk.book.breaches]
+    assert Decimal(30_000) == desk.book.totals.exposure_bound
+    desk.bar(2, B="49")
+    assert {} == desk.book.breaches

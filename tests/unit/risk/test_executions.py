@@ -4,12 +4,11 @@ from decimal import Decimal
 
 import pytest
 
-from tests.unit.builders import BUY, CANCELED, NEW, SELL, TRADE, Desk
+from tests.unit.builders import BUY, CANCEL_REJECTED, CANCELED, NEW, SELL, TRADE, Desk
 from tidegate.v1 import common_pb2, orders_pb2, portfolio_pb2
 
 EXPIRED = orders_pb2.EXECUTION_TYPE_EXPIRED
 REJECTED = orders_pb2.EXECUTION_TYPE_REJECTED
-CANCEL_REJECTED = orders_pb2.EXECUTION_TYPE_CANCEL_REJECTED
 
 
 def alerts(desk: Desk) -> list[str]:

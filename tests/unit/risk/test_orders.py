@@ -2,11 +2,21 @@
 
 import pytest
 
-from tests.unit.builders import BUY, CANCELED, NEW, SELL, Desk, action, configuration, instrument_scope, limit
+from tests.unit.builders import (
+    BUY,
+    CANCEL_REJECTED,
+    CANCELED,
+    NEW,
+    REPLACE_REJECTED,
+    SELL,
+    Desk,
+    action,
+    configuration,
+    instrument_scope,
+    limit,
+)
 from tests.unit.conftest import OpenDesk
 from tidegate.v1 import common_pb2, orders_pb2
-
-CANCEL_REJECTED = orders_pb2.EXECUTION_TYPE_CANCEL_REJECTED
 
 
 @pytest.mark.parametrize("quantity", ["10", "501"], ids=["accepted", "refused"])
@@ -173,6 +183,19 @@ def test_reduce_only_lets_no_two_claims_together_flip_a_position(desk: Desk) -> 
     assert [(orders_pb2.CLAIM_OUTCOME_CLAIMED, ""), (orders_pb2.CLAIM_OUTCOME_REFUSED, "REDUCE_ONLY")] == [
         (claim.outcome, claim.reason_code) for claim in outcomes
     ]
+
+
+@pytest.mark.parametrize("replaced", [0, 1], ids=["claimed before", "claimed now"])
+def test_reduce_only_counts_what_a_pending_replacement_may_add(desk: Desk, replaced: int) -> None:
+    """Pins that of 100 held two sells of 50 fit, but not when one of them may become 60."""
+    desk.hold("margin", "100", "100")
+    orders = [desk.order("margin", SELL, "50", "A") for _ in range(2)]
+    order_ids = [desk.submit(order).order_id for order in orders]
+    desk.replace(desk.replacement(orders[replaced], "60"))
+    desk.halt(level=common_pb2.HALT_LEVEL_REDUCE_ONLY)
+    assert ["", "REDUCE_ONLY"] == [desk.claim(order_id).reason_code for order_id in order_ids]
+    desk.report(desk.execution(order_ids[replaced], REPLACE_REJECTED))
+    assert "" == desk.claim(order_ids[1]).reason_code
 
 
 @pytest.mark.parametrize(("side", "price"), [(BUY, "150"), (SELL, "50")], ids=["buy", "sell"])

@@ -1,0 +1,115 @@
+"""Alerts: what a person should know, newest first, until a person has seen it."""
+
+import pytest
+
+from tests.unit.builders import BUY, PORTFOLIO, Desk, configuration, instrument_scope, strategy_scope
+from tests.unit.conftest import OpenDesk
+from tidegate.risk.alerts import ALERT_KINDS
+from tidegate.risk.book import ALERTS_MAX
+from tidegate.v1 import admin_pb2, orders_pb2, risk_pb2
+
+
+def acknowledge(desk: Desk, sequence: int, operator: str = "ann") -> bool:
+    """Acknowledge an alert; tell whether this changed anything."""
+    request = risk_pb2.AcknowledgeAlertRequest(alert_sequence=sequence, operator=operator)
+    return desk.ask("AcknowledgeAlert", request, risk_pb2.AcknowledgeAlertResponse).changed
+
+
+def listed(desk: Desk, size: int) -> int:
+    """Return how many alerts a page of this size has."""
+    request = risk_pb2.ListAlertsRequest(page_size=size)
+    return len(desk.ask("ListAlerts", request, risk_pb2.ListAlertsResponse).alerts)
+
+
+def test_every_kind_of_alert_says_what_it_is_about(open_desk: OpenDesk) -> None:
+    """Pins reason, scope and text of each kind, in one day that has them all, and the same after a restart."""
+    desk = open_desk(configuration(max_concentration="0.3"))
+    desk.bar(1, A="100", B="50")
+    desk.open_session("s1")
+    order_id = desk.buy("cash", "250").order_id
+    desk.fill(order_id, "250", "100")
+    desk.fill(order_id, "1", "100")
+    desk.bar(2, A="130")
+    desk.halt(strategy_scope("cash"))
+    reset = admin_pb2.ResetHaltRequest(scope=strategy_scope("cash"), operator="bob", reason="seen")
+    desk.ask("ResetHalt", reset, admin_pb2.ResetHaltResponse)
+    pause = admin_pb2.PauseStrategyRequest(strategy_id="cash", operator="ann", reason="odd")
+    desk.ask("PauseStrategy", pause, admin_pb2.PauseStrategyResponse)
+    desk.close_session("s1")
+    late = desk.buy("margin", "1", "B").order_id
+    orders = [desk.order("cash", BUY, "99999", "A") for _ in range(101)]
+    desk.ask("SubmitOrders", orders_pb2.SubmitOrdersRequest(orders=orders), orders_pb2.SubmitOrdersResponse)
+    desk.tick(31)
+    expected = [
+        ("EXECUTION_AFTER_DONE", strategy_scope("cash"), "fill of 1 for order cash/o1, which was done"),
+        ("CONCENTRATION", instrument_scope("A"), "exposure to A 32,630.00 is over 30% of equity, 32,259.00"),
+        ("OPERATOR_HALT", strategy_scope("cash"), "trading of the strategy cash is halted by ann: drill"),
+        ("HALT_RESET", strategy_scope("cash"), "the halt of the strategy cash is reset by bob: seen"),
+        ("STRATEGY_PAUSED", strategy_scope("cash"), "strategy cash is paused by ann: odd"),
+        (
+            "ADAPTER_DISCONNECTED",
+            PORTFOLIO,
+            "the session of adapter paper is lost; its working orders are to be canceled",
+        ),
+        ("ORDER_OVERDUE", strategy_scope("margin"), f"nobody has reported on order {late} of strategy margin in time"),
+        (
+            "REFUSALS_COUNTED",
+            strategy_scope("cash"),
+            "1 more refusals of SubmitOrder within a second are only counted, the last one STRATEGY_PAUSED",
+        ),
+    ]
+    found = desk.alerts()[::-1]
+    assert expected == [(alert.reason_code, alert.scope, alert.text) for alert in found]
+    events = {event.sequence: event for event in desk.events()}
+    assert ALERT_KINDS == {events[alert.sequence].WhichOneof("body") for alert in found}
+    assert [events[alert.sequence].time for alert in found] == [alert.time for alert in found]
+    assert desk.alerts() == desk.restarted().alerts()
+
+
+def test_an_alert_is_acknowledged_by_the_first_who_says_so(desk: Desk) -> None:
+    """Pins that the first name stays, over a restart, and that open alerts can be asked for alone."""
+    desk.halt(instrument_scope("A"))
+    desk.halt(instrument_scope("B"))
+    newest, oldest = (alert.sequence for alert in desk.alerts())
+    assert [True, False] == [acknowledge(desk, oldest, name) for name in ("ann", "bob")]
+    assert 1 == len(desk.events("alert_acknowledged"))
+    for one in (desk, desk.restarted()):
+        assert ["", "ann"] == [alert.acknowledged_by for alert in one.alerts()]
+        assert [newest] == [alert.sequence for alert in one.alerts(open_only=True)]
+
+
+@pytest.mark.parametrize(
+    ("sequence", "operator", "expected"),
+    [
+        (1, "ann", "ALERT_UNKNOWN"),
+        (2**64 - 1, "ann", "ALERT_UNKNOWN"),
+        (0, "ann", "ALERT_UNKNOWN"),
+        (3, "", "IDENTIFIER_INVALID"),
+    ],
+)
+def test_what_is_no_alert_is_not_acknowledged(desk: Desk, sequence: int, operator: str, expected: str) -> None:
+    """Pins that nothing is recorded of it."""
+    desk.halt()
+    recorded = len(desk.events())
+    request = risk_pb2.AcknowledgeAlertRequest(alert_sequence=sequence, operator=operator)
+    assert (expected, recorded) == (desk.refusal("AcknowledgeAlert", request), len(desk.events()))
+
+
+def test_only_the_newest_alerts_are_kept_in_memory(desk: Desk) -> None:
+    """Pins the bound, on the page as well, and that what has gone from memory can only be read again."""
+    (first,) = desk.report(orphan(desk))
+    for _ in range(10):
+        desk.report(*(orphan(desk) for _ in range(ALERTS_MAX // 10)))
+    assert [1_000, 100, 1, 1_000] == [ALERTS_MAX, *(listed(desk, size) for size in (0, 1, 2**32 - 1))]
+    assert ALERTS_MAX == len(desk.book.alerts)
+    request = risk_pb2.AcknowledgeAlertRequest(alert_sequence=first + 1, operator="ann")
+    assert "ALERT_UNKNOWN" == desk.refusal("AcknowledgeAlert", request)
+    assert acknowledge(desk, desk.alerts()[-1].sequence)
+    assert desk.alerts() == desk.restarted().alerts()
+
+
+def orphan(desk: Desk) -> orders_pb2.Execution:
+    """Write a fill that nobody asked for: it makes one alert."""
+    execution = desk.trade("", "1", "1")
+    execution.symbol, execution.side = "B", BUY
+    return execution
