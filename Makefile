@@ -7,7 +7,7 @@ STAMP := .venv/.installed
 PYTHONS := python3.11 python3
 ARGS ?=
 
-.PHONY: help run test test-long bench check format proto lock clean
+.PHONY: help run test test-long bench check format proto compile uncompile lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,13 @@ format: $(STAMP)  ## Format the code and fix what can be fixed
 
 proto: $(STAMP)  ## Generate tidegate/v1/ from protos/
 	$(BIN)/python scripts/generate_protos.py
+
+compile: $(STAMP)  ## Compile the engine with mypyc, for speed; needs a C compiler
+	@echo "Compiling the engine (about a minute) ..."
+	@$(BIN)/python scripts/compile_engine.py
+
+uncompile: $(STAMP)  ## Go back to the engine's sources
+	@$(BIN)/python scripts/compile_engine.py --remove
 
 lock: $(STAMP)  ## Resolve requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --all-extras --upgrade --generate-hashes --no-emit-index-url \

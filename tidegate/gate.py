@@ -20,7 +20,7 @@ from tidegate.times import to_stamp
 from tidegate.v1 import actors_pb2, journal_pb2
 
 # Events kept in memory for the next bar's updates; older ones are read from the journal.
-RECENT_EVENTS_MAX = 10_000
+RECENT_EVENTS_MAX = 2_000
 
 _TICK = actors_pb2.AdvanceTimeRequest()
 
