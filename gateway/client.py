@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from gateway.addresses import DEFAULT_ADDRESS
 from gateway.channels import open_aio_channel, open_channel
+from gateway.connections import client_options
 from gateway.credentials import Credentials, PathLike
 from gateway.methods import methods, services
 from tidegate.v1 import common_pb2, orders_pb2
@@ -189,4 +190,5 @@ def _options(timeout_s: float) -> list[tuple[str, Any]]:
         ("grpc.max_reconnect_backoff_ms", 1_000),
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.enable_retries", 1),
+        *client_options(),
     ]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 from gateway.authentication import Directory, Identity, UnauthenticatedError
 from gateway.brake import Brake, address_of
 from gateway.refusal_log import RefusalLog
-from gateway.sending import Context, Stream, send
+from gateway.sending import Context, Stream, end, send
 from gateway.status import refuse
 from gateway.watched_files import WatchedFiles
 from tidegate.gate import Reply
@@ -155,7 +155,7 @@ class Doorman:
             if self._access.current.caller_of(identity) is None:
                 reply = Reply(b"", Reason.UNAUTHENTICATED, "the token or the certificate is not valid any more")
             self._note(identity.caller.name, method, context, reply)
-            await refuse(context, reply)
+            await end(context, reply)
 
     def _note(self, who: str, method: str, context: Any, reply: Reply) -> None:
         self._refusals.note(who=who, method=method, peer=context.peer(), reason=reply.reason, text=reply.text)

@@ -4,16 +4,17 @@ import asyncio
 from typing import Any, Protocol
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from actors.admission import URGENT
+from gateway.connections import server_options
 from gateway.doorman import Door
+from gateway.health import Health
 from gateway.methods import MethodSpec, methods, services
 from gateway.protection import Listener, Protection, listeners
 from gateway.reflection import enable_reflection
 from gateway.tls import server_credentials, watched_tls
 from tidegate.errors import TidegateError
 
-MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 _STOP_GRACE_S = 0.5
 # A process that was just killed may hold the port a moment longer.
 _BIND_ATTEMPTS = 25
@@ -31,7 +32,7 @@ class Listeners:
     """
     The same methods, health and reflection in every place; a method of a service that is not there says so.
 
-    Messages of more than 4 MiB are refused by gRPC itself, with RESOURCE_EXHAUSTED.
+    What is over a bound of gateway/connections.py gRPC refuses itself, before any handler is asked.
     """
 
     def __init__(self, address: str, protection: Protection, door: Door, make_handler: MakeHandler) -> None:
@@ -39,7 +40,7 @@ class Listeners:
         tls = protection.tls
         self.tls = None if tls is None else watched_tls(tls)
         self._need_client = tls is not None and tls.client_ca is not None
-        self._health = health.aio.HealthServicer()
+        self._health = Health()
         self._servers = [(place, self._server(place, door, make_handler)) for place in listeners(address, protection)]
 
     async def open(self) -> None:
@@ -49,7 +50,6 @@ class Listeners:
         Raises:
             TidegateError: somebody else listens there.
         """
-        await self.say(serving=False)
         for place, server in self._servers:
             await self._bind(server, place)
         for _, server in self._servers:
@@ -57,30 +57,25 @@ class Listeners:
 
     async def close(self) -> None:
         """Take no more requests, let those under way end, end the streams."""
-        await self._health.enter_graceful_shutdown()
+        self._health.say(serving=False)
         await asyncio.gather(*(server.stop(_STOP_GRACE_S) for _, server in self._servers))
 
-    async def say(self, *, serving: bool) -> None:
+    def say(self, *, serving: bool) -> None:
         """Tell whoever asks for the health."""
-        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
-        for name in ("", *(service.full_name for service in services())):
-            await self._health.set(name, status)
+        self._health.say(serving=serving)
 
     def _server(self, place: Listener, door: Door, make_handler: MakeHandler) -> grpc.aio.Server:
-        server = grpc.aio.server(
-            options=[
-                ("grpc.so_reuseport", 0),  # two gateways must never share the port in silence
-                ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
-                ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
-            ]
-        )
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        server = grpc.aio.server(options=server_options())
+        self._health.add_to(server)
         for service in services():
             own = (method for method in methods() if method.path.startswith(f"/{service.full_name}/"))
             handlers = {
                 method.name: make_handler(method, is_here=service.full_name in place.services) for method in own
             }
             server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
+            # gRPC keeps a queue of its own for these: they do not wait behind what no handler has begun yet.
+            urgent = {name: handler for name, handler in handlers.items() if name in URGENT}
+            server.add_registered_method_handlers(service.full_name, urgent)
         enable_reflection(server, place.services, door)
         return server
 

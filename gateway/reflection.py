@@ -1,33 +1,33 @@
 """Server reflection: a client without our files finds out what a listener serves."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from typing import Any
 
 import grpc
-from grpc_health.v1 import health_pb2
-from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 
+from gateway import health
 from gateway.doorman import Door
+from gateway.messages import parsed
+from gateway.sending import Context, send
 
 _METHOD = "ServerReflectionInfo"
-_HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-
-
-class _GuardedReflection:
-    """Answers whoever the door lets in."""
-
-    def __init__(self, names: Iterable[str], door: Door) -> None:
-        self._servicer: Any = reflection.aio.ReflectionServicer(names)
-        self._door = door
-
-    async def ServerReflectionInfo(self, requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 -- gRPC's name
-        await self._door.identify(_METHOD, context)
-        async for response in self._servicer.ServerReflectionInfo(requests, context):
-            yield response
 
 
 def enable_reflection(server: grpc.aio.Server, services: Iterable[str], door: Door) -> None:
-    """List some services, and health."""
-    names = [*sorted(services), _HEALTH, reflection.SERVICE_NAME]
-    add: Any = reflection_pb2_grpc.add_ServerReflectionServicer_to_server
-    add(_GuardedReflection(names, door), server)
+    """List some services, and health; answer whoever the door lets in."""
+    servicer: Any = reflection.aio.ReflectionServicer([*sorted(services), health.NAME, reflection.SERVICE_NAME])
+
+    async def answers(requests: AsyncIterable[bytes], context: Context) -> AsyncGenerator[bytes, None]:
+        read = (await parsed(ServerReflectionRequest, body, context) async for body in requests)
+        async for response in servicer.ServerReflectionInfo(read, context):
+            yield response.SerializeToString()
+
+    async def handle(requests: AsyncIterable[bytes], context: Context) -> None:
+        await door.identify(_METHOD, context)
+        await send(_METHOD, answers(requests, context), context)
+
+    handler: Any = grpc.stream_stream_rpc_method_handler(handle)
+    handlers = grpc.method_handlers_generic_handler(reflection.SERVICE_NAME, {_METHOD: handler})
+    server.add_generic_rpc_handlers((handlers,))

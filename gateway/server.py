@@ -98,7 +98,7 @@ class Gateway:
         while True:
             serving = await self._port.is_serving()
             if serving is not said:
-                await self._listeners.say(serving=serving)
+                self._listeners.say(serving=serving)
                 said = serving
             await asyncio.sleep(_HEALTH_PERIOD_S)
 

@@ -13,7 +13,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from actors.local_port import LocalPort
 from gateway.client import AsyncClient, Client, new_order
-from gateway.listeners import MESSAGE_BYTES_MAX
+from gateway.connections import MESSAGE_BYTES_MAX
 from gateway.server import open_gateway
 from gateway.status import is_away, refusal_of
 from tests.integration.conftest import Running, free_address
