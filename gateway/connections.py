@@ -37,8 +37,6 @@ def server_options() -> Options:
         # By default gRPC cancels calls at random from the thousandth one on, whoever's they are.
         ("grpc.server.max_pending_requests", CALLS_WAITING_MAX),
         ("grpc.server.max_pending_requests_hard_limit", CALLS_WAITING_MAX),
-        # A megabyte can be a gigabyte before: everybody would wait while it is unpacked.
-        ("grpc.compression_enabled_algorithms_bitset", 1),
         ("grpc.server_handshake_timeout_ms", _ms(HANDSHAKE_TIMEOUT_S)),
         ("grpc.max_connection_idle_ms", _ms(IDLE_TIMEOUT_S)),
         *_pings(SERVER_PING_PERIOD_S),

@@ -1,4 +1,4 @@
-"""Reading the messages of gRPC's own services: what is none is refused like everywhere else."""
+"""Reading a message in the gateway itself, where it has to: what is none is refused as it is by the gate."""
 
 from typing import Any, TypeVar
 

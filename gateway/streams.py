@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 
 from actors.port import FellBehindError, Port, StreamMessage, UnavailableError
+from gateway.messages import parsed
 from gateway.metrics import STREAMS
 from gateway.sending import Context, Stream
 from gateway.status import refuse
@@ -112,7 +113,7 @@ class Streams:
 
     async def _watch_risk_metrics(self, caller: Caller, body: bytes, context: Context) -> AsyncGenerator[bytes, None]:
         """Give the metrics whenever the journal has grown, at most once a period."""
-        request = risk_pb2.WatchRiskMetricsRequest.FromString(body)
+        request = await parsed(risk_pb2.WatchRiskMetricsRequest, body, context)
         period_s = min(max(request.period_ms or _PERIOD_MS_DEFAULT, _PERIOD_MS_MIN), _PERIOD_MS_MAX) / 1_000
         while True:
             body = request.SerializeToString()

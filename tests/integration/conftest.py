@@ -1,5 +1,6 @@
 """A real gateway in process, and one Ray for the whole session."""
 
+import logging
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -46,6 +47,14 @@ def logs(tmp_path: Path) -> Iterator[Path]:
     open_log(tmp_path / "logs", "gateway")
     yield tmp_path / "logs" / "gateway.jsonl"
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def without_complaints(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Fail a test during which a library, gRPC above all, logged a warning or an exception."""
+    yield
+    said = [record for when in ("setup", "call") for record in caplog.get_records(when)]
+    assert [] == [record.getMessage() for record in said if record.levelno >= logging.WARNING]
 
 
 @pytest.fixture
