@@ -1,7 +1,7 @@
 """The port in the RiskManager's own process: engine thread, journal and feed, put together."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
@@ -85,9 +85,9 @@ class LocalPort:
             raise _closed()
         return BookCollector(self._gate, engine)
 
-    async def call(self, request: Request) -> Reply:
+    def call(self, request: Request) -> Awaitable[Reply]:
         """Have one request decided with whatever else has arrived."""
-        return await self._opened().call(request)
+        return self._opened().call(request)
 
     async def execute(self, requests: Sequence[Request]) -> list[Reply]:
         """Have a batch decided; one reply a request."""
