@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.callers import caller_of
 from tests.property.rig import STRATEGIES, SYMBOLS
 from tidegate.gate import Request
+from tidegate.history import HISTORY
 from tidegate.methods import METHODS
 from tidegate.reasons import Reason
 
@@ -94,6 +95,10 @@ _PLAUSIBLE = {
     "strategy_ids": STRATEGIES,
     "symbol": SYMBOLS,
     "client_order_id": ("seed-1", "seed-2", "a", "b", "c"),
+    "orig_client_order_id": ("seed-1", "seed-2", "a", "b"),
+    "session_id": ("s1", "s2"),
+    "topic": ("bars", "alerts", "orders/paper"),
+    "reference_execution_id": ("d", "e", "f", "g", ""),
     "execution_id": ("d", "e", "f", "g"),
     "transfer_id": ("h", "i"),
     "order_id": ("3", "4", "77", ""),
@@ -149,6 +154,14 @@ def structured(draw: st.DrawFn) -> Request:
     method = draw(st.sampled_from(sorted(METHODS)))
     message = draw(messages(METHODS[method].request_type.DESCRIPTOR))
     return Request(method, message.SerializeToString(), caller_of(method))
+
+
+@st.composite
+def about_the_past(draw: st.DrawFn) -> Request:
+    """Draw a request to the journal alone: of the right type, or bytes at random."""
+    method = draw(st.sampled_from(sorted(HISTORY)))
+    message = messages(HISTORY[method].request_type.DESCRIPTOR).map(lambda drawn: drawn.SerializeToString())
+    return Request(method, draw(message | st.binary(max_size=20)))
 
 
 def raw() -> st.SearchStrategy[Request]:

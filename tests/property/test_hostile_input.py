@@ -21,6 +21,7 @@ from tests.property.rig import (
 )
 from tests.property.wire import FIRST_PRICES
 from tidegate.gate import Gate, Request
+from tidegate.history import read_past
 from tidegate.methods import METHODS
 from tidegate.reasons import Reason
 from tidegate.v1 import common_pb2, market_data_pb2, orders_pb2
@@ -101,6 +102,15 @@ def test_garbage_in_any_field_is_answered_and_leaves_no_trace(requests: list[Req
     with seeded() as (gate, _):
         for one in requests:
             check_answered(gate, one)
+
+
+@given(st.lists(garbage.about_the_past(), min_size=1, max_size=10))
+def test_garbage_about_the_past_is_answered(requests: list[Request]) -> None:
+    """Whoever reads the journal from whatever place, in whatever steps, gets an answer."""
+    with seeded() as (gate, _):
+        for one in requests:
+            reply = read_past(gate.journal, one)
+            assert reply.reason in {"", Reason.MESSAGE_MALFORMED}
 
 
 @given(st.lists(st.one_of(garbage.structured(), garbage.damaged(), garbage.raw()), min_size=1, max_size=12))
