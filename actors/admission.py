@@ -27,5 +27,7 @@ RESERVED = frozenset(
 
 def has_room(waiting: int, requests: Sequence[Request]) -> bool:
     """Tell whether a queue in which so many wait takes more requests; together they come in or stay out."""
+    if waiting + len(requests) <= WAITING_MAX:
+        return True
     is_reserved = any(request.method in RESERVED for request in requests)
-    return waiting + len(requests) <= (WAITING_RESERVED_MAX if is_reserved else WAITING_MAX)
+    return is_reserved and waiting + len(requests) <= WAITING_RESERVED_MAX

@@ -82,7 +82,7 @@ class EngineThread:
 
     def execute(self, requests: Sequence[Request]) -> asyncio.Future[list[Reply]]:
         """
-        Have requests decided together; the future is one reply each.
+        Have requests decided together; the future is one reply each. A halt comes alone, or first.
 
         Raises:
             UnavailableError: the thread has ended.
@@ -99,7 +99,7 @@ class EngineThread:
             text = "the engine has stopped"
             raise UnavailableError(text)
         item = _Item(requests, self._loop.create_future(), is_one)
-        if any(request.method in URGENT for request in requests):
+        if requests[0].method in URGENT:
             self._urgent.append(item)
             self._inbox.put(None)
         elif has_room(self._waiting, requests):

@@ -25,7 +25,7 @@ class StreamMessage(NamedTuple):
 class Port(Protocol):
     """Bytes in, bytes out."""
 
-    async def call(self, request: Request) -> Reply:
+    def call(self, request: Request) -> Awaitable[Reply]:
         """Have one request decided with whatever else arrives; in the order of the calls. Raises UnavailableError."""
 
     async def execute(self, requests: Sequence[Request]) -> list[Reply]:

@@ -23,9 +23,9 @@ class RayPort:
         self._risk_manager = risk_manager
         self._coalescer = Coalescer(self.execute)
 
-    async def call(self, request: Request) -> Reply:
+    def call(self, request: Request) -> Awaitable[Reply]:
         """Have one request decided with whatever else arrives; one batch is under way at a time."""
-        return await self._coalescer.call(request)
+        return self._coalescer.call(request)
 
     async def execute(self, requests: Sequence[Request]) -> list[Reply]:
         """Have a batch decided; one reply a request."""

@@ -1,6 +1,5 @@
 """The RiskManager: the only one that decides, and the only one that writes the journal."""
 
-import gc
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 from prometheus_client import REGISTRY
 
 from actors.clocks import clock_of
+from actors.garbage import collect_rarely
 from actors.local_port import LocalPort
 from actors.logs import open_log
 from actors.metrics import MeasuredJournal
@@ -16,12 +16,6 @@ from actors.port import FrontDoor, OpenFrontDoor, StreamMessage
 from actors.restarts import EXIT_FATAL, start_again_after_a_restart
 from tidegate.gate import Gate, Reply, Request
 from tidegate.v1 import journal_pb2
-
-
-def _tune_collector() -> None:
-    """Collect garbage rarely: the engine's objects have no cycles, and what the journal has built stays."""
-    gc.freeze()
-    gc.set_threshold(20_000, 50, 50)
 
 
 @dataclass(frozen=True)
@@ -73,7 +67,7 @@ class RiskManager:
             self._front_door = await settings.open_front_door(self._port)
         count = await self._port.open(lambda: Gate(MeasuredJournal(settings.journal), clock), configuration)
         REGISTRY.register(self._port.collector())
-        _tune_collector()
+        collect_rarely()
         self._log.info("started", events=count, journal=str(settings.journal), clock=configuration.clock)
         return count
 

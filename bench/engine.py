@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from google.protobuf.message import Message
 
+from actors.garbage import collect_rarely
 from bench import flow
 from bench.errors import BenchError
 from tidegate.gate import Gate, Reply, Request
@@ -65,6 +66,9 @@ class Recorder:
         """Return no events."""
         return []
 
+    def checkpoint(self) -> None:
+        """Do nothing: there is nothing to tidy up."""
+
     def close(self) -> None:
         """Let go of nothing."""
 
@@ -83,6 +87,7 @@ def measure(batches: int, folder: Path) -> EngineResult:
     Raises:
         BenchError: an order was not allowed, or its event did not reach the journal.
     """
+    collect_rarely()  # as the RiskManager's process does
     with tempfile.TemporaryDirectory(dir=folder) as own:
         recorder = Recorder()
         bare, durable = _open(recorder, flow.SYMBOLS), _open(SqliteJournal(Path(own) / "engine.db"), flow.SYMBOLS)

@@ -8,6 +8,7 @@ through it.
 import argparse
 import asyncio
 import sys
+import zlib
 from decimal import Decimal
 
 import grpc
@@ -113,7 +114,7 @@ class Adapter:
         await self.report([done for order in working for done in self.broker.known.get(order.order_id, [])])
 
     async def follow_orders(self) -> None:
-        """Claim what is to be sent, then send it; have canceled what is to be canceled."""
+        """Claim what is to be sent, then send it; have canceled what is to be canceled; replace nothing."""
         async for message in self.gate.watch():
             orders = [entry.send for entry in message.instructions if entry.HasField("send")]
             for order, claim in zip(orders, await self.gate.claim(orders), strict=True):
@@ -126,6 +127,8 @@ class Adapter:
                     await self.broker.cancel(order.order_id)
                 else:
                     await self.report([never_sent(order)])
+            replaces = [entry.replace for entry in message.instructions if entry.HasField("replace")]
+            await self.report([not_replaced(order) for order in replaces])
 
     async def forward_news(self) -> None:
         """Report what the broker does, as it does it."""
@@ -158,6 +161,16 @@ def never_sent(order: orders_pb2.Order) -> orders_pb2.Execution:
     canceled = orders_pb2.EXECUTION_TYPE_CANCELED
     return orders_pb2.Execution(
         execution_id=f"{order.order_id}-never-sent", execution_type=canceled, order_id=order.order_id
+    )
+
+
+def not_replaced(order: orders_pb2.Order) -> orders_pb2.Execution:
+    """Report that the order works on as it was: this broker replaces nothing."""
+    number = zlib.crc32(order.replacement.client_order_id.encode())
+    return orders_pb2.Execution(
+        execution_id=f"{order.order_id}-not-replaced-{number}",
+        execution_type=orders_pb2.EXECUTION_TYPE_REPLACE_REJECTED,
+        order_id=order.order_id,
     )
 
 

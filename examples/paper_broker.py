@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import random
 import sys
+import zlib
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 
 import grpc
@@ -56,6 +57,19 @@ class PaperBroker:
         """Cancel an order, known here or not: what never came here is as good as canceled."""
         self.working.pop(order.order_id, None)
         return self._execution(order, orders_pb2.EXECUTION_TYPE_CANCELED, "cancel")
+
+    def replace(self, order: orders_pb2.Order) -> orders_pb2.Execution:
+        """Work an order as it is to be replaced; one that is done, or filled further than that, works on as it was."""
+        new, working = order.replacement, self.working.get(order.order_id)
+        number = zlib.crc32(new.client_order_id.encode())
+        left = Decimal(0)
+        if working is not None:
+            left = Decimal(working.leaves_quantity) + Decimal(new.quantity) - Decimal(working.order.quantity)
+        if working is None or left <= 0:
+            return self._execution(order, orders_pb2.EXECUTION_TYPE_REPLACE_REJECTED, f"not-replaced-{number}")
+        working.leaves_quantity = plain(left)
+        working.order.quantity, working.order.limit_price = new.quantity, new.limit_price
+        return self._execution(order, orders_pb2.EXECUTION_TYPE_REPLACED, f"replaced-{number}")
 
     def fill(self, bar: market_data_pb2.WatchBarsResponse) -> list[orders_pb2.Execution]:
         """Fill what works at the bar's close."""
@@ -144,7 +158,7 @@ class Adapter:
                 self.broker.keep(order)
 
     async def watch_orders(self) -> None:
-        """Claim and acknowledge what is to be sent, cancel what is to be canceled."""
+        """Claim and acknowledge what is to be sent, cancel and replace what is to be canceled and replaced."""
         async for message in self.gate.watch():
             async with self.bar_came:
                 # The bar that came before these instructions is filled first, as it would be at an exchange.
@@ -160,6 +174,8 @@ class Adapter:
         taken = (c.outcome != orders_pb2.CLAIM_OUTCOME_REFUSED for c in claims)
         executions = [self.broker.accept(order) for order, is_taken in zip(sends, taken, strict=True) if is_taken]
         executions += [self.broker.cancel(entry.cancel) for entry in message.instructions if entry.HasField("cancel")]
+        replaces = (entry.replace for entry in message.instructions if entry.HasField("replace"))
+        executions += [self.broker.replace(order) for order in replaces]
         await self.gate.report(executions)
 
     async def watch_bars(self) -> None:

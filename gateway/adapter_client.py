@@ -58,13 +58,15 @@ class AdapterClient:
             after_sequence=after_sequence,
         )
         beating: asyncio.Task[None] | None = None
+        watching = self.client.orders.WatchOrders(request)
         try:
-            async for message in self.client.orders.WatchOrders(request):
+            async for message in watching:
                 if message.session_id:
                     beat = orders_pb2.HeartbeatRequest(adapter=self.name, session_id=message.session_id)
                     beating = asyncio.create_task(self._beat(beat, heartbeat_s or _HEARTBEAT_S))
                 yield message
         finally:
+            watching.cancel()
             if beating is not None:
                 beating.cancel()
 

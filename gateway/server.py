@@ -122,9 +122,14 @@ class Gateway:
             began = time.perf_counter()
             request = Request(name, body, caller, request_id_of(context))
             try:
-                return await self._answer(request, answer(request), context)
+                reply = await answer(request)
+            except UnavailableError as error:
+                reply = _unavailable(error)
             finally:
                 seconds.observe(time.perf_counter() - began)
+            if reply.reason or request.request_id:
+                await self._note(request, reply, context)
+            return reply.body
 
         return handle
 
@@ -146,16 +151,26 @@ class Gateway:
         try:
             reply = await call
         except UnavailableError as error:
-            reply = Reply(b"", Reason.RISK_MANAGER_UNAVAILABLE, str(error))
+            reply = _unavailable(error)
+        if reply.reason or request.request_id:
+            await self._note(request, reply, context)
+        return reply.body
+
+    async def _note(self, request: Request, reply: Reply, context: Context) -> None:
+        """Log and count what became of a request, and end its call if it is refused."""
+        if request.request_id:
+            log_call(request, reply, context)
+        if not reply.reason:
+            return
         if reply.reason in _DENIED:
             who, peer = request.caller.name, context.peer()
             self._refusals.note(who=who, method=request.method, peer=peer, reason=reply.reason, text=reply.text)
-        if request.request_id:
-            log_call(request, reply, context)
-        if reply.reason:
-            REFUSALS.labels(request.method, reply.reason).inc()
-            await refuse(context, reply)
-        return reply.body
+        REFUSALS.labels(request.method, reply.reason).inc()
+        await refuse(context, reply)
+
+
+def _unavailable(error: UnavailableError) -> Reply:
+    return Reply(b"", Reason.RISK_MANAGER_UNAVAILABLE, str(error))
 
 
 async def _elsewhere(name: str, _caller: Caller, _body: bytes, context: Context) -> bytes:

@@ -112,6 +112,22 @@ async def test_a_newer_price_from_elsewhere_does_not_end_the_adapter() -> None:
     assert [Reason.PRICE_OUT_OF_ORDER] == [event.command_refused.reason_code for event in refused]
 
 
+async def test_a_replacement_that_the_broker_does_not_know_is_answered() -> None:
+    """An adapter that replaces nothing says so, and the order works on as it was."""
+    async with running_gateway() as gateway, running_adapter(gateway, ToyBroker({"AAA": "100.00"})):
+        await gateway.publish_bar({"AAA": "100.00"})
+        await gateway.client.submit_order(order("rests", limit_price="99"))
+        await gateway.wait_for_order("desk", "rests", WORKING)
+        request = orders_pb2.ReplaceOrderRequest(
+            strategy_id="desk", orig_client_order_id="rests", client_order_id="more", quantity="20", limit_price="99"
+        )
+        replaced = await gateway.client.orders.ReplaceOrder(request)
+        assert common_pb2.ACTION_ALLOW == replaced.decision.action
+        await gateway.wait_for_events("execution_booked", 2)
+        working = await gateway.wait_for_order("desk", "rests", WORKING)
+    assert ("10", "rests") == (working.leaves_quantity, working.order.client_order_id)
+
+
 async def test_an_order_that_the_broker_does_not_take_is_reported_rejected() -> None:
     """Its reservation is free again."""
     async with running_gateway() as gateway, running_adapter(gateway, ToyBroker({"AAA": "100.00"})):

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from tests.property import wire
-from tests.property.naive import HALTED, NS_PER_S
+from tests.property.facts import NS_PER_S
+from tests.property.naive import HALTED
 from tests.property.rig import (
     ADAPTERS,
     STRATEGIES,
@@ -125,17 +126,16 @@ class GateMachine(RuleBasedStateMachine):
 
     @rule(number=NUMBER)
     def cancel(self, number: int) -> None:
-        """Ask for a cancel, also of an order that is done or unknown: it releases nothing."""
-        order = self.an_order(number)
-        strategy_id, client_order_id = (order.strategy_id, order.client_order_id) if order else ("saver", "nobody's")
+        """Ask for a cancel by any of an order's names, also of one that is done or unknown: it releases nothing."""
+        naive = self.rig.naive
+        strategy_id, client_order_id = wire.name_of(naive, number)
         message = orders_pb2.CancelOrderRequest(strategy_id=strategy_id, client_order_id=client_order_id)
+        order = naive.orders.get(naive.named(strategy_id, client_order_id))
+        expected = Reason.ORDER_UNKNOWN if order is None else Reason.ORDER_DONE if order.ended else ""
         before = dict(self.rig.gate.engine.book.totals.worst_quantities)
-        self.rig.send(request("CancelOrder", message))
+        (reply,) = self.rig.send(request("CancelOrder", message))
+        assert reply.reason == expected
         assert self.rig.gate.engine.book.totals.worst_quantities == before
-
-    def an_order(self, number: int) -> orders_pb2.NewOrder | None:
-        orders = list(self.rig.naive.orders.values())
-        return orders[number % len(orders)].request if orders and number % 10 else None
 
     @rule(numbers=st.lists(NUMBER, min_size=1, max_size=3), adapter=st.sampled_from(["", *ADAPTERS]))
     def claim(self, numbers: list[int], adapter: str) -> None:
@@ -184,12 +184,8 @@ class GateMachine(RuleBasedStateMachine):
     @rule(fill=st.sampled_from([True, True, False]))
     def settle(self, *, fill: bool) -> None:
         """Let the synchronised adapter report on all its orders and on the newest bar."""
-        executions = []
-        for order in list(self.rig.gate.engine.book.orders.values()):
-            if order.request.route and order.awaits_report:
-                done = orders_pb2.EXECUTION_TYPE_CANCELED
-                kind = done if order.cancel_requested else orders_pb2.EXECUTION_TYPE_NEW
-                executions.append(wire.plain_execution(self.next_id(), kind, order, fill=fill))
+        awaited = [order for order in self.rig.gate.engine.book.awaiting.values() if order.request.route]
+        executions = [wire.answer(self.next_id(), order, well=fill) for order in awaited]
         self.report(executions, self.rig.gate.engine.book.last_bar_sequence)
 
     # Operators.
@@ -302,7 +298,7 @@ class GateMachine(RuleBasedStateMachine):
             self.pause_or_resume(strategy_id, resume=True)
 
     def teardown(self) -> None:
-        """Replay the whole life: from the journal, and from the commands in batches of other sizes."""
+        """Replay the whole life: from the journal, and from the commands and restarts in batches of other sizes."""
         rig = self.rig
         try:
             rig.restart()
@@ -310,10 +306,13 @@ class GateMachine(RuleBasedStateMachine):
             booked = [
                 event.execution_booked for event in rig.gate.journal.read(0) if event.HasField("execution_booked")
             ]
+            for entry in booked:
+                if entry.HasField("reversed"):
+                    entry.execution.ClearField("order_id")  # the gate's own note
             assert [entry.execution for entry in booked] == [execution for execution, _ in self.executions]
             for size in (1, 7):
                 path = Path(self.folder.name) / f"fresh-{size}.db"
-                assert replay_fresh(path, rig.commands, size) == (recorded, rig.replies)
+                assert replay_fresh(path, rig.commands, size, rig.restarts) == (recorded, rig.replies)
         finally:
             close_gate(rig.gate)
             self.folder.cleanup()

@@ -1,32 +1,56 @@
-"""What the gate has to find in an order, worked out on the naive model."""
+"""What the gate has to find in an order or in a report, worked out on the naive model."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 
-from tests.property.naive import HALT, HALTED, NS_PER_S, REJECT, WARN, Accepted, Finding, Naive
+from tests.property.facts import NS_PER_S, Accepted
+from tests.property.naive import HALT, HALTED, REJECT, WARN, Finding, Naive
 from tidegate.reasons import Reason
-from tidegate.v1 import common_pb2, orders_pb2
+from tidegate.v1 import common_pb2, journal_pb2, orders_pb2
+
+_ABOUT_A_REPLACEMENT = (orders_pb2.EXECUTION_TYPE_REPLACED, orders_pb2.EXECUTION_TYPE_REPLACE_REJECTED)
 
 
-def is_reducing(book: Naive, order: orders_pb2.NewOrder) -> bool:
-    """Tell whether an order only reduces: opposite to the position, and no more than working orders leave of it."""
-    held = book.held.get((order.strategy_id, order.symbol), Fraction(0))
-    is_buy = order.side == common_pb2.SIDE_BUY
-    opposite = held < 0 if is_buy else held > 0
-    left = abs(held) - book.working(order.strategy_id, order.symbol, buys=is_buy)
-    return opposite and Fraction(order.quantity) <= left
+def findings(book: Naive, order: orders_pb2.NewOrder, now_ns: int, replaced: str = "") -> set[Finding]:
+    """
+    Name every violation that a well-formed order has, with the action that it asks for.
 
-
-def findings(book: Naive, order: orders_pb2.NewOrder, now_ns: int) -> set[Finding]:
-    """Name every violation that a well-formed order has, with the action that it asks for."""
+    replaced: the id of the working order that it is to replace.
+    """
     missing = _missing(book, order)
     if missing is not None:
         return {(missing, REJECT)}
-    reducing = is_reducing(book, order)
+    reducing = is_reducing(book, order, replaced)
     found = set(_permission(book, order, now_ns, reducing=reducing))
     if not reducing:
-        found |= set(_exposure(book, order))
+        found |= set(_exposure(book, order, replaced))
     return found
+
+
+def is_reducing(book: Naive, order: orders_pb2.NewOrder, replaced: str = "") -> bool:
+    """Tell whether an order only reduces: opposite to the position, and no more than the other orders leave of it."""
+    held = book.held.get((order.strategy_id, order.symbol), Fraction(0))
+    is_buy = order.side == common_pb2.SIDE_BUY
+    opposite = held < 0 if is_buy else held > 0
+    with _standing(book, order, replaced):
+        return opposite and book.working(order.strategy_id, order.symbol, buys=is_buy) <= abs(held)
+
+
+@contextmanager
+def _standing(book: Naive, order: orders_pb2.NewOrder, replaced: str) -> Iterator[Accepted]:
+    """Let an order work in the book for a moment, beside the others or as what one of them is to become."""
+    asked = Accepted(order, Fraction(order.quantity), unit_cost(book, order), unit_loss(book, order))
+    before = dict(book.orders)
+    try:
+        if replaced:
+            book.orders[replaced] = replace(before[replaced], replacement=asked)
+        else:
+            book.orders["asked"] = asked
+        yield asked
+    finally:
+        book.orders = before
 
 
 def unit_cost(book: Naive, order: orders_pb2.NewOrder) -> Fraction:
@@ -80,20 +104,18 @@ def _permission(book: Naive, order: orders_pb2.NewOrder, now_ns: int, *, reducin
         yield Reason.ORDER_NOTIONAL, REJECT
 
 
-def _exposure(book: Naive, order: orders_pb2.NewOrder) -> Iterator[Finding]:
+def _exposure(book: Naive, order: orders_pb2.NewOrder, replaced: str) -> Iterator[Finding]:
     """Add the order to the working ones, and add everything up again."""
     limits, owner = book.configured.limits, order.strategy_id
-    free_cash = book.cash[owner] - book.reserved_cash(owner)
-    asked = Accepted(order, Fraction(order.quantity), unit_cost(book, order), unit_loss(book, order))
-    own_loss = asked.quantity * asked.unit_loss * book.multiplier(order.symbol)
-    loss = own_loss + sum(book.reserved_loss(one) for one in book.terms)
-    equity, own_equity = book.equity() - loss, book.equity_of(owner) - own_loss - book.reserved_loss(owner)
-    action = book.drawdown(loss)
+    terms, halted = book.terms[owner], book.drawdown() == HALT
+    with _standing(book, order, replaced):
+        loss = sum((book.reserved_loss(one) for one in book.terms), Fraction(0))
+        equity, own_equity = book.equity() - loss, book.equity_of(owner) - book.reserved_loss(owner)
+        action = book.drawdown(loss)
+        gross, exposure, own = book.gross(), book.instrument_exposure(order.symbol), book.gross_of(owner)
+        is_paid = book.reserved_cash(owner) <= book.cash[owner]
     if action is not None:
-        yield Reason.DRAWDOWN, REJECT if action == HALT != book.drawdown() else action
-    book.orders["asked"] = asked
-    gross, exposure, own = book.gross(), book.instrument_exposure(order.symbol), book.gross_of(owner)
-    del book.orders["asked"]
+        yield Reason.DRAWDOWN, REJECT if action == HALT and not halted else action
     for reason, actual, limit, warn in (
         (Reason.LEVERAGE, gross, limits.max_leverage, limits.warn_leverage),
         (Reason.CONCENTRATION, exposure, limits.max_concentration, limits.warn_concentration),
@@ -102,7 +124,6 @@ def _exposure(book: Naive, order: orders_pb2.NewOrder) -> Iterator[Finding]:
             yield reason, REJECT
         elif actual > Fraction(warn) * equity:
             yield reason, WARN
-    terms = book.terms[owner]
     if min(equity, own_equity) <= 0:
         yield Reason.CAPITAL, REJECT
     elif terms.kind == "margin":
@@ -110,5 +131,36 @@ def _exposure(book: Naive, order: orders_pb2.NewOrder) -> Iterator[Finding]:
             yield Reason.CAPITAL, REJECT
     elif order.side == common_pb2.SIDE_SELL:
         yield Reason.SHORT_SALE, REJECT
-    elif asked.quantity * asked.unit_cost * book.multiplier(order.symbol) > free_cash:
+    elif not is_paid:
         yield Reason.CAPITAL, REJECT
+
+
+def odd(book: Naive, booked: journal_pb2.ExecutionBooked) -> Iterator[str]:
+    """Name what is to be alerted about a report that is booked."""
+    execution = booked.execution
+    taken = book.fills.get(execution.reference_execution_id)
+    order = book.orders.get(execution.order_id) if taken is None else taken.order
+    if order is None:
+        if execution.execution_type == orders_pb2.EXECUTION_TYPE_TRADE:
+            yield Reason.EXECUTION_OF_UNKNOWN_ORDER
+        return
+    if not order.ended and order.request.route not in ("", booked.adapter):
+        yield Reason.EXECUTION_BY_OTHER_ADAPTER
+    if execution.last_quantity:
+        yield from _odd_fill(
+            order, Fraction(execution.last_quantity), abs(taken.quantity) if taken is not None else None
+        )
+    elif execution.execution_type in _ABOUT_A_REPLACEMENT:
+        is_late = order.ended and execution.execution_type == orders_pb2.EXECUTION_TYPE_REPLACED
+        if order.replacement is None or is_late:
+            yield Reason.EXECUTION_OF_UNKNOWN_REPLACEMENT
+
+
+def _odd_fill(order: Accepted, quantity: Fraction, corrected: Fraction | None) -> Iterator[str]:
+    if corrected is not None:
+        if quantity > corrected and order.filled - corrected + quantity > order.quantity:
+            yield Reason.EXECUTION_OVERFILL
+    elif order.ended:
+        yield Reason.EXECUTION_AFTER_DONE
+    elif quantity > order.may_fill:
+        yield Reason.EXECUTION_OVERFILL

@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from google.protobuf.message import Message
 
 from tests.callers import caller_of
 from tests.property import oracle
+from tests.property.facts import NS_PER_S
 from tests.property.naive import HALTED, Naive
 from tidegate.clocks import bar_clock
 from tidegate.gate import Gate, Reply, Request
@@ -117,6 +119,9 @@ RECORDED_REASONS = frozenset(
     }
 )
 
+# Alerts about executions that are not booked.
+NOT_BOOKED = frozenset({Reason.EXECUTION_ID_REUSED, Reason.EXECUTION_REFERENCE_UNKNOWN})
+
 
 def scratch() -> tempfile.TemporaryDirectory[str]:
     """Make a folder for journals, in memory where there is such a place: the disk is not what is tested here."""
@@ -159,6 +164,8 @@ class Rig:
         self.naive = Naive(CONFIGURATION)
         self.commands: list[Request] = []
         self.replies: list[Reply] = []
+        self.restarts: list[int] = []
+        self.events: list[journal_pb2.Event] = []
 
     def send(self, *requests: Request) -> list[Reply]:
         """Process one batch, fold what it recorded, and compare."""
@@ -169,14 +176,20 @@ class Rig:
         assert [event.sequence for event in events] == list(range(before + 1, before + 1 + len(events)))
         assert self.gate.journal.head().sequence == before + len(events)
         methods = {request.method for request in requests}
+        alerts: list[str] = []
         for event in events:
             assert not event.HasField("halt_reset") or "ResetHalt" in methods, "a halt ended by itself"
             judge(self.naive, event)
+            if event.HasField("execution_booked"):
+                alerts += oracle.odd(self.naive, event.execution_booked)
             self.naive.fold(event)
+        raised = [event.alert_raised.reason_code for event in events if event.HasField("alert_raised")]
+        assert [reason for reason in raised if reason not in NOT_BOOKED] == alerts
         for reply in batch.replies:
             assert not reply.reason or reply.reason in DOOR_REASONS | RECORDED_REASONS, reply
         if all(reply.reason in DOOR_REASONS for reply in batch.replies):
             assert not events, "refused at the door, and yet in the journal"
+        self.events = events
         self.commands += requests
         self.replies += batch.replies
         self.compare()
@@ -191,6 +204,7 @@ class Rig:
     def restart(self) -> None:
         """Close the gate and open another one on its journal: it has to say the same, to the byte."""
         before, head = self.snapshot(), self.gate.journal.head()
+        self.restarts.append(len(self.commands))
         close_gate(self.gate)
         self.gate = open_gate(self.path)
         journal = self.gate.journal
@@ -207,10 +221,15 @@ class Rig:
             request("GetRiskMetrics", risk_pb2.GetRiskMetricsRequest()),
             request("GetHaltState", risk_pb2.GetHaltStateRequest()),
             request("ListOrders", orders_pb2.ListOrdersRequest(page_size=1_000)),
+            request("ListAlerts", risk_pb2.ListAlertsRequest(page_size=1_000)),
             request("NextBar", actors_pb2.NextBarRequest()),
         ]
         requests += [request("GetStrategy", portfolio_pb2.GetStrategyRequest(strategy_id=s)) for s in STRATEGIES]
-        requests += [request("GetOrder", orders_pb2.GetOrderRequest(order_id=o)) for o in self.naive.orders]
+        for order_id, order in self.naive.orders.items():
+            requests.append(request("GetOrder", orders_pb2.GetOrderRequest(order_id=order_id)))
+            mine = order.request.strategy_id
+            by_name = (orders_pb2.GetOrderRequest(strategy_id=mine, client_order_id=name) for name in order.names)
+            requests += [request("GetOrder", message) for message in by_name]
         requests += [request("WatchOrders", orders_pb2.WatchOrdersRequest(adapter=a)) for a in ADAPTERS]
         replies = self.gate.process(requests).replies
         assert not any(reply.reason for reply in replies), replies
@@ -228,8 +247,16 @@ class Rig:
         assert set(book.totals.worst_quantities) <= set(naive.marks)
         for symbol in naive.marks:
             assert Fraction(book.instrument_exposure(symbol)) == naive.instrument_exposure(symbol)
-        working = {order_id: order.leaves for order_id, order in naive.orders.items() if order.leaves}
-        assert {order_id: Fraction(order.leaves_quantity) for order_id, order in book.orders.items()} == working
+        assert Fraction(book.deposits) == naive.deposits
+        assert all(book.totals.exposure_bound >= book.instrument_exposure(symbol) for symbol in naive.marks)
+        working = {order_id: (order.leaves, order.may_fill) for order_id, order in naive.working_orders()}
+        left = ((o, Fraction(order.leaves_quantity), order.reservation) for o, order in book.orders.items())
+        assert {order_id: (leaves, Fraction(reserved.quantity)) for order_id, leaves, reserved in left} == working
+        owed = {o: order for o, order in naive.orders.items() if order.awaits}
+        assert set(book.awaiting) == {o for o, order in owed.items() if order.request.route}
+        own = {o for o, order in owed.items() if not order.request.route}
+        assert set(book.unreported) == {o for o in own if not owed[o].overdue}
+        assert book.sessions == naive.sessions
         for owner in naive.owners:
             self._compare_ledger(owner)
         levels = {(scope.kind, scope.name): halt.level for scope, halt in book.halts.items()}
@@ -242,6 +269,7 @@ class Rig:
     def _compare_ledger(self, owner: str) -> None:
         ledger, naive = self.gate.engine.book.strategies[owner].ledger, self.naive
         assert Fraction(ledger.cash) == naive.cash[owner]
+        assert Fraction(ledger.fees) == naive.fees[owner]
         assert Fraction(ledger.capital) == naive.capital[owner]
         assert Fraction(ledger.market_value) == naive.value(owner)
         assert Fraction(ledger.gross_exposure) == naive.gross_of(owner)
@@ -261,31 +289,57 @@ def judge(naive: Naive, event: journal_pb2.Event) -> None:
     if event.HasField("order_claimed"):
         order = naive.orders[event.order_claimed.order_id]
         assert not order.cancel_requested, "claimed, while being canceled"
-        assert HALTED not in naive.halt_levels(order.request.strategy_id, order.request.symbol), "claimed in a halt"
-    if not event.HasField("order_decided"):
-        return
-    order_asked, decision = event.order_decided.order, event.order_decided.decision
-    now_ns = event.time.seconds * 1_000_000_000 + event.time.nanos
-    expected = oracle.findings(naive, order_asked, now_ns)
+        assert not naive.is_held_back(order), "claimed in a halt"
+    if event.HasField("order_decided"):
+        decided = event.order_decided
+        _judge_decision(naive, event, decided, decided.order)
+    elif event.HasField("replace_decided"):
+        _judge_decision(naive, event, event.replace_decided, as_replaced(naive, event.replace_decided))
+
+
+def as_replaced(naive: Naive, decided: journal_pb2.ReplaceDecided) -> orders_pb2.NewOrder:
+    """Write the order that a replacement asks for."""
+    order = orders_pb2.NewOrder.FromString(naive.orders[decided.order_id].request.SerializeToString())
+    order.client_order_id, order.quantity = decided.replace.client_order_id, decided.replace.quantity
+    order.limit_price = decided.replace.limit_price
+    return order
+
+
+def _judge_decision(
+    naive: Naive,
+    event: journal_pb2.Event,
+    decided: journal_pb2.OrderDecided | journal_pb2.ReplaceDecided,
+    asked: orders_pb2.NewOrder,
+) -> None:
+    decision, now_ns = decided.decision, event.time.seconds * NS_PER_S + event.time.nanos
+    replaced = decided.order_id if isinstance(decided, journal_pb2.ReplaceDecided) else ""
+    expected = oracle.findings(naive, asked, now_ns, replaced)
     found = {(violation.reason_code, violation.action) for violation in decision.violations}
     assert found == expected, decision
     worst = max((action for _, action in expected), default=common_pb2.ACTION_ALLOW)
     assert decision.action == worst
     accepted = worst < common_pb2.ACTION_REJECT
-    assert decision.order_id == (str(event.sequence) if accepted else "")
+    assert decision.order_id == ((replaced or str(event.sequence)) if accepted else "")
     assert decision.sequence == event.sequence
-    assert Fraction(decision.approved_quantity) == (Fraction(order_asked.quantity) if accepted else 0)
+    assert Fraction(decision.approved_quantity) == (Fraction(asked.quantity) if accepted else 0)
+    assert decision.HasField("route_by") is (accepted and not asked.route)
     if accepted:
-        assert Fraction(event.order_decided.valuation_price) == oracle.unit_cost(naive, order_asked)
-        assert Fraction(event.order_decided.unit_loss or 0) == oracle.unit_loss(naive, order_asked)
+        assert Fraction(decided.valuation_price) == oracle.unit_cost(naive, asked)
+        assert Fraction(decided.unit_loss or 0) == oracle.unit_loss(naive, asked)
 
 
-def replay_fresh(path: Path, commands: Sequence[Request], size: int) -> tuple[list[bytes], list[Reply]]:
-    """Send the same commands to a gate on a journal of its own, in batches of another size."""
+def replay_fresh(
+    path: Path, commands: Sequence[Request], size: int, restarts: Sequence[int] = ()
+) -> tuple[list[bytes], list[Reply]]:
+    """Send the same commands to a gate on a journal of its own, in batches of another size, with the same restarts."""
     gate = open_gate(path)
     replies: list[Reply] = []
-    for start in range(0, len(commands), size):
-        replies += gate.process(commands[start : start + size]).replies
+    for begin, end in pairwise((0, *restarts, len(commands))):
+        if begin in restarts:
+            close_gate(gate)
+            gate = open_gate(path)
+        for start in range(begin, end, size):
+            replies += gate.process(commands[start : min(start + size, end)]).replies
     found = event_bytes(gate)
     close_gate(gate)
     return found, replies

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.property import wire
-from tests.property.machine import GateMachine
+from tests.property.adapter_machine import AdapterMachine
 from tests.property.rig import ADAPTERS, STRATEGIES, SYMBOLS
 from tidegate.v1 import admin_pb2, common_pb2, orders_pb2
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SEEDS = range(300 if os.environ.get("TIDEGATE_HYPOTHESIS") == "long" else 12)
 STEPS = 150
 
-TestGate = GateMachine.TestCase
+TestGate = AdapterMachine.TestCase
 
 _SIZES = ("lots", "held", "half", "left", "flip", "large", "large", "large", "full", "full", "odd")
 _WAYS_OUT = ("half", "left", "held")
@@ -31,7 +31,7 @@ class Day:
     def __init__(self, seed: int) -> None:
         """Begin with a bar in which everything gets a price."""
         self.random = Random(seed)  # noqa: S311 -- a test that can be repeated
-        self.machine = GateMachine()
+        self.machine = AdapterMachine()
         self.machine.first_bar(symbols=list(SYMBOLS))
         self.steps: list[tuple[int, Callable[[], None]]] = [
             (30, self.submit),
@@ -47,6 +47,13 @@ class Day:
             (3, lambda: self.machine.retry(number=self.number())),
             (3, lambda: self.machine.execute_again(number=self.number())),
             (3, self.machine.reopen),
+            (10, self.replace),
+            (5, self.take_back),
+            (3, self.move_capital),
+            (3, self.adapters),
+            (4, self.pass_time),
+            (1, lambda: self.machine.check(self.draft(*self.place(), self.random.choice(_SIZES)))),
+            (1, lambda: self.machine.replace_again(number=self.number()) if self.machine.replaced else None),
             (1, self.machine.restart),
         ]
 
@@ -61,8 +68,11 @@ class Day:
         return self.random.randrange(1_000)
 
     def submit(self) -> None:
+        self.order(*self.place(), self.random.choice(_SIZES))
+
+    def place(self) -> tuple[str, str]:
         pick = self.random.choice
-        self.order(pick([*STRATEGIES * 10, "ghost"]), pick([*SYMBOLS * 10, "GONE"]), pick(_SIZES))
+        return pick([*STRATEGIES * 10, "ghost"]), pick([*SYMBOLS * 10, "GONE"])
 
     def leave(self) -> None:
         """Order a way out of a position."""
@@ -71,8 +81,11 @@ class Day:
             self.order(*self.random.choice(held), self.random.choice(_WAYS_OUT))
 
     def order(self, strategy_id: str, symbol: str, size: str) -> None:
+        self.machine.submit([self.draft(strategy_id, symbol, size)], alone=True)
+
+    def draft(self, strategy_id: str, symbol: str, size: str) -> wire.OrderDraft:
         pick = self.random.choice
-        draft = wire.OrderDraft(
+        return wire.OrderDraft(
             strategy_id=strategy_id,
             symbol=symbol,
             side=pick([common_pb2.SIDE_BUY, common_pb2.SIDE_SELL]),
@@ -82,7 +95,47 @@ class Day:
             reduce_only=self.random.random() < 1 / 20,
             route=pick([*("", "paper", "spare") * 10, "fax"]),
         )
-        self.machine.submit([draft], alone=True)
+
+    def replace(self) -> None:
+        pick = self.random.choice
+        draft = wire.ReplaceDraft(
+            number=self.number(),
+            size=pick(wire.REPLACE_SIZES),
+            lots=self.random.randint(1, 300),
+            limit=pick([*wire.LIMIT_FACTORS * 4, None]),
+            reuse=self.random.random() < 1 / 20,
+        )
+        self.machine.replace(draft)
+
+    def take_back(self) -> None:
+        pick = self.random.choice
+        draft = wire.ReversalDraft(
+            number=self.number(), portion=pick(wire.CORRECTIONS), slip=pick(wire.SLIPS), fee=pick(["", "1.25", "-0.31"])
+        )
+        self.machine.take_back(draft)
+
+    def move_capital(self) -> None:
+        self.machine.move_capital(
+            self.random.choice(["0.00000001", "999.99", "25000", "100000.00"]), take=self.random.random() < 1 / 2
+        )
+
+    def adapters(self) -> None:
+        adapter = self.random.choice(ADAPTERS)
+        match self.random.randrange(4):
+            case 0:
+                self.machine.open_session(adapter, self.random.choice([0, 5, 60]))
+            case 1:
+                self.machine.heartbeat(adapter, right=True)
+            case 2:
+                self.machine.close_session(adapter, right=self.random.random() < 1 / 2)
+            case _:
+                self.machine.watch(adapter, self.number())
+
+    def pass_time(self) -> None:
+        if self.random.random() < 1 / 2:
+            self.machine.advance_time()
+        else:
+            self.machine.wait(self.random.choice(wire.MODERATE), step=self.random.choice([5, 29, 31, 61]))
 
     def execute(self) -> None:
         pick = self.random.choice
@@ -123,13 +176,15 @@ class Day:
             ]
         )
         scope = common_pb2.Scope(kind=kind, name=self.random.choice(names))
-        match self.random.randrange(4):
+        match self.random.randrange(5):
             case 0:
                 self.machine.pause_or_resume(self.random.choice(STRATEGIES), resume=False)
             case 1:
                 self.machine.reset(scope, admin_pb2.HIGH_WATER_MARK_CHOICE_KEEP)
             case 2:
                 self.machine.halt(scope, common_pb2.HALT_LEVEL_REDUCE_ONLY)
+            case 3:
+                self.machine.cancel_all(scope)
             case _:
                 self.machine.halt(scope, common_pb2.HALT_LEVEL_HALTED)
 

@@ -19,6 +19,8 @@ CRASHING = [Decimal(factor) for factor in ("1.1", "0.9", "0.8", "0.55", "1.6")]
 FACTORS = st.sampled_from(MODERATE * 4 + CRASHING)
 LIMIT_FACTORS = [Decimal(factor) for factor in ("1", "0.95", "1.05", "1.5")]
 SLIPS = [Decimal(factor) for factor in ("1", "1.0003", "0.9991", "1.07")]
+REPLACE_SIZES = ("more", "more", "less", "same", "filled", "just above", "odd", "held")
+CORRECTIONS = (None, None, Fraction(1), Fraction(1, 2), Fraction(2), Fraction(4, 3))
 OWNERS = st.sampled_from(["", *STRATEGIES])
 AMOUNTS = st.sampled_from(["0.00000001", "1", "999.99", "25000", "100000.00", "133333.34", "299999.5", "900000"])
 HALT_LEVELS = st.sampled_from(
@@ -44,6 +46,8 @@ EXECUTION_TYPES = [
     orders_pb2.EXECUTION_TYPE_REJECTED,
     orders_pb2.EXECUTION_TYPE_EXPIRED,
     orders_pb2.EXECUTION_TYPE_CANCEL_REJECTED,
+    orders_pb2.EXECUTION_TYPE_REPLACED,
+    orders_pb2.EXECUTION_TYPE_REPLACE_REJECTED,
 ]
 
 
@@ -66,6 +70,14 @@ def moved(naive: Naive, symbol: str, factor: Decimal) -> str:
 def order_ids(naive: Naive, numbers: list[int]) -> list[str]:
     """Pick orders: working ones as a rule, some that are done, a few unknown."""
     return [_order_id(naive, *divmod(number, 10)) for number in numbers]
+
+
+def name_of(naive: Naive, number: int) -> tuple[str, str]:
+    """Pick a strategy and one of its orders' names, or a name that is nobody's."""
+    order = naive.orders.get(order_ids(naive, [number])[0])
+    if order is None:
+        return "saver", "nobody's"
+    return order.request.strategy_id, order.names[number % len(order.names)]
 
 
 def _order_id(naive: Naive, number: int, odds: int) -> str:
@@ -212,16 +224,124 @@ def execution_drafts() -> st.SearchStrategy[ExecutionDraft]:
     )
 
 
-def plain_execution(
-    execution_id: str, kind: orders_pb2.ExecutionType.ValueType, order: Order, *, fill: bool
-) -> orders_pb2.Execution:
-    """Report an order as the broker has it, or as filled at its worst price."""
-    execution = orders_pb2.Execution(execution_id=execution_id, execution_type=kind, order_id=order.order_id)
-    if fill and kind == orders_pb2.EXECUTION_TYPE_NEW:
+def answer(execution_id: str, order: Order, *, well: bool) -> orders_pb2.Execution:
+    """Report what a broker owes about an order: done as asked, and filled at its worst price; or not, and not."""
+    execution = orders_pb2.Execution(execution_id=execution_id, order_id=order.order_id)
+    if order.cancel_requested:
+        execution.execution_type = orders_pb2.EXECUTION_TYPE_CANCELED
+    elif order.replacement is not None:
+        rejected = orders_pb2.EXECUTION_TYPE_REPLACE_REJECTED
+        execution.execution_type = orders_pb2.EXECUTION_TYPE_REPLACED if well else rejected
+    elif well:
         execution.execution_type = _TRADE
         execution.last_quantity = plain(order.leaves_quantity)
         execution.last_price = plain(order.valuation_price)
+    else:
+        execution.execution_type = orders_pb2.EXECUTION_TYPE_NEW
     return execution
+
+
+@dataclass(frozen=True)
+class ReplaceDraft:
+    """
+    A replacement without figures.
+
+    number: of the order. size: what the new quantity is measured by; limit: by which factor the limit moves, or that it
+    is left out. reuse: under an id that the order has already.
+    """
+
+    number: int
+    size: str
+    lots: int
+    limit: Decimal | None
+    reuse: bool
+
+    def request(self, naive: Naive, client_order_id: str) -> orders_pb2.ReplaceOrderRequest:
+        """Give the draft its figures."""
+        strategy_id, name = name_of(naive, self.number)
+        order = naive.orders.get(naive.named(strategy_id, name))
+        asked = orders_pb2.ReplaceOrderRequest(
+            strategy_id=strategy_id, orig_client_order_id=name, client_order_id=client_order_id, quantity="1"
+        )
+        if order is None:
+            return asked
+        if self.reuse:
+            asked.client_order_id = order.names[self.lots % len(order.names)]
+        lot = Fraction(naive.instruments[order.request.symbol].lot)
+        sizes = {
+            "more": order.quantity + self.lots * lot,
+            "less": order.filled + max(lot * ((order.quantity - order.filled) / lot / 2 // 1), lot),
+            "filled": order.filled,
+            "just above": order.filled + lot,
+            "odd": order.quantity + lot / 3,
+            "held": order.filled + abs(naive.held.get((strategy_id, order.request.symbol), Fraction(0))),
+        }
+        asked.quantity = exact(max(sizes.get(self.size, order.quantity), Fraction(1, 10**8)))
+        if order.request.limit_price and self.limit is not None:
+            tick = Fraction(naive.instruments[order.request.symbol].tick)
+            moved_to = Fraction(order.request.limit_price) * Fraction(self.limit)
+            asked.limit_price = exact(tick * max(moved_to // tick, 1) + (0 if self.lots % 9 else tick / 2))
+        elif self.limit is not None and self.lots % 9 == 0:
+            asked.limit_price = "100"
+        return asked
+
+
+def replace_drafts() -> st.SearchStrategy[ReplaceDraft]:
+    """Draw replacements, most of them possible."""
+    return st.builds(
+        ReplaceDraft,
+        number=st.integers(0, 1_000),
+        size=st.sampled_from(REPLACE_SIZES),
+        lots=st.integers(1, 300),
+        limit=st.sampled_from([*LIMIT_FACTORS * 3, None]),
+        reuse=st.sampled_from([*[False] * 9, True]),
+    )
+
+
+@dataclass(frozen=True)
+class ReversalDraft:
+    """
+    A bust or a correction without figures.
+
+    number: of the fill; some are taken back already, some numbers mean none. portion, slip: of a correction, against
+    the fill; no portion is a bust.
+    """
+
+    number: int
+    portion: Fraction | None
+    slip: Decimal
+    fee: str
+
+    def execution(self, naive: Naive, execution_id: str) -> orders_pb2.Execution:
+        """Give the draft its figures."""
+        number, odds = divmod(self.number, 10)
+        standing = list(naive.fills)
+        known = standing if standing and odds > 1 else naive.references
+        reference = known[number % len(known)] if known and odds else "never"
+        execution = orders_pb2.Execution(
+            execution_id=execution_id,
+            execution_type=orders_pb2.EXECUTION_TYPE_TRADE_CANCEL,
+            reference_execution_id=reference,
+        )
+        if self.portion is not None:
+            fill = naive.fills.get(reference)
+            quantity, price = (abs(fill.quantity), fill.price) if fill is not None else (Fraction(1), Fraction(1))
+            execution.execution_type = orders_pb2.EXECUTION_TYPE_TRADE_CORRECT
+            execution.last_quantity = exact(max(quantity * self.portion, Fraction(1, 10**8)))
+            execution.last_price = exact(max(price * Fraction(self.slip), Fraction(1, 10**8)))
+            execution.fee = self.fee
+        return execution
+
+
+def reversal_drafts() -> st.SearchStrategy[ReversalDraft]:
+    """Draw busts and corrections."""
+    return st.builds(
+        ReversalDraft,
+        number=st.integers(0, 1_000),
+        portion=st.sampled_from(CORRECTIONS),
+        slip=st.sampled_from(SLIPS),
+        fee=st.sampled_from(["", "1.25", "-0.31"]),
+    )
 
 
 def report(executions: list[orders_pb2.Execution], bar_sequence: int = 0) -> Request:

@@ -16,6 +16,8 @@ from tidegate.v1 import journal_pb2
 FORMAT_VERSION = 1
 _BUSY_TIMEOUT_S = 5
 _ROWS_PER_READ = 1_000
+# Pages of the write-ahead log that ``checkpoint`` may leave; past them a commit of the writer itself cleans up.
+_WAL_PAGES_MAX = 16_384
 # Few sizes, so that the statements stay prepared.
 _ROWS_PER_INSERT = (256, 32, 4, 1)
 # SQLite's largest integer: a reader may ask for what is behind any place.
@@ -62,6 +64,7 @@ class SqliteJournal:
             self._db = _connect(path)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
+            self._db.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES_MAX}")
             self.epoch = self._take_over()
             self._head = self._read_head()
         except (sqlite3.Error, OSError) as error:
@@ -148,6 +151,11 @@ class SqliteJournal:
             message = f"{self._path}: events {expected} to {newest} are in no batch"
             raise JournalError(message)
         return head
+
+    def checkpoint(self) -> None:
+        """Move what the write-ahead log holds into the file, beside the writer, on a connection of its own."""
+        with closing(_connect(self._path)) as db, _readable(self._path):
+            db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
         """Close the writer's connection."""

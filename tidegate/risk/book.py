@@ -58,7 +58,7 @@ class Book:
         self.adapters: frozenset[str] = frozenset()
         self.strategies: dict[str, StrategyBook] = {}
         self.orders: dict[str, Order] = {}
-        # Those on which a report is owed: by an adapter, or by the submitter that sends them itself.
+        # Those on which an adapter owes a report; and, until they are alerted, those on which their submitter does.
         self.awaiting: dict[str, Order] = {}
         self.unreported: dict[str, Order] = {}
         self.sessions: dict[str, Session] = {}
@@ -220,11 +220,13 @@ class Book:
             return
         if order.is_done:
             del self.orders[order_id]
-        owed = self.awaiting if order.request.route else self.unreported
-        if order.awaits_report:
-            owed[order_id] = order
+        if order.request.route:
+            owed, is_owed = self.awaiting, order.awaits_report
         else:
-            owed.pop(order_id, None)
+            owed, is_owed = self.unreported, order.awaits_report and not order.overdue
+        owed.pop(order_id, None)
+        if is_owed:
+            owed[order_id] = order
 
     def _book_execution(self, event: journal_pb2.Event) -> None:
         booked = event.execution_booked

@@ -1,5 +1,6 @@
 /** The adapter: orders from the gate to the broker, and what the broker did back to the gate. */
 
+import { createHash } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 
 import type { ToyBroker } from "./broker.js";
@@ -82,8 +83,16 @@ export class Adapter {
             const known = this.broker.knows(order.orderId);
             executions.push(...(known ? this.broker.cancel(order.orderId) : [neverSent(order)]));
         }
+        executions.push(...instructions.flatMap(({ replace }) => (replace ? [notReplaced(replace)] : [])));
         await this.gate.report(executions);
     }
+}
+
+/** The report that an order works on as it was: this broker replaces nothing. */
+function notReplaced(order: Order__Output): Execution {
+    const name = createHash("md5").update(order.replacement?.clientOrderId ?? "").digest("hex");
+    const executionId = `${order.orderId}-not-replaced-${name.slice(0, 8)}`;
+    return { executionId, orderId: order.orderId, executionType: "EXECUTION_TYPE_REPLACE_REJECTED" };
 }
 
 /** The report on an order that was canceled before the broker ever had it. */

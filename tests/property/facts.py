@@ -1,0 +1,282 @@
+"""
+The facts by the journal's events alone, kept one by one, in fractions.
+
+It shares no arithmetic with the engine: an order keeps what it asked for and what was filled, a fill stands until it is
+taken back, and then it is as if it had never been.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import NamedTuple
+
+from tidegate.v1 import admin_pb2, common_pb2, journal_pb2, market_data_pb2, orders_pb2, risk_pb2
+
+ScopeName = tuple[int, str]
+
+PORTFOLIO: ScopeName = (common_pb2.SCOPE_KIND_PORTFOLIO, "")
+SUSPENSE = ""
+NS_PER_S = 1_000_000_000
+
+_ENDS = (orders_pb2.EXECUTION_TYPE_CANCELED, orders_pb2.EXECUTION_TYPE_REJECTED, orders_pb2.EXECUTION_TYPE_EXPIRED)
+_FILLS = (orders_pb2.EXECUTION_TYPE_TRADE, orders_pb2.EXECUTION_TYPE_TRADE_CORRECT)
+_REVERSALS = (orders_pb2.EXECUTION_TYPE_TRADE_CANCEL, orders_pb2.EXECUTION_TYPE_TRADE_CORRECT)
+
+
+@dataclass
+class Accepted:
+    """
+    An accepted order, working until the broker says otherwise; and what it is to become.
+
+    names: every client_order_id that reaches it. told, told_ns: the event that last told its adapter what to do.
+    """
+
+    request: orders_pb2.NewOrder
+    quantity: Fraction
+    unit_cost: Fraction
+    unit_loss: Fraction
+    filled: Fraction = Fraction(0)
+    ended: bool = False
+    cancel_requested: bool = False
+    acknowledged: bool = False
+    claimed: bool = False
+    overdue: bool = False
+    told: int = 0
+    told_ns: int = 0
+    replacement: "Accepted | None" = None
+    names: list[str] = field(default_factory=list)
+
+    @property
+    def is_buy(self) -> bool:
+        return self.request.side == common_pb2.SIDE_BUY
+
+    @property
+    def leaves(self) -> Fraction:
+        """Say what is left of the order as the broker has it."""
+        return Fraction(0) if self.ended else max(self.quantity - self.filled, Fraction(0))
+
+    @property
+    def may_fill(self) -> Fraction:
+        """Say what may still be filled, whichever of old and new the broker works."""
+        if self.ended or self.replacement is None:
+            return self.leaves
+        return max(self.leaves, self.replacement.quantity - self.filled)
+
+    @property
+    def worst_cost(self) -> Fraction:
+        return self.unit_cost if self.replacement is None else max(self.unit_cost, self.replacement.unit_cost)
+
+    @property
+    def worst_loss(self) -> Fraction:
+        return self.unit_loss if self.replacement is None else max(self.unit_loss, self.replacement.unit_loss)
+
+    @property
+    def awaits(self) -> bool:
+        """Tell whether the broker owes a report."""
+        return not self.ended and (not self.acknowledged or self.cancel_requested or self.replacement is not None)
+
+
+class Booked(NamedTuple):
+    """A fill that stands: whose, in what, how much (signed), at which price and fee, of which order."""
+
+    owner: str
+    symbol: str
+    quantity: Fraction
+    price: Fraction
+    fee: Fraction
+    order: Accepted | None
+
+
+class Facts:
+    """Who ordered, filled, moved and halted what."""
+
+    def __init__(self, configured: journal_pb2.PortfolioConfigured) -> None:
+        """Begin with the capital that the configuration gives out."""
+        self.configured = configured
+        self.terms = {terms.strategy_id: terms for terms in configured.strategies}
+        self.instruments = {instrument.symbol: instrument for instrument in configured.instruments}
+        self.owners = [*self.terms, SUSPENSE]
+        self.cash = {owner: Fraction(0) for owner in self.owners}
+        self.fees = {owner: Fraction(0) for owner in self.owners}
+        self.capital = {owner: Fraction(0) for owner in self.owners}
+        self.reserve = self.deposits = Fraction(configured.capital)
+        for name, terms in self.terms.items():
+            self._move("", name, Fraction(terms.capital))
+        self.held: dict[tuple[str, str], Fraction] = {}
+        self.orders: dict[str, Accepted] = {}
+        self.fills: dict[str, Booked] = {}
+        self.references: list[str] = []
+        self.marks: dict[str, Fraction] = {}
+        self.mark_times_ns: dict[str, int] = {}
+        self.halts: dict[ScopeName, int] = {}
+        self.paused: set[str] = set()
+        self.sessions: dict[str, tuple[str, int]] = {}
+        self.time_ns = 0
+        self.sequence = 1
+
+    def take(self, event: journal_pb2.Event) -> None:
+        """Take one event."""
+        stamp_ns = event.time.seconds * NS_PER_S + event.time.nanos
+        assert stamp_ns >= self.time_ns, "time went back"
+        self.time_ns, self.sequence = stamp_ns, event.sequence
+        body = event.WhichOneof("body") or ""
+        if (take := getattr(self, f"_take_{body}", None)) is not None:
+            take(getattr(event, body))
+
+    def multiplier(self, symbol: str) -> Fraction:
+        known = self.instruments.get(symbol)
+        return Fraction(known.multiplier) if known is not None else Fraction(1)
+
+    def named(self, strategy_id: str, client_order_id: str) -> str:
+        """Return the id of the order that a name reaches; empty when there is none."""
+        mine = ((o, order) for o, order in self.orders.items() if order.request.strategy_id == strategy_id)
+        return next((order_id for order_id, order in mine if client_order_id in order.names), "")
+
+    def working_orders(self) -> Iterator[tuple[str, Accepted]]:
+        return ((order_id, order) for order_id, order in self.orders.items() if not order.ended)
+
+    # Orders.
+
+    def _take_order_decided(self, decided: journal_pb2.OrderDecided) -> None:
+        if decided.decision.order_id:
+            quantity = Fraction(decided.decision.approved_quantity)
+            order = _accepted(decided.order, quantity, decided.valuation_price, decided.unit_loss)
+            order.names.append(decided.order.client_order_id)
+            self.orders[decided.decision.order_id] = order
+            self._tell(order)
+
+    def _take_replace_decided(self, decided: journal_pb2.ReplaceDecided) -> None:
+        if not decided.decision.order_id:
+            return
+        order, asked = self.orders[decided.order_id], decided.replace
+        assert not order.ended, "a done order was replaced"
+        assert not order.cancel_requested, "an order was replaced while being canceled"
+        assert order.replacement is None, "an order was replaced twice at once"
+        request = orders_pb2.NewOrder.FromString(order.request.SerializeToString())
+        request.client_order_id, request.quantity = asked.client_order_id, asked.quantity
+        request.limit_price = asked.limit_price
+        order.replacement = _accepted(request, Fraction(asked.quantity), decided.valuation_price, decided.unit_loss)
+        order.names.append(asked.client_order_id)
+        self._tell(order)
+
+    def _take_cancel_requested(self, asked: journal_pb2.CancelRequested) -> None:
+        order = self.orders[asked.order_id]
+        assert not order.ended, "a cancel was asked for an order that is done"
+        assert not order.cancel_requested, "a cancel was asked for twice"
+        order.cancel_requested = True
+        self._tell(order)
+
+    def _take_order_claimed(self, claimed: journal_pb2.OrderClaimed) -> None:
+        self.orders[claimed.order_id].claimed = True
+
+    def _take_order_overdue(self, overdue: journal_pb2.OrderOverdue) -> None:
+        order = self.orders[overdue.order_id]
+        assert order.awaits, "overdue, and nothing is owed"
+        assert not order.overdue, "overdue twice"
+        order.overdue = True
+
+    def _tell(self, order: Accepted) -> None:
+        order.told, order.told_ns, order.overdue = self.sequence, self.time_ns, False
+
+    # Executions.
+
+    def _take_execution_booked(self, booked: journal_pb2.ExecutionBooked) -> None:
+        execution = booked.execution
+        order = self.orders.get(execution.order_id)
+        owner = SUSPENSE if order is None else order.request.strategy_id
+        if execution.execution_type in _REVERSALS:
+            taken = self.fills.pop(execution.reference_execution_id)
+            order, owner = taken.order, taken.owner
+            self._count(taken, -1)
+        assert booked.strategy_id == owner
+        if execution.execution_type in _FILLS:
+            self._fill(booked, order, owner)
+        if order is not None and not order.ended:
+            self._report(order, execution.execution_type)
+
+    def _fill(self, booked: journal_pb2.ExecutionBooked, order: Accepted | None, owner: str) -> None:
+        execution = booked.execution
+        symbol, side = booked.symbol, booked.side
+        if order is not None:
+            assert (symbol, side) == (order.request.symbol, order.request.side)
+        elif execution.execution_type == orders_pb2.EXECUTION_TYPE_TRADE:
+            assert (symbol, side) == (execution.symbol, execution.side)
+        price = Fraction(execution.last_price)
+        self.marks.setdefault(symbol, price)
+        quantity = Fraction(execution.last_quantity) * (1 if side == common_pb2.SIDE_BUY else -1)
+        fill = Booked(owner, symbol, quantity, price, Fraction(execution.fee or 0), order)
+        self.fills[execution.execution_id] = fill
+        self.references.append(execution.execution_id)
+        self._count(fill, 1)
+
+    def _count(self, fill: Booked, sign: int) -> None:
+        place, quantity = (fill.owner, fill.symbol), sign * fill.quantity
+        self.held[place] = self.held.get(place, Fraction(0)) + quantity
+        self.cash[fill.owner] -= quantity * fill.price * self.multiplier(fill.symbol) + sign * fill.fee
+        self.fees[fill.owner] += sign * fill.fee
+        if fill.order is not None:
+            fill.order.filled += sign * abs(fill.quantity)
+
+    def _report(self, order: Accepted, kind: orders_pb2.ExecutionType.ValueType) -> None:
+        order.acknowledged = True
+        if kind == orders_pb2.EXECUTION_TYPE_CANCEL_REJECTED:
+            order.cancel_requested = False
+        elif kind == orders_pb2.EXECUTION_TYPE_REPLACE_REJECTED:
+            order.replacement = None
+        elif kind == orders_pb2.EXECUTION_TYPE_REPLACED and (new := order.replacement) is not None:
+            order.request, order.quantity = new.request, new.quantity
+            order.unit_cost, order.unit_loss, order.replacement = new.unit_cost, new.unit_loss, None
+        whole = order.filled >= order.quantity and order.replacement is None
+        order.ended = kind in _ENDS or whole
+
+    # Prices, operators, capital, sessions.
+
+    def _take_bar_published(self, published: market_data_pb2.PublishBarsRequest) -> None:
+        for bar in published.bars:
+            self._mark(bar.symbol, bar.close, published.time.seconds)
+
+    def _take_prices_published(self, published: market_data_pb2.PublishPricesRequest) -> None:
+        for price in published.prices:
+            self._mark(price.symbol, price.price, price.time.seconds)
+
+    def _mark(self, symbol: str, price: str, seconds: int) -> None:
+        if seconds * NS_PER_S >= self.mark_times_ns.get(symbol, 0):
+            self.marks[symbol] = Fraction(price)
+            self.mark_times_ns[symbol] = seconds * NS_PER_S
+
+    def _take_capital_transferred(self, moved: admin_pb2.TransferCapitalRequest) -> None:
+        self._move(moved.from_strategy_id, moved.to_strategy_id, Fraction(moved.amount))
+
+    def _move(self, source: str, target: str, amount: Fraction) -> None:
+        for name, step in ((source, -amount), (target, amount)):
+            if name:
+                self.cash[name] += step
+                self.capital[name] += step
+            else:
+                self.reserve += step
+
+    def _take_capital_moved(self, moved: journal_pb2.CapitalMoved) -> None:
+        self.reserve += Fraction(moved.amount)
+        self.deposits += Fraction(moved.amount)
+
+    def _take_trading_halted(self, halt: risk_pb2.Halt) -> None:
+        self.halts[halt.scope.kind, halt.scope.name] = halt.level
+
+    def _take_halt_reset(self, reset: journal_pb2.HaltReset) -> None:
+        del self.halts[reset.scope.kind, reset.scope.name]
+
+    def _take_strategy_paused(self, paused: journal_pb2.StrategyPaused) -> None:
+        self.paused.add(paused.strategy_id)
+
+    def _take_strategy_resumed(self, resumed: journal_pb2.StrategyResumed) -> None:
+        self.paused.remove(resumed.strategy_id)
+
+    def _take_session_opened(self, opened: journal_pb2.SessionOpened) -> None:
+        self.sessions[opened.adapter] = opened.session_id, opened.heartbeat_s
+
+    def _take_session_closed(self, closed: journal_pb2.SessionClosed) -> None:
+        assert self.sessions.pop(closed.adapter)[0] == closed.session_id, "closed, and it was another one"
+
+
+def _accepted(order: orders_pb2.NewOrder, quantity: Fraction, price: str, unit_loss: str) -> Accepted:
+    return Accepted(order, quantity, Fraction(price), Fraction(unit_loss or 0))
