@@ -20,8 +20,8 @@ from tidegate.reasons import Reason
 # One commit carries at most this many requests, and about this many bytes of them: about 15 ms of the engine.
 BATCH_REQUESTS_MAX = 512
 BATCH_BYTES_MAX = 64 * 1024
-# A busy engine rests after a batch for as long as that took, at most so long: more gathers for one commit, and the event
-# loop beside it need not take turns with it for the interpreter. It is busy when so many calls came one by one.
+# A busy engine, to which so many calls came one by one, rests after a batch for as long as that took, at most so long:
+# more gathers for one commit, and the event loop beside it need not take turns with it for the interpreter.
 REST_MAX_S = 0.005
 BUSY_CALLS_MIN = 4
 
