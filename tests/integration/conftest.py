@@ -1,6 +1,5 @@
 """A real gateway in process, and one Ray for the whole session."""
 
-import logging
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from actors import cluster
 from actors.logs import open_log
 from gateway.testing import RunningGateway as Running
 from gateway.testing import free_address, running_gateway
+from tests.integration.complaints import is_complaint
 from tests.integration.principals import AccessWriter, Certificates
 from tidegate.portfolio_file import PortfolioFile, read_portfolio_file
 
@@ -54,7 +54,7 @@ def without_complaints(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """Fail a test during which a library, gRPC above all, logged a warning or an exception."""
     yield
     said = [record for when in ("setup", "call") for record in caplog.get_records(when)]
-    assert [] == [record.getMessage() for record in said if record.levelno >= logging.WARNING]
+    assert [] == [record.getMessage() for record in said if is_complaint(record)]
 
 
 @pytest.fixture

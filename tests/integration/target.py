@@ -17,9 +17,21 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.client import Client, new_order
 from tidegate.v1 import common_pb2, market_data_pb2, orders_pb2
 
-# What gRPC's Python half logs is to be seen; its core prints a line for each bad call, which is no exception.
-_PROGRAM = "import logging, typer; logging.basicConfig(); from gateway.testing.__main__ import main; typer.run(main)"
+_PROGRAM = """
+import typer
+from gateway.testing.__main__ import main
+from tests.integration.complaints import say_complaints
+say_complaints()
+typer.run(main)
+"""
 _END_TIMEOUT_S = 20.0
+
+
+def memory_mb(process: int | str = "self") -> float:
+    """What a process holds in memory."""
+    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
+    return int(line.split()[1]) / 1024
 
 
 class Target:
@@ -34,20 +46,18 @@ class Target:
         """Wait until it serves."""
         assert process.stdout is not None
         self.address = process.stdout.readline().strip()
-        self._folder = Path("/proc") / str(process.pid)
+        self._process = process.pid
         self._said = said
 
     @property
     def memory_mb(self) -> float:
         """What it holds in memory."""
-        status = (self._folder / "status").read_text(encoding="utf-8")
-        (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
-        return int(line.split()[1]) / 1024
+        return memory_mb(self._process)
 
     @property
     def files(self) -> int:
         """How many files and connections it has open."""
-        return len(list((self._folder / "fd").iterdir()))
+        return len(list(Path(f"/proc/{self._process}/fd").iterdir()))
 
     @property
     def complaints(self) -> str:
@@ -68,6 +78,7 @@ def running_target() -> Iterator[Target]:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
+                # gRPC's core prints a line for each bad call, which is no exception.
                 env={**os.environ, "GRPC_VERBOSITY": "NONE"},
             ) as process,
         ):
