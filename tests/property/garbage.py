@@ -169,14 +169,6 @@ def structured(draw: st.DrawFn) -> Request:
     return Request(method, message.SerializeToString(), caller_of(method))
 
 
-@st.composite
-def about_the_past(draw: st.DrawFn) -> Request:
-    """Draw a request to the journal alone: of the right type, or bytes at random."""
-    method = draw(st.sampled_from(sorted(HISTORY)))
-    message = messages(HISTORY[method].request_type.DESCRIPTOR).map(lambda drawn: drawn.SerializeToString())
-    return Request(method, draw(message | st.binary(max_size=20)))
-
-
 def raw() -> st.SearchStrategy[Request]:
     """Draw a request of bytes at random."""
     methods = st.sampled_from([*sorted(REQUEST_TYPES), "", "Nonsense", "\x00"])

@@ -110,15 +110,6 @@ def test_garbage_in_any_field_is_answered_and_leaves_no_trace(requests: list[Req
             check_answered(gate, one)
 
 
-@given(st.lists(garbage.about_the_past(), min_size=1, max_size=10))
-def test_garbage_about_the_past_is_answered(requests: list[Request]) -> None:
-    """Whoever reads the journal from whatever place, in whatever steps, gets an answer."""
-    with seeded() as (gate, _):
-        for one in requests:
-            reply = read_past(gate.journal, one)
-            assert reply.reason in {"", Reason.MESSAGE_MALFORMED}
-
-
 @given(st.lists(st.one_of(garbage.structured(), garbage.damaged(), garbage.raw()), min_size=1, max_size=12))
 def test_garbage_is_journaled_the_same_however_it_is_batched(requests: list[Request]) -> None:
     """Batch borders change no event, also when half of a batch is garbage."""
