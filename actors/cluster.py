@@ -19,6 +19,8 @@ from actors.strategy_actor import StrategySpec
 from tidegate.errors import TidegateError
 
 _STOP_TIMEOUT_S = 10.0
+# A node that does not come up in Ray's own half minute, on a busy machine or beside another one that starts, may do so later.
+_RAY_ATTEMPTS = 3
 # Calls under way in one actor: every stream of every gateway apart is one.
 _CALLS_MAX = 10_000
 
@@ -38,13 +40,31 @@ class ClusterSettings:
 
 
 def start_ray() -> None:
-    """Start Ray on this machine, for this process and its actors. It reports to nobody and opens no dashboard."""
+    """
+    Start Ray on this machine, for this process and its actors. It reports to nobody and opens no dashboard.
+
+    Raises:
+        TidegateError: it did not come up, also when it was tried again.
+    """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     # Ray's own default gives every other process precedence over the gate.
     os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 -- Ray's own spelling
-    ray.init(
-        address="local", namespace=NAMESPACE, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
-    )
+    for left in reversed(range(_RAY_ATTEMPTS)):
+        try:
+            ray.init(
+                address="local",
+                namespace=NAMESPACE,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+        except Exception as error:  # Ray raises nothing narrower when its node does not come up in time
+            ray.shutdown()
+            if not left:
+                message = f"Ray does not start on this machine: {error}"
+                raise TidegateError(message) from error
+        else:
+            return
 
 
 def start(settings: ClusterSettings) -> int:
