@@ -28,7 +28,7 @@ _END_TIMEOUT_S = 20.0
 
 
 def memory_mb(process: int | str = "self") -> float:
-    """What a process holds in memory."""
+    """Say what a process holds in memory."""
     status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
     (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
     return int(line.split()[1]) / 1024
