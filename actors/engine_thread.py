@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
@@ -19,6 +20,10 @@ from tidegate.reasons import Reason
 # One commit carries at most this many requests, and about this many bytes of them: about 15 ms of the engine.
 BATCH_REQUESTS_MAX = 512
 BATCH_BYTES_MAX = 64 * 1024
+# A busy engine, to which so many calls came one by one, rests after a batch for as long as that took, at most so long:
+# more gathers for one commit, and the event loop beside it need not take turns with it for the interpreter.
+REST_MAX_S = 0.005
+BUSY_CALLS_MIN = 4
 
 _OVERLOADED = Reply(b"", Reason.OVERLOADED, Reason.OVERLOADED.meaning)
 
@@ -55,6 +60,7 @@ class EngineThread:
         # The event loop puts, the engine takes. None wakes the engine for an urgent item, or for the end.
         self._inbox: SimpleQueue[_Item | None] = SimpleQueue()
         self._urgent: deque[_Item] = deque()
+        self._has_urgent = threading.Event()
         self._next: _Item | None = None
         # Requests that wait or are being decided; only the event loop counts.
         self._waiting = 0
@@ -68,6 +74,7 @@ class EngineThread:
     def stop(self) -> None:
         """Decide what waits already, then end; returns when the thread has."""
         self._stopping = True
+        self._has_urgent.set()
         self._inbox.put(None)
         self._thread.join()
 
@@ -101,6 +108,7 @@ class EngineThread:
         item = _Item(requests, self._loop.create_future(), is_one)
         if requests[0].method in URGENT:
             self._urgent.append(item)
+            self._has_urgent.set()
             self._inbox.put(None)
         elif has_room(self._waiting, requests):
             self._inbox.put(item)
@@ -114,14 +122,18 @@ class EngineThread:
         while items := self._take():
             try:
                 requests = [request for item in items for request in item.requests]
-                BATCH_REQUESTS.observe(len(requests))
-                with BATCH_SECONDS.time():
-                    batch = self._gate.process(requests)
+                began = time.perf_counter()
+                batch = self._gate.process(requests)
             except BaseException as error:  # noqa: BLE001 -- memory cannot be trusted any more, whatever it was
                 self._stopping = True
                 self._on_fatal(error)
                 return
             self._loop.call_soon_threadsafe(self._answer, items, batch)
+            elapsed_s = time.perf_counter() - began
+            BATCH_REQUESTS.observe(len(requests))
+            BATCH_SECONDS.observe(elapsed_s)
+            if len(items) >= BUSY_CALLS_MIN and not self._stopping:
+                self._has_urgent.wait(min(elapsed_s, REST_MAX_S))
 
     def _take(self) -> list[_Item]:
         """Wait for work; return a bounded batch of it, or nothing when stopping."""
@@ -142,6 +154,7 @@ class EngineThread:
 
     def _take_next(self, *, wait: bool) -> _Item | None:
         if self._urgent:
+            self._has_urgent.clear()
             return self._urgent.popleft()
         if self._next is not None:
             item, self._next = self._next, None

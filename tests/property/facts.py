@@ -191,7 +191,7 @@ class Facts:
         assert booked.strategy_id == owner
         if execution.execution_type in _FILLS:
             self._fill(booked, order, owner)
-        if order is not None and not order.ended:
+        if order is not None:
             self._report(order, execution.execution_type)
 
     def _fill(self, booked: journal_pb2.ExecutionBooked, order: Accepted | None, owner: str) -> None:
@@ -227,7 +227,7 @@ class Facts:
             order.request, order.quantity = new.request, new.quantity
             order.unit_cost, order.unit_loss, order.replacement = new.unit_cost, new.unit_loss, None
         whole = order.filled >= order.quantity and order.replacement is None
-        order.ended = kind in _ENDS or whole
+        order.ended = order.ended or kind in _ENDS or whole
 
     # Prices, operators, capital, sessions.
 

@@ -103,7 +103,7 @@ def test_a_ledger_rounds_nothing_but_the_cost_that_a_partial_close_splits(
 def test_a_gate_at_the_digit_bounds_rounds_nothing(
     multiplier: Decimal, prices: list[Decimal], fills: list[tuple[Decimal, Decimal, Decimal, bool]], amount: Decimal
 ) -> None:
-    """Prices, orders, fills, transfers and what follows from them are decided and booked without a rounding."""
+    """Prices, orders, replacements, fills, transfers and what follows are decided and booked without a rounding."""
     configured = type(CONFIGURATION).FromString(CONFIGURATION.SerializeToString())
     configured.instruments[0].multiplier = plain(multiplier)
     configured.limits.max_leverage = plain(Decimal(LARGEST).scaleb(-8))
@@ -127,7 +127,15 @@ def test_a_gate_at_the_digit_bounds_rounds_nothing(
                     quantity=plain(quantity),
                     limit_price=plain(price),
                 )
+                replacement = orders_pb2.ReplaceOrderRequest(
+                    strategy_id="lever",
+                    orig_client_order_id=str(number),
+                    client_order_id=f"{number}-replaced",
+                    quantity=plain(amount),
+                    limit_price=plain(price),
+                )
                 requests.append(request("SubmitOrder", orders_pb2.SubmitOrderRequest(order=order)))
+                requests.append(request("ReplaceOrder", replacement))
             executions.append(
                 orders_pb2.Execution(
                     execution_id=str(number),

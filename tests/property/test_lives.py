@@ -47,7 +47,7 @@ class Day:
             (3, lambda: self.machine.retry(number=self.number())),
             (3, lambda: self.machine.execute_again(number=self.number())),
             (3, self.machine.reopen),
-            (10, self.replace),
+            (15, self.replace),
             (5, self.take_back),
             (3, self.move_capital),
             (3, self.adapters),

@@ -19,7 +19,7 @@ CRASHING = [Decimal(factor) for factor in ("1.1", "0.9", "0.8", "0.55", "1.6")]
 FACTORS = st.sampled_from(MODERATE * 4 + CRASHING)
 LIMIT_FACTORS = [Decimal(factor) for factor in ("1", "0.95", "1.05", "1.5")]
 SLIPS = [Decimal(factor) for factor in ("1", "1.0003", "0.9991", "1.07")]
-REPLACE_SIZES = ("more", "more", "less", "same", "filled", "just above", "odd", "held")
+REPLACE_SIZES = ("more", "more", "more", "less", "less", "same", "same", "filled", "just above", "held", "odd")
 CORRECTIONS = (None, None, Fraction(1), Fraction(1, 2), Fraction(2), Fraction(4, 3))
 OWNERS = st.sampled_from(["", *STRATEGIES])
 AMOUNTS = st.sampled_from(["0.00000001", "1", "999.99", "25000", "100000.00", "133333.34", "299999.5", "900000"])
@@ -258,7 +258,7 @@ class ReplaceDraft:
 
     def request(self, naive: Naive, client_order_id: str) -> orders_pb2.ReplaceOrderRequest:
         """Give the draft its figures."""
-        strategy_id, name = name_of(naive, self.number)
+        strategy_id, name = self._name(naive)
         order = naive.orders.get(naive.named(strategy_id, name))
         asked = orders_pb2.ReplaceOrderRequest(
             strategy_id=strategy_id, orig_client_order_id=name, client_order_id=client_order_id, quantity="1"
@@ -276,7 +276,9 @@ class ReplaceDraft:
             "odd": order.quantity + lot / 3,
             "held": order.filled + abs(naive.held.get((strategy_id, order.request.symbol), Fraction(0))),
         }
-        asked.quantity = exact(max(sizes.get(self.size, order.quantity), Fraction(1, 10**8)))
+        quantity = sizes.get(self.size, order.quantity)
+        whole = quantity if self.size in {"odd", "filled"} else lot * (quantity / lot // 1)
+        asked.quantity = exact(max(whole, Fraction(1, 10**8)))
         if order.request.limit_price and self.limit is not None:
             tick = Fraction(naive.instruments[order.request.symbol].tick)
             moved_to = Fraction(order.request.limit_price) * Fraction(self.limit)
@@ -284,6 +286,15 @@ class ReplaceDraft:
         elif self.limit is not None and self.lots % 9 == 0:
             asked.limit_price = "100"
         return asked
+
+    def _name(self, naive: Naive) -> tuple[str, str]:
+        """Pick an order, most often one that may become another."""
+        working = [order for _, order in naive.working_orders()]
+        able = [order for order in working if not order.cancel_requested and order.replacement is None]
+        if not able or self.number % 5 == 0:
+            return name_of(naive, self.number)
+        order = able[self.number % len(able)]
+        return order.request.strategy_id, order.names[self.number % len(order.names)]
 
 
 def replace_drafts() -> st.SearchStrategy[ReplaceDraft]:

@@ -361,6 +361,30 @@ def test_only_what_a_replacement_adds_has_to_fit(desk: Desk, quantity: str, pric
     assert expected == action(desk.replace(desk.replacement(order, quantity, price)))
 
 
+@pytest.mark.parametrize(("price", "expected"), [("125", "ALLOW"), ("125.01", "REJECT CAPITAL")])
+def test_less_at_a_dearer_limit_has_to_fit_at_its_worst(desk: Desk, price: str, expected: str) -> None:
+    """Pins that 400 may still be filled, at what 200 are to be bought for: 50,000 carry 125 each."""
+    order = working(desk, "400", "100")
+    assert expected == action(desk.replace(desk.replacement(order, "200", price)))
+
+
+@pytest.mark.parametrize(("quantity", "expected"), [("300", "ALLOW"), ("301", "REJECT CAPITAL")])
+def test_more_at_a_better_limit_has_to_fit_at_its_worst(desk: Desk, quantity: str, expected: str) -> None:
+    """Pins that 300 may lose 50 each, as the 100 that work now: 15,000 are left, which carry 30,000."""
+    order = limit(desk.order("margin", BUY, "100", "A"), "150")
+    desk.submit(order)
+    assert expected == action(desk.replace(desk.replacement(order, quantity, "100")))
+
+
+def test_less_is_no_way_out_while_the_broker_may_still_do_more(desk: Desk) -> None:
+    """Pins that a sell of 60 of 40 held would flip, also when it is to become one of 30."""
+    desk.hold("margin", "40", "100")
+    order = desk.order("margin", SELL, "60", "A")
+    desk.submit(order)
+    desk.halt(level=REDUCE_ONLY)
+    assert "REJECT REDUCE_ONLY" == action(desk.replace(desk.replacement(order, "30")))
+
+
 @pytest.mark.parametrize(("quantity", "expected"), [("200", "ALLOW"), ("201", "REJECT CONCENTRATION")])
 def test_a_replacement_is_held_against_the_limits_at_its_worst(
     open_desk: OpenDesk, quantity: str, expected: str
