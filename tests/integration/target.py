@@ -1,6 +1,7 @@
 """A gateway in a process of its own, whose costs can be measured, and a well-behaved client beside the bad ones."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -48,6 +49,10 @@ class Target:
         self.address = process.stdout.readline().strip()
         self._process = process.pid
         self._said = said
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        os.kill(self._process, number)
 
     @property
     def memory_mb(self) -> float:
