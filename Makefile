@@ -36,12 +36,13 @@ test-long: $(STAMP)  ## Run the long tests: soak, chaos, browser, cluster
 bench: $(STAMP)  ## Measure the gateway against a bare gRPC echo, about 3 minutes; ARGS="--quick" only tries it
 	@exec $(BIN)/python -m bench $(ARGS)
 
-check: $(STAMP)  ## Check style, types, protos and that generated code is fresh
+check: $(STAMP)  ## Check style, types, protos and that what is generated is fresh
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/buf lint
 	$(BIN)/python scripts/generate_protos.py --check
+	$(BIN)/python scripts/generate_api_page.py --check
 
 format: $(STAMP)  ## Format the code and fix what can be fixed
 	$(BIN)/ruff check --fix-only
@@ -49,6 +50,9 @@ format: $(STAMP)  ## Format the code and fix what can be fixed
 
 proto: $(STAMP)  ## Generate tidegate/v1/ from protos/
 	$(BIN)/python scripts/generate_protos.py
+
+api: $(STAMP)  ## Generate docs/api.md from protos/, roles and reason codes
+	$(BIN)/python scripts/generate_api_page.py
 
 compile: $(STAMP)  ## Compile the engine with mypyc, for speed; needs a C compiler
 	@echo "Compiling the engine (about a minute) ..."

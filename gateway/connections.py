@@ -17,7 +17,7 @@ IDLE_TIMEOUT_S = 600.0
 # A peer that does not answer a ping is gone.
 SERVER_PING_PERIOD_S = 20.0
 CLIENT_PING_PERIOD_S = 10.0
-PING_TIMEOUT_S = 5.0
+PING_TIMEOUT_S = 10.0
 # A client that pings more often is sent away.
 CLIENT_PING_PERIOD_MIN_S = 5.0
 
@@ -53,6 +53,7 @@ def _pings(period_s: float) -> Options:
     return [
         ("grpc.keepalive_time_ms", _ms(period_s)),
         ("grpc.keepalive_timeout_ms", _ms(PING_TIMEOUT_S)),
+        ("grpc.http2.ping_timeout_ms", _ms(PING_TIMEOUT_S)),  # else a minute, whatever the line above says
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),  # no bound: a quiet stream is pinged as well
     ]

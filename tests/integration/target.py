@@ -1,6 +1,7 @@
 """A gateway in a process of its own, whose costs can be measured, and a well-behaved client beside the bad ones."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,7 +29,7 @@ _END_TIMEOUT_S = 20.0
 
 
 def memory_mb(process: int | str = "self") -> float:
-    """Return what a process holds in memory."""
+    """Say what a process holds in memory."""
     status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
     (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
     return int(line.split()[1]) / 1024
@@ -48,6 +49,10 @@ class Target:
         self.address = process.stdout.readline().strip()
         self._process = process.pid
         self._said = said
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        os.kill(self._process, number)
 
     @property
     def memory_mb(self) -> float:

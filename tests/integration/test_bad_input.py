@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection
 
 from gateway.methods import methods
-from gateway.status import code_of, refusal_of
+from gateway.status import CODES, refusal_of
 from gateway.testing import RunningGateway
 from tests.integration.by_hand import (
     DATA,
@@ -65,7 +65,7 @@ async def test_random_bytes_are_refused_by_every_method(running: RunningGateway,
             await call(DICE.randbytes(DICE.randrange(1, 40)))
         except grpc.aio.AioRpcError as error:
             refusal = refusal_of(error)
-            assert refusal.code == code_of(Reason[refusal.reason])
+            assert refusal.code == CODES[Reason[refusal.reason]]
 
 
 async def test_random_bytes_to_the_standard_services_are_refused_with_a_code(running: RunningGateway) -> None:

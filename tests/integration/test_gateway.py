@@ -156,6 +156,7 @@ async def test_a_message_of_ten_megabytes_is_refused_and_the_gateway_stays(runni
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await running.client.submit_order(huge)
     assert grpc.StatusCode.RESOURCE_EXHAUSTED == caught.value.code()
+    assert not is_away(caught.value), "asking again would be refused again"
     await running.client.risk.GetHaltState(risk_pb2.GetHaltStateRequest())
 
 
