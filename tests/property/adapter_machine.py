@@ -18,6 +18,8 @@ from tidegate.v1 import actors_pb2, admin_pb2, common_pb2, journal_pb2, orders_p
 if TYPE_CHECKING:
     from tidegate.gate import Reply, Request
 
+# Seconds around what falls due: heartbeats, alerts, cancels.
+PAUSES = (3, 15, 16, 29, 30, 31, 60, 61)
 ADAPTER = st.sampled_from(ADAPTERS)
 
 
@@ -218,7 +220,7 @@ class AdapterMachine(GateMachine):
         self.rig.send(request("AdvanceTime", actors_pb2.AdvanceTimeRequest()))
         assert sorted(due(self.rig.events)) == sorted(expected)
 
-    @rule(factor=wire.FACTORS, step=st.sampled_from([29, 31, 61]))
+    @rule(factor=wire.FACTORS, step=st.sampled_from(PAUSES))
     def wait(self, factor: Decimal, step: int) -> None:
         """Let a while pass, with a price at its end."""
         self.publish_prices(["ONE"], factor, step)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.property import wire
-from tests.property.adapter_machine import AdapterMachine
+from tests.property.adapter_machine import PAUSES, AdapterMachine
 from tests.property.rig import ADAPTERS, STRATEGIES, SYMBOLS
 from tidegate.v1 import admin_pb2, common_pb2, orders_pb2
 
@@ -54,7 +54,7 @@ class Day:
             (4, self.pass_time),
             (1, lambda: self.machine.check(self.draft(*self.place(), self.random.choice(_SIZES)))),
             (1, lambda: self.machine.replace_again(number=self.number()) if self.machine.replaced else None),
-            (1, self.machine.restart),
+            (1, self.crash),
         ]
 
     def live(self, steps: int) -> None:
@@ -124,6 +124,7 @@ class Day:
         match self.random.randrange(4):
             case 0:
                 self.machine.open_session(adapter, self.random.choice([0, 5, 60]))
+                self.pass_time()
             case 1:
                 self.machine.heartbeat(adapter, right=True)
             case 2:
@@ -131,11 +132,17 @@ class Day:
             case _:
                 self.machine.watch(adapter, self.number())
 
+    def crash(self) -> None:
+        """Come back from the journal; silence is counted from the first tick."""
+        self.machine.restart()
+        self.machine.advance_time()
+        self.pass_time()
+
     def pass_time(self) -> None:
         if self.random.random() < 1 / 2:
             self.machine.advance_time()
         else:
-            self.machine.wait(self.random.choice(wire.MODERATE), step=self.random.choice([5, 29, 31, 61]))
+            self.machine.wait(self.random.choice(wire.MODERATE), step=self.random.choice(PAUSES))
 
     def execute(self) -> None:
         pick = self.random.choice
@@ -183,6 +190,9 @@ class Day:
                 self.machine.reset(scope, admin_pb2.HIGH_WATER_MARK_CHOICE_KEEP)
             case 2:
                 self.machine.halt(scope, common_pb2.HALT_LEVEL_REDUCE_ONLY)
+                for adapter in ADAPTERS:
+                    self.machine.claim([self.number() for _ in range(3)], adapter)
+                    self.machine.watch(adapter, number=0)
             case 3:
                 self.machine.cancel_all(scope)
             case _:
