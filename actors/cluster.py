@@ -19,7 +19,7 @@ from actors.strategy_actor import StrategySpec
 from tidegate.errors import TidegateError
 
 _STOP_TIMEOUT_S = 10.0
-# A node that does not come up in Ray's own half minute, on a busy machine or beside another one that starts, may do so later.
+# A node that does not come up in Ray's own half minute, on a busy machine or beside another one, may do so later.
 _RAY_ATTEMPTS = 3
 # Calls under way in one actor: every stream of every gateway apart is one.
 _CALLS_MAX = 10_000
