@@ -7,7 +7,7 @@ STAMP := .venv/.installed
 PYTHONS := python3.11 python3
 ARGS ?=
 
-.PHONY: help run test test-long check format proto lock clean
+.PHONY: help run test test-long bench check format proto compile uncompile lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,12 +33,16 @@ test: $(STAMP)  ## Run the tests
 test-long: $(STAMP)  ## Run the long tests: soak, chaos, browser, cluster
 	@exec $(BIN)/python -m pytest -m long $(ARGS)
 
-check: $(STAMP)  ## Check style, types, protos and that generated code is fresh
+bench: $(STAMP)  ## Measure the gateway against a bare gRPC echo, about 3 minutes; ARGS="--quick" only tries it
+	@exec $(BIN)/python -m bench $(ARGS)
+
+check: $(STAMP)  ## Check style, types, protos and that what is generated is fresh
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/buf lint
 	$(BIN)/python scripts/generate_protos.py --check
+	$(BIN)/python scripts/generate_api_page.py --check
 
 format: $(STAMP)  ## Format the code and fix what can be fixed
 	$(BIN)/ruff check --fix-only
@@ -46,6 +50,16 @@ format: $(STAMP)  ## Format the code and fix what can be fixed
 
 proto: $(STAMP)  ## Generate tidegate/v1/ from protos/
 	$(BIN)/python scripts/generate_protos.py
+
+api: $(STAMP)  ## Generate docs/api.md from protos/, roles and reason codes
+	$(BIN)/python scripts/generate_api_page.py
+
+compile: $(STAMP)  ## Compile the engine with mypyc, for speed; needs a C compiler
+	@echo "Compiling the engine (about a minute) ..."
+	@$(BIN)/python scripts/compile_engine.py
+
+uncompile: $(STAMP)  ## Go back to the engine's sources
+	@$(BIN)/python scripts/compile_engine.py --remove
 
 lock: $(STAMP)  ## Resolve requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --all-extras --upgrade --generate-hashes --no-emit-index-url \

@@ -17,6 +17,7 @@ from actors.ray_port import RayPort
 from actors.restarts import EXIT_FATAL, start_again_after_a_restart
 from actors.strategy_actor import BarResult, StrategyActor, StrategySpec
 from tidegate.gate import Request
+from tidegate.permissions import INTERNAL
 from tidegate.reasons import Reason
 from tidegate.v1 import actors_pb2
 
@@ -88,7 +89,10 @@ class PortfolioAllocator:
                 await asyncio.sleep(_RETRY_PAUSE_S)
 
     async def _next_bar(self) -> None:
-        reply = await self._port.wait(Request("NextBar", b""), _NEXT_BAR_TIMEOUT_S)
+        reply = await self._port.wait(Request("NextBar", b"", INTERNAL), _NEXT_BAR_TIMEOUT_S)
+        if reply.reason:
+            self._log.error("no_next_bar", reason=reply.reason, text=reply.text)
+            await asyncio.sleep(_RETRY_PAUSE_S)
         if not reply.body:
             return
         update = actors_pb2.BarUpdate.FromString(reply.body)
@@ -103,7 +107,7 @@ class PortfolioAllocator:
             request.strategy_ids.append(spec.strategy_id)
             for order in result.orders:
                 request.orders.add().ParseFromString(order)
-        (completed,) = await self._port.execute([Request("CompleteBar", request.SerializeToString())])
+        (completed,) = await self._port.execute([Request("CompleteBar", request.SerializeToString(), INTERNAL)])
         for decision in actors_pb2.CompleteBarResponse.FromString(completed.body).decisions:
             if not decision.sequence:
                 self._log.error("order_malformed", bar=update.bar.sequence, reason=decision.reason)
@@ -163,9 +167,11 @@ class PortfolioAllocator:
             request = actors_pb2.ReadHistoryRequest(
                 strategy_id=spec.strategy_id, after_sequence=after, up_to_sequence=up_to
             )
-            history = (await self._port.read(Request("ReadHistory", request.SerializeToString()))).body
-            after = actors_pb2.ReadHistoryResponse.FromString(history).next_after_sequence
-            result: BarResult = await actor.catch_up.remote(history, is_last=after >= up_to)
+            history = await self._port.read(Request("ReadHistory", request.SerializeToString(), INTERNAL))
+            if history.reason:
+                return BarResult(after, fault=Reason.STRATEGY_FAILED, text=f"{history.reason}: {history.text}")
+            after = actors_pb2.ReadHistoryResponse.FromString(history.body).next_after_sequence
+            result: BarResult = await actor.catch_up.remote(history.body, is_last=after >= up_to)
             if result.fault is not None or after >= up_to:
                 return result
 

@@ -3,8 +3,8 @@
 import contextlib
 import logging
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import ray
@@ -12,35 +12,59 @@ from ray.exceptions import RayActorError, RayTaskError
 
 from actors.allocator import AllocatorSettings, PortfolioAllocator
 from actors.gateway_host import GatewayHost
-from actors.names import ALLOCATOR, GATEWAY, NAMESPACE, RISK_MANAGER, strategy_name
+from actors.names import ALLOCATOR, NAMESPACE, RISK_MANAGER, gateway_name, strategy_name
 from actors.port import OpenFrontDoor
 from actors.risk_manager import RiskManager, RiskManagerSettings
 from actors.strategy_actor import StrategySpec
 from tidegate.errors import TidegateError
 
 _STOP_TIMEOUT_S = 10.0
+# A node that does not come up in Ray's own half minute, on a busy machine or beside another one, may do so later.
+_RAY_ATTEMPTS = 3
+# Calls under way in one actor: every stream of every gateway apart is one.
+_CALLS_MAX = 10_000
 
 
 @dataclass(frozen=True)
 class ClusterSettings:
     """
-    What runs: the RiskManager, the strategies, and a gateway.
+    What runs: the RiskManager, the strategies, and any number of gateways.
 
-    gateway_apart: opens a gateway in an actor of its own; the one beside is in the RiskManager's settings.
+    gateways_apart: opens each in an actor of its own, by its name; the one beside is in the RiskManager's settings.
     """
 
     risk_manager: RiskManagerSettings
     strategies: Sequence[StrategySpec]
     bar_deadline_s: float
-    gateway_apart: OpenFrontDoor | None = None
+    gateways_apart: Mapping[str, OpenFrontDoor] = field(default_factory=dict)
 
 
 def start_ray() -> None:
-    """Start Ray on this machine, for this process and its actors. It reports to nobody and opens no dashboard."""
+    """
+    Start Ray on this machine, for this process and its actors. It reports to nobody and opens no dashboard.
+
+    Raises:
+        TidegateError: it did not come up, also when it was tried again.
+    """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    ray.init(
-        address="local", namespace=NAMESPACE, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
-    )
+    # Ray's own default gives every other process precedence over the gate.
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 -- Ray's own spelling
+    for left in reversed(range(_RAY_ATTEMPTS)):
+        try:
+            ray.init(
+                address="local",
+                namespace=NAMESPACE,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+        except Exception as error:  # Ray raises nothing narrower when its node does not come up in time
+            ray.shutdown()
+            if not left:
+                message = f"Ray does not start on this machine: {error}"
+                raise TidegateError(message) from error
+        else:
+            return
 
 
 def start(settings: ClusterSettings) -> int:
@@ -58,12 +82,12 @@ def start(settings: ClusterSettings) -> int:
         )
         allocator = _actor(PortfolioAllocator, ALLOCATOR).remote(allocator_settings)
         ray.get(allocator.start.remote())
-        if settings.gateway_apart is not None:
-            host = _actor(GatewayHost, GATEWAY)
-            gateway = host.remote(settings.gateway_apart, RISK_MANAGER, settings.risk_manager)
+        for name, open_front_door in settings.gateways_apart.items():
+            host = _actor(GatewayHost, gateway_name(name))
+            gateway = host.remote(name, open_front_door, RISK_MANAGER, settings.risk_manager)
             ray.get(gateway.start.remote())
     except RayTaskError as error:
-        stop([spec.strategy_id for spec in settings.strategies])
+        stop(settings)
         text = str(error.cause).splitlines()
         raise TidegateError(text[0] if text else type(error.cause).__name__) from error
     return count
@@ -76,14 +100,16 @@ def attach(address: str = "auto") -> Any:
     return ray.get_actor(RISK_MANAGER, NAMESPACE)
 
 
-def stop(strategy_ids: Sequence[str]) -> None:
+def stop(settings: ClusterSettings) -> None:
     """Stop every actor: first who asks, last who writes."""
-    for name in (GATEWAY, ALLOCATOR, *map(strategy_name, strategy_ids), RISK_MANAGER):
+    gateways = [gateway_name(name) for name in settings.gateways_apart]
+    strategies = [strategy_name(spec.strategy_id) for spec in settings.strategies]
+    for name in (*gateways, ALLOCATOR, *strategies, RISK_MANAGER):
         try:
             actor = ray.get_actor(name, NAMESPACE)
         except ValueError:
             continue
-        if name in (GATEWAY, RISK_MANAGER):
+        if name in (*gateways, RISK_MANAGER):
             with contextlib.suppress(RayActorError, ray.exceptions.GetTimeoutError):
                 ray.get(actor.stop.remote(), timeout=_STOP_TIMEOUT_S)
         ray.kill(actor, no_restart=True)
@@ -97,4 +123,11 @@ def stop_ray() -> None:
 def _actor(kind: type[Any], name: str) -> Any:
     """Prepare an actor that outlives who made it, comes back when its process dies, and is found by its name."""
     make: Any = ray.remote(kind)
-    return make.options(name=name, namespace=NAMESPACE, lifetime="detached", max_restarts=-1, num_cpus=0)
+    return make.options(
+        name=name,
+        namespace=NAMESPACE,
+        lifetime="detached",
+        max_restarts=-1,
+        num_cpus=0,
+        max_concurrency=_CALLS_MAX,
+    )

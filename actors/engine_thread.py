@@ -2,28 +2,38 @@
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from queue import Empty, SimpleQueue
+from typing import Any, NamedTuple
 
+import structlog
+
+from actors.admission import URGENT, has_room
+from actors.feed import Feed
+from actors.metrics import BATCH_REQUESTS, BATCH_SECONDS
 from actors.port import UnavailableError
 from tidegate.gate import Batch, Gate, Reply, Request
-from tidegate.publications import Publication
 from tidegate.reasons import Reason
 
-# One commit carries at most this many requests, and about this many bytes of them.
+# One commit carries at most this many requests, and about this many bytes of them: about 15 ms of the engine.
 BATCH_REQUESTS_MAX = 512
-BATCH_BYTES_MAX = 256 * 1024
-QUEUED_REQUESTS_MAX = 10_000
+BATCH_BYTES_MAX = 64 * 1024
+# A busy engine, to which so many calls came one by one, rests after a batch for as long as that took, at most so long:
+# more gathers for one commit, and the event loop beside it need not take turns with it for the interpreter.
+REST_MAX_S = 0.005
+BUSY_CALLS_MIN = 4
 
-_URGENT = frozenset({"Halt"})
+_OVERLOADED = Reply(b"", Reason.OVERLOADED, Reason.OVERLOADED.meaning)
 
 
 class _Item(NamedTuple):
-    """Requests that came together, and who waits for their replies."""
+    """Requests that came together, and who waits for their replies: for the one reply, or for a list of them."""
 
     requests: Sequence[Request]
-    answered: asyncio.Future[list[Reply]]
+    answered: asyncio.Future[Any]
+    is_one: bool
 
 
 class EngineThread:
@@ -37,20 +47,23 @@ class EngineThread:
     def __init__(
         self,
         gate: Gate,
-        publish: Callable[[Sequence[Publication]], None],
+        feed: Feed,
         on_failures: Callable[[Sequence[BaseException]], None],
         on_fatal: Callable[[BaseException], None],
     ) -> None:
         """Stand ready on the running event loop; ``start`` begins to decide."""
         self._gate = gate
-        self._publish = publish
+        self._feed = feed
         self._on_failures = on_failures
         self._on_fatal = on_fatal
         self._loop = asyncio.get_running_loop()
-        self._queue: deque[_Item] = deque()
+        # The event loop puts, the engine takes. None wakes the engine for an urgent item, or for the end.
+        self._inbox: SimpleQueue[_Item | None] = SimpleQueue()
         self._urgent: deque[_Item] = deque()
+        self._has_urgent = threading.Event()
+        self._next: _Item | None = None
+        # Requests that wait or are being decided; only the event loop counts.
         self._waiting = 0
-        self._work = threading.Condition()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
@@ -60,69 +73,115 @@ class EngineThread:
 
     def stop(self) -> None:
         """Decide what waits already, then end; returns when the thread has."""
-        with self._work:
-            self._stopping = True
-            self._work.notify()
+        self._stopping = True
+        self._has_urgent.set()
+        self._inbox.put(None)
         self._thread.join()
 
-    async def execute(self, requests: Sequence[Request]) -> list[Reply]:
+    def call(self, request: Request) -> asyncio.Future[Reply]:
         """
-        Have requests decided together; one reply each.
+        Have one request decided with the next batch; the future is its reply.
 
         Raises:
-            UnavailableError: the thread has ended, or ends before it can answer.
+            UnavailableError: the thread has ended.
         """
-        item = _Item(requests, self._loop.create_future())
-        urgent = any(request.method in _URGENT for request in requests)
-        with self._work:
-            if self._stopping:
-                text = "the engine has stopped"
-                raise UnavailableError(text)
-            if self._waiting + len(requests) > QUEUED_REQUESTS_MAX and not urgent:
-                return [Reply(b"", Reason.OVERLOADED, Reason.OVERLOADED.meaning)] * len(requests)
-            self._waiting += len(requests)
-            (self._urgent if urgent else self._queue).append(item)
-            self._work.notify()
-        return await item.answered
+        return self._put((request,), is_one=True)
+
+    def execute(self, requests: Sequence[Request]) -> asyncio.Future[list[Reply]]:
+        """
+        Have requests decided together; the future is one reply each. A halt comes alone, or first.
+
+        Raises:
+            UnavailableError: the thread has ended.
+        """
+        return self._put(requests, is_one=False)
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait or are being decided."""
+        return self._waiting
+
+    def _put(self, requests: Sequence[Request], *, is_one: bool) -> asyncio.Future[Any]:
+        if self._stopping:
+            text = "the engine has stopped"
+            raise UnavailableError(text)
+        item = _Item(requests, self._loop.create_future(), is_one)
+        if requests[0].method in URGENT:
+            self._urgent.append(item)
+            self._has_urgent.set()
+            self._inbox.put(None)
+        elif has_room(self._waiting, requests):
+            self._inbox.put(item)
+        else:
+            _reply(item, [_OVERLOADED] * len(requests))
+            return item.answered
+        self._waiting += len(requests)
+        return item.answered
 
     def _run(self) -> None:
         while items := self._take():
             try:
-                batch = self._gate.process([request for item in items for request in item.requests])
+                requests = [request for item in items for request in item.requests]
+                began = time.perf_counter()
+                batch = self._gate.process(requests)
             except BaseException as error:  # noqa: BLE001 -- memory cannot be trusted any more, whatever it was
-                with self._work:
-                    self._stopping = True
+                self._stopping = True
                 self._on_fatal(error)
                 return
             self._loop.call_soon_threadsafe(self._answer, items, batch)
+            elapsed_s = time.perf_counter() - began
+            BATCH_REQUESTS.observe(len(requests))
+            BATCH_SECONDS.observe(elapsed_s)
+            if len(items) >= BUSY_CALLS_MIN and not self._stopping:
+                self._has_urgent.wait(min(elapsed_s, REST_MAX_S))
 
     def _take(self) -> list[_Item]:
         """Wait for work; return a bounded batch of it, or nothing when stopping."""
-        with self._work:
-            while not (self._urgent or self._queue):
-                if self._stopping:
-                    return []
-                self._work.wait()
-            items: list[_Item] = []
-            requests = size = 0
-            while self._urgent or self._queue:
-                source = self._urgent or self._queue
-                requests += len(source[0].requests)
-                size += sum(len(request.body) for request in source[0].requests)
-                if items and (requests > BATCH_REQUESTS_MAX or size > BATCH_BYTES_MAX):
-                    break
-                items.append(source.popleft())
-            self._waiting -= sum(len(item.requests) for item in items)
-            return items
+        items: list[_Item] = []
+        requests = size = 0
+        while True:
+            item = self._take_next(wait=not items)
+            if item is None:
+                if items or (self._stopping and self._inbox.empty() and not self._urgent):
+                    return items
+                continue
+            requests += len(item.requests)
+            size += sum(len(request.body) for request in item.requests)
+            if items and (requests > BATCH_REQUESTS_MAX or size > BATCH_BYTES_MAX):
+                self._next = item
+                return items
+            items.append(item)
+
+    def _take_next(self, *, wait: bool) -> _Item | None:
+        if self._urgent:
+            self._has_urgent.clear()
+            return self._urgent.popleft()
+        if self._next is not None:
+            item, self._next = self._next, None
+            return item
+        try:
+            return self._inbox.get(block=wait)
+        except Empty:
+            return None
 
     def _answer(self, items: list[_Item], batch: Batch) -> None:
         """Run on the event loop: publish, then reply."""
-        if batch.is_change:
-            self._publish(batch.publications)
+        if batch.publications:
+            self._feed.publish(batch.publications)
+        if batch.moves_bars:
+            self._feed.move_bars()
         if batch.failures:
             self._on_failures(batch.failures)
-        replies = iter(batch.replies)
+        for trace in batch.traces:
+            structlog.get_logger().info("decided", **trace._asdict())
+        start = 0
         for item in items:
-            own = [next(replies) for _ in item.requests]
-            if not item.answered.done():
-                item.answered.set_result(own)
+            end = start + len(item.requests)
+            _reply(item, batch.replies[start:end])
+            start = end
+        self._waiting -= start
+
+
+def _reply(item: _Item, replies: list[Reply]) -> None:
+    if not item.answered.done():
+        item.answered.set_result(replies[0] if item.is_one else replies)

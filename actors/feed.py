@@ -42,6 +42,7 @@ class Feed:
         """Begin with nothing published."""
         self._rings: dict[str, _Ring] = {}
         self._changed = asyncio.Event()
+        self._bars_moved = asyncio.Event()
         # The journal's head when this feed began: what came before was never in its memory.
         self.floor = 0
 
@@ -55,10 +56,15 @@ class Feed:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
+    def move_bars(self) -> None:
+        """Wake everybody who waits for a bar."""
+        moved, self._bars_moved = self._bars_moved, asyncio.Event()
+        moved.set()
+
     @property
-    def next_batch(self) -> asyncio.Event:
-        """The signal that the next batch that changes something sets."""
-        return self._changed
+    def bars_moved(self) -> asyncio.Event:
+        """The signal that the next batch that brings the bars further sets."""
+        return self._bars_moved
 
     async def follow(self, topic: str, after: int, timeout_s: float) -> list[StreamMessage]:
         """

@@ -1,5 +1,7 @@
 """An actor that holds a gateway apart from the RiskManager, on any node."""
 
+import os
+
 import ray
 
 from actors.logs import open_log
@@ -13,11 +15,13 @@ from actors.risk_manager import RiskManagerSettings
 class GatewayHost:
     """A thin shell: a front door that stands on the RiskManager's port over Ray."""
 
-    def __init__(self, open_front_door: OpenFrontDoor, risk_manager: str, settings: RiskManagerSettings) -> None:
+    def __init__(
+        self, name: str, open_front_door: OpenFrontDoor, risk_manager: str, settings: RiskManagerSettings
+    ) -> None:
         """Keep the settings; ``start`` does what can fail."""
         self._open_front_door = open_front_door
         self._port = RayPort(ray.get_actor(risk_manager, NAMESPACE))
-        self._log = open_log(settings.logs, "gateway")
+        self._log = open_log(settings.logs, f"gateway_{name}")
         self._front_door: FrontDoor | None = None
         start_again_after_a_restart(self.start, self._log)
 
@@ -25,6 +29,10 @@ class GatewayHost:
         """Open the front door; raises OSError when its port is taken."""
         if self._front_door is None:
             self._front_door = await self._open_front_door(self._port)
+
+    async def process_id(self) -> int:
+        """Return this process's id."""
+        return os.getpid()
 
     async def stop(self) -> None:
         """Close the front door."""

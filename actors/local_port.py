@@ -1,14 +1,25 @@
 """The port in the RiskManager's own process: engine thread, journal and feed, put together."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
 
 from actors.engine_thread import EngineThread
 from actors.feed import Feed
+from actors.metrics import BookCollector
 from actors.port import StreamMessage, UnavailableError
+from tidegate.clocks import WALL
+from tidegate.errors import JournalError
 from tidegate.gate import Gate, Reply, Request
 from tidegate.history import read_past
+from tidegate.journal.contract import Journal
+from tidegate.permissions import INTERNAL
 from tidegate.v1 import journal_pb2
+
+_TICK_S = 0.5
+_CHECKPOINT_S = 1.0
+_ADVANCE = Request("AdvanceTime", b"", INTERNAL)
 
 
 class LocalPort:
@@ -27,6 +38,7 @@ class LocalPort:
         self._feed = Feed()
         self._engine: EngineThread | None = None
         self._gate: Gate | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._on_failures = on_failures
         self._on_fatal = on_fatal
 
@@ -49,31 +61,48 @@ class LocalPort:
         gate, count = await asyncio.to_thread(read)
         self._gate = gate
         self._feed.floor = count
-        self._engine = EngineThread(gate, self._feed.publish, self._on_failures, self._on_fatal)
+        self._engine = EngineThread(gate, self._feed, self._on_failures, self._on_fatal)
         self._engine.start()
+        self._tasks = [asyncio.create_task(self._checkpoint(gate.journal))]
+        if configuration.clock == WALL:
+            self._tasks.append(asyncio.create_task(self._tick()))
         return count
 
     async def close(self) -> None:
         """Decide what waits already, then close the journal."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._engine is not None and self._gate is not None:
             engine, self._engine = self._engine, None
             await asyncio.to_thread(engine.stop)
             self._gate.journal.close()
+
+    def collector(self) -> BookCollector:
+        """Return what reads the book's figures off, for Prometheus; raises UnavailableError while closed."""
+        engine = self._opened()
+        if self._gate is None:
+            raise _closed()
+        return BookCollector(self._gate, engine)
+
+    def call(self, request: Request) -> Awaitable[Reply]:
+        """Have one request decided with whatever else has arrived."""
+        return self._opened().call(request)
 
     async def execute(self, requests: Sequence[Request]) -> list[Reply]:
         """Have a batch decided; one reply a request."""
         return await self._opened().execute(requests)
 
     async def wait(self, request: Request, timeout_s: float) -> Reply:
-        """Ask a read again after every batch until it has an answer; an empty reply at the time-out."""
+        """Ask a read again whenever the bars have moved, until it has an answer; an empty reply at the time-out."""
         try:
             async with asyncio.timeout(timeout_s):
                 while True:
-                    next_batch = self._feed.next_batch
+                    moved = self._feed.bars_moved
                     (reply,) = await self.execute([request])
                     if reply.body or reply.reason:
                         return reply
-                    await next_batch.wait()
+                    await moved.wait()
         except TimeoutError:
             return Reply(b"")
 
@@ -92,6 +121,21 @@ class LocalPort:
     async def is_serving(self) -> bool:
         """Tell whether the journal has been read."""
         return self._engine is not None
+
+    async def _tick(self) -> None:
+        """Let time go on for what falls due by itself. In a replay the bars carry the time, and nothing does."""
+        while True:
+            await asyncio.sleep(_TICK_S)
+            await self.execute([_ADVANCE])
+
+    async def _checkpoint(self, journal: Journal) -> None:
+        """Let the store tidy up beside the engine; what it could not do now it does with a commit."""
+        while True:
+            await asyncio.sleep(_CHECKPOINT_S)
+            try:
+                await asyncio.to_thread(journal.checkpoint)
+            except JournalError as error:
+                structlog.get_logger().warning("checkpoint_failed", error=str(error))
 
     def _opened(self) -> EngineThread:
         if self._engine is None:

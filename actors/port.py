@@ -25,11 +25,14 @@ class StreamMessage(NamedTuple):
 class Port(Protocol):
     """Bytes in, bytes out."""
 
+    def call(self, request: Request) -> Awaitable[Reply]:
+        """Have one request decided with whatever else arrives; in the order of the calls. Raises UnavailableError."""
+
     async def execute(self, requests: Sequence[Request]) -> list[Reply]:
         """Have a batch decided; one reply a request. Raises UnavailableError."""
 
     async def wait(self, request: Request, timeout_s: float) -> Reply:
-        """Ask a read again after every batch until it has an answer; an empty reply at the time-out."""
+        """Ask a read again whenever the bars have moved, until it has an answer; an empty reply at the time-out."""
 
     async def follow(self, topic: str, after: int, timeout_s: float) -> list[StreamMessage]:
         """Return what was published on a topic after a sequence, waiting for it; nothing at the time-out."""

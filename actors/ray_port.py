@@ -1,14 +1,18 @@
 """The port over Ray: for gateways apart, and for the allocator."""
 
+import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Any, TypeVar
 
 from ray.exceptions import RayActorError, RayError
 
+from actors.coalescer import Coalescer
 from actors.port import FellBehindError, StreamMessage, UnavailableError
 from tidegate.gate import Reply, Request
 
 T = TypeVar("T")
+
+_SERVING_TIMEOUT_S = 2.0
 
 
 class RayPort:
@@ -17,13 +21,18 @@ class RayPort:
     def __init__(self, risk_manager: Any) -> None:
         """Stand on an actor's handle."""
         self._risk_manager = risk_manager
+        self._coalescer = Coalescer(self.execute)
+
+    def call(self, request: Request) -> Awaitable[Reply]:
+        """Have one request decided with whatever else arrives; one batch is under way at a time."""
+        return self._coalescer.call(request)
 
     async def execute(self, requests: Sequence[Request]) -> list[Reply]:
         """Have a batch decided; one reply a request."""
         return await _call(self._risk_manager.execute.remote(list(requests)))
 
     async def wait(self, request: Request, timeout_s: float) -> Reply:
-        """Ask a read again after every batch until it has an answer; an empty reply at the time-out."""
+        """Ask a read again whenever the bars have moved, until it has an answer; an empty reply at the time-out."""
         return await _call(self._risk_manager.wait.remote(request, timeout_s))
 
     async def follow(self, topic: str, after: int, timeout_s: float) -> list[StreamMessage]:
@@ -37,8 +46,9 @@ class RayPort:
     async def is_serving(self) -> bool:
         """Tell whether the RiskManager is there and has read its journal."""
         try:
-            return await _call(self._risk_manager.is_serving.remote())
-        except UnavailableError:
+            async with asyncio.timeout(_SERVING_TIMEOUT_S):
+                return await _call(self._risk_manager.is_serving.remote())
+        except (UnavailableError, TimeoutError):
             return False
 
 

@@ -1,26 +1,21 @@
 """The RiskManager: the only one that decides, and the only one that writes the journal."""
 
 import os
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from google.protobuf.message import Message
+from prometheus_client import REGISTRY
 
+from actors.clocks import clock_of
+from actors.garbage import collect_rarely
 from actors.local_port import LocalPort
 from actors.logs import open_log
+from actors.metrics import MeasuredJournal
 from actors.port import FrontDoor, OpenFrontDoor, StreamMessage
 from actors.restarts import EXIT_FATAL, start_again_after_a_restart
-from tidegate.clocks import BARS, bar_clock
 from tidegate.gate import Gate, Reply, Request
-from tidegate.journal.sqlite import SqliteJournal
 from tidegate.v1 import journal_pb2
-
-
-def wall_clock(_command: Message, _newest_ns: int) -> int:
-    """Stamp a command with the time of this machine."""
-    return time.time_ns()
 
 
 @dataclass(frozen=True)
@@ -29,12 +24,14 @@ class RiskManagerSettings:
     What a RiskManager needs to begin, and to begin again.
 
     configuration: a serialized PortfolioConfigured. open_front_door: opens a gateway beside it; None without one.
+    open_metrics: serves this process's figures; None where nobody wants them.
     """
 
     configuration: bytes
     journal: Path
     logs: Path
     open_front_door: OpenFrontDoor | None = None
+    open_metrics: Callable[[], None] | None = None
 
 
 class RiskManager:
@@ -50,6 +47,7 @@ class RiskManager:
         self._log = open_log(settings.logs, "risk_manager")
         self._port = LocalPort(self._log_failures, self._end_process)
         self._front_door: FrontDoor | None = None
+        self._has_metrics = False
         start_again_after_a_restart(self.start, self._log)
 
     async def start(self) -> int:
@@ -61,10 +59,15 @@ class RiskManager:
         """
         settings = self._settings
         configuration = journal_pb2.PortfolioConfigured.FromString(settings.configuration)
-        clock = bar_clock if configuration.clock == BARS else wall_clock
+        clock = clock_of(configuration)
+        if settings.open_metrics is not None and not self._has_metrics:
+            settings.open_metrics()
+            self._has_metrics = True
         if settings.open_front_door is not None and self._front_door is None:
             self._front_door = await settings.open_front_door(self._port)
-        count = await self._port.open(lambda: Gate(SqliteJournal(settings.journal), clock), configuration)
+        count = await self._port.open(lambda: Gate(MeasuredJournal(settings.journal), clock), configuration)
+        REGISTRY.register(self._port.collector())
+        collect_rarely()
         self._log.info("started", events=count, journal=str(settings.journal), clock=configuration.clock)
         return count
 
@@ -86,7 +89,7 @@ class RiskManager:
         return await self._port.execute(requests)
 
     async def wait(self, request: Request, timeout_s: float) -> Reply:
-        """Ask a read again after every batch until it has an answer; an empty reply at the time-out."""
+        """Ask a read again whenever the bars have moved, until it has an answer; an empty reply at the time-out."""
         return await self._port.wait(request, timeout_s)
 
     async def follow(self, topic: str, after: int, timeout_s: float) -> list[StreamMessage]:

@@ -8,26 +8,23 @@ restart it asks the gate what works, and goes on as if nothing had happened.
 
 import argparse
 import asyncio
-import os
 import random
 import sys
-import threading
+import zlib
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
-from typing import TypeVar
 
 import grpc
 
+from gateway.adapter_client import AdapterClient, end_with_parent
 from gateway.client import AsyncClient
+from gateway.credentials import add_credential_options
+from gateway.status import is_away
 from tidegate.numbers import plain
 from tidegate.v1 import common_pb2, market_data_pb2, orders_pb2
 
 BASIS_POINTS = Decimal(10_000)
 PRICE_DIGITS = Decimal("0.0001")
 FEE_DIGITS = Decimal("0.01")
-# At most so many entries go into one call.
-BATCH = 1_000
-# Reasons to watch again; every other refusal is a mistake that repeating does not mend.
-AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DEADLINE_EXCEEDED)
 FOR_ONE_BAR = {
     common_pb2.TIME_IN_FORCE_UNSPECIFIED: orders_pb2.EXECUTION_TYPE_EXPIRED,
     common_pb2.TIME_IN_FORCE_DAY: orders_pb2.EXECUTION_TYPE_EXPIRED,
@@ -60,6 +57,19 @@ class PaperBroker:
         """Cancel an order, known here or not: what never came here is as good as canceled."""
         self.working.pop(order.order_id, None)
         return self._execution(order, orders_pb2.EXECUTION_TYPE_CANCELED, "cancel")
+
+    def replace(self, order: orders_pb2.Order) -> orders_pb2.Execution:
+        """Work an order as it is to be replaced; one that is done, or filled further than that, works on as it was."""
+        new, working = order.replacement, self.working.get(order.order_id)
+        number = zlib.crc32(new.client_order_id.encode())
+        left = Decimal(0)
+        if working is not None:
+            left = Decimal(working.leaves_quantity) + Decimal(new.quantity) - Decimal(working.order.quantity)
+        if working is None or left <= 0:
+            return self._execution(order, orders_pb2.EXECUTION_TYPE_REPLACE_REJECTED, f"not-replaced-{number}")
+        working.leaves_quantity = plain(left)
+        working.order.quantity, working.order.limit_price = new.quantity, new.limit_price
+        return self._execution(order, orders_pb2.EXECUTION_TYPE_REPLACED, f"replaced-{number}")
 
     def fill(self, bar: market_data_pb2.WatchBarsResponse) -> list[orders_pb2.Execution]:
         """Fill what works at the bar's close."""
@@ -120,12 +130,10 @@ class PaperBroker:
 class Adapter:
     """Carries messages between the gateway and the broker, one after the other."""
 
-    def __init__(self, client: AsyncClient, broker: PaperBroker, options: argparse.Namespace) -> None:
-        """Connect a broker to a client."""
-        self.client = client
+    def __init__(self, gate: AdapterClient, broker: PaperBroker) -> None:
+        """Connect a broker to the gate."""
+        self.gate = gate
         self.broker = broker
-        self.name = options.adapter
-        self.account = options.account
         self.bar_came = asyncio.Condition()
 
     async def run(self) -> None:
@@ -137,29 +145,21 @@ class Adapter:
                     group.create_task(self.watch_orders())
                     group.create_task(self.watch_bars())
             except* grpc.aio.AioRpcError as errors:
-                for error in errors.exceptions:
-                    if not isinstance(error, grpc.aio.AioRpcError) or error.code() not in AWAY:
-                        raise
+                if not all(is_away(error) for error in errors.exceptions):
+                    raise  # a mistake, which repeating does not mend
                 print(f"gateway away: {errors.exceptions[0]}", file=sys.stderr)
                 await asyncio.sleep(0.2)
 
     async def recover(self) -> None:
         """Ask the gate which orders work here."""
         self.broker.working.clear()
-        request = orders_pb2.ListOrdersRequest(page_size=1_000)
-        while True:
-            page = await self.client.orders.ListOrders(request)
-            for order in page.orders:
-                if order.order.route == self.name and order.claimed_by and not order.possibly_sent:
-                    self.broker.keep(order)
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
+        async for order in self.gate.working_orders():
+            if not order.possibly_sent:
+                self.broker.keep(order)
 
     async def watch_orders(self) -> None:
-        """Claim and acknowledge what is to be sent, cancel what is to be canceled."""
-        request = orders_pb2.WatchOrdersRequest(adapter=self.name)
-        async for message in self.client.orders.WatchOrders(request):
+        """Claim and acknowledge what is to be sent, cancel and replace what is to be canceled and replaced."""
+        async for message in self.gate.watch():
             async with self.bar_came:
                 # The bar that came before these instructions is filled first, as it would be at an exchange.
                 while self.broker.bar_sequence < message.bar_sequence:
@@ -168,59 +168,35 @@ class Adapter:
 
     async def follow(self, message: orders_pb2.WatchOrdersResponse) -> None:
         """Do what one message asks for."""
-        sends = {entry.send.order_id: entry.send for entry in message.instructions if entry.HasField("send")}
-        executions = []
-        for order_ids in _batches(list(sends)):
-            claim = orders_pb2.ClaimOrdersRequest(adapter=self.name, order_ids=order_ids)
-            claims = (await self.client.orders.ClaimOrders(claim)).claims
-            # One claimed before a restart and never reported: this broker would know it, and does not.
-            taken = [sends[c.order_id] for c in claims if c.outcome != orders_pb2.CLAIM_OUTCOME_REFUSED]
-            executions += [self.broker.accept(order) for order in taken]
+        sends = [entry.send for entry in message.instructions if entry.HasField("send")]
+        claims = await self.gate.claim(sends)
+        # One claimed before a restart and never reported: this broker would know it, and does not.
+        taken = (c.outcome != orders_pb2.CLAIM_OUTCOME_REFUSED for c in claims)
+        executions = [self.broker.accept(order) for order, is_taken in zip(sends, taken, strict=True) if is_taken]
         executions += [self.broker.cancel(entry.cancel) for entry in message.instructions if entry.HasField("cancel")]
-        if executions:
-            await self.report(executions)
+        replaces = (entry.replace for entry in message.instructions if entry.HasField("replace"))
+        executions += [self.broker.replace(order) for order in replaces]
+        await self.gate.report(executions)
 
     async def watch_bars(self) -> None:
         """Fill at each bar's close, and say that the bar is dealt with."""
-        request = market_data_pb2.WatchBarsRequest(adapter=self.name)
-        async for bar in self.client.market_data.WatchBars(request):
+        request = market_data_pb2.WatchBarsRequest(adapter=self.gate.name)
+        async for bar in self.gate.client.market_data.WatchBars(request):
             async with self.bar_came:
                 if bar.bars:
-                    await self.report(self.broker.fill(bar), bar.bar_sequence)
+                    await self.gate.report(self.broker.fill(bar), bar_sequence=bar.bar_sequence)
                 self.broker.bar_sequence = bar.bar_sequence
                 self.bar_came.notify_all()
-
-    async def report(self, executions: list[orders_pb2.Execution], bar_sequence: int = 0) -> None:
-        """Tell the gate what happened; the bar is dealt with when the last part is told."""
-        *parts, last = _batches(executions) or [[]]
-        for part in parts:
-            request = orders_pb2.ReportExecutionsRequest(account=self.account, adapter=self.name, executions=part)
-            await self.client.orders.ReportExecutions(request)
-        request = orders_pb2.ReportExecutionsRequest(
-            account=self.account, adapter=self.name, executions=last, bar_sequence=bar_sequence
-        )
-        await self.client.orders.ReportExecutions(request)
-
-
-T = TypeVar("T")
-
-
-def _batches(entries: list[T]) -> list[list[T]]:
-    return [entries[start : start + BATCH] for start in range(0, len(entries), BATCH)]
 
 
 async def main(options: argparse.Namespace) -> None:
     """Run until ended; together with the parent, when asked to."""
     if options.exit_with_parent:
-        threading.Thread(target=_end_with_parent, daemon=True).start()
-    async with AsyncClient(options.address) as client:
-        await Adapter(client, PaperBroker(options), options).run()
-
-
-def _end_with_parent() -> None:
-    """End when the parent closes this process's input, by will or by death; there is nothing to save."""
-    sys.stdin.read()
-    os._exit(0)
+        end_with_parent()
+    own = {"token": options.token, "ca": options.ca, "certificate": options.certificate, "key": options.key}
+    async with AsyncClient(options.address, **own) as client:
+        gate = AdapterClient(client, name=options.adapter, account=options.account)
+        await Adapter(gate, PaperBroker(options)).run()
 
 
 def parse_options() -> argparse.Namespace:
@@ -237,6 +213,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--delay", type=float, default=0.0, help="share of fills that wait for another bar")
     parser.add_argument("--duplicate", type=float, default=0.0, help="share of fills that are reported twice")
     parser.add_argument("--exit-with-parent", action="store_true", help="end when standard input is closed")
+    add_credential_options(parser)
     return parser.parse_args()
 
 

@@ -1,6 +1,7 @@
 """Adapters that the portfolio file starts: processes of their own, watched, ended with this one."""
 
 import contextlib
+import os
 import subprocess
 import sys
 import threading
@@ -8,6 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
+from gateway.credentials import TOKEN, VARIABLES
+from gateway.inner_door import Inside
 from tidegate.errors import ConfigurationError
 from tidegate.portfolio_file import AdapterSection
 
@@ -20,8 +23,9 @@ class AdapterProcesses:
     """
     Starts each adapter that has a command, and starts it again when it dies, ever more slowly.
 
-    An adapter gets ``--address``, ``--adapter`` and ``--exit-with-parent``; it ends when its standard input is closed,
-    so that none is left behind even when this process is killed.
+    An adapter gets ``--address``, ``--adapter`` and ``--exit-with-parent``, and its token in the environment, never on
+    its command line; it ends when its standard input is closed, so that none is left behind even when this process is
+    killed.
     """
 
     def __init__(
@@ -29,14 +33,14 @@ class AdapterProcesses:
         adapters: Sequence[AdapterSection],
         *,
         folder: Path,
-        address: str,
+        inside: Inside,
         logs: Path,
         say: Callable[[str], None],
     ) -> None:
         """Prepare; ``start`` starts. Commands run in the portfolio file's folder and log into a file each."""
         self._adapters = [adapter for adapter in adapters if adapter.command]
         self._folder = folder
-        self._address = address
+        self._inside = inside
         self._logs = logs
         self._say = say
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -88,17 +92,24 @@ class AdapterProcesses:
                 text = f"adapter {adapter.name} ended and cannot be started: {error.strerror}"
             self._say(f"{text}; see {self._log(adapter)}")
 
+    def _environment(self, adapter: AdapterSection) -> dict[str, str]:
+        """Pass on everything but what whoever started the run shows as a client."""
+        own = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+        token = self._inside.adapter_tokens.get(adapter.name)
+        return own if token is None else own | {TOKEN: token}
+
     def _log(self, adapter: AdapterSection) -> Path:
         return self._logs / f"adapter_{adapter.name}.log"
 
     def _start(self, adapter: AdapterSection) -> subprocess.Popen[bytes]:
         program, *arguments = adapter.command
-        own = ["--address", self._address, "--adapter", adapter.name, "--exit-with-parent"]
+        own = ["--address", self._inside.address, "--adapter", adapter.name, "--exit-with-parent"]
         with self._log(adapter).open("ab") as log:
             return subprocess.Popen(  # noqa: S603 -- the command is the portfolio file's own
                 # "python" is the interpreter that runs Tidegate, so that the adapter finds the same packages.
                 [sys.executable if program == "python" else program, *arguments, *own],
                 cwd=self._folder,
+                env=self._environment(adapter),
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,

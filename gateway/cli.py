@@ -4,29 +4,45 @@ import getpass
 import uuid
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import grpc
 import typer
 from rich.console import Console
 
 from gateway.addresses import DEFAULT_ADDRESS
-from gateway.client import Client, new_order
-from gateway.status import refusal_of
+from gateway.client import new_order
+from gateway.credentials import CA, CERTIFICATE, KEY, TOKEN
+from gateway.protection import Protection
 from gateway.tables import show_portfolio, show_risk
+from gateway.terminal import REFUSED, Shown, connected, fail, fail_call
+from gateway.tls import TlsFiles
+from gateway.token_commands import token_app
 from tidegate.errors import TidegateError
-from tidegate.v1 import admin_pb2, common_pb2, orders_pb2
+from tidegate.risk.consequences import GATE
+from tidegate.v1 import admin_pb2, common_pb2, market_data_pb2, orders_pb2
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="A live trading risk gateway."
 )
 order_app = typer.Typer(no_args_is_help=True, help="Submit, cancel and look at orders.")
 app.add_typer(order_app, name="order")
-
-_CALL_TIMEOUT_S = 5.0
-_REFUSED = 1
+app.add_typer(token_app, name="token")
 
 Address = Annotated[str, typer.Option(help="Where the gateway listens.")]
+
+
+@app.callback()
+def credentials(
+    context: typer.Context,
+    *,
+    token_file: Annotated[Path | None, typer.Option(help=f"A file with your token; else {TOKEN}.")] = None,
+    ca: Annotated[Path | None, typer.Option(help=f"The authority of the gateway's certificate; else {CA}.")] = None,
+    certificate: Annotated[Path | None, typer.Option(help=f"Your client certificate; else {CERTIFICATE}.")] = None,
+    key: Annotated[Path | None, typer.Option(help=f"Its key; else {KEY}.")] = None,
+) -> None:
+    """Run a live trading risk gateway, or ask one. The options say who you are to a gateway that wants to know."""
+    context.obj = Shown(token_file, ca, certificate, key)
 
 
 @app.command()
@@ -35,7 +51,16 @@ def run(  # noqa: PLR0913 -- each is an option of the command
     journal: Annotated[Path, typer.Option(help="Where the journal is, or begins.")] = Path("var/journal.db"),
     address: Address = DEFAULT_ADDRESS,
     *,
+    access: Annotated[Path | None, typer.Option(help="The access file: who may call, and what for.")] = None,
+    tls_certificate: Annotated[Path | None, typer.Option(help="The gateway's certificate chain (PEM).")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its key (PEM).")] = None,
+    tls_client_ca: Annotated[Path | None, typer.Option(help="Clients must show a certificate of this CA.")] = None,
+    admin_address: Annotated[str, typer.Option(help="Where AdminService answers, and nothing else.")] = "",
     apart: Annotated[bool, typer.Option("--apart", help="The gateway in an actor of its own.")] = False,
+    more_gateways: Annotated[
+        list[str] | None, typer.Option("--gateway", help="Where a further gateway listens, in an actor of its own.")
+    ] = None,
+    metrics: Annotated[str, typer.Option(help="Where Prometheus finds the figures, as in 127.0.0.1:9464.")] = "",
     leave: Annotated[bool, typer.Option("--exit", help="End after the replay instead of serving.")] = False,
     begin: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")] = None,
     end: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")] = None,
@@ -48,56 +73,58 @@ def run(  # noqa: PLR0913 -- each is an option of the command
         journal=journal,
         address=address,
         apart=apart,
+        more_gateways=tuple(more_gateways or ()),
+        metrics=metrics,
         leave=leave,
         begin=_day(begin),
         end=_day(end),
+        protection=Protection(
+            access=access and access.resolve(),
+            tls=_tls(tls_certificate, tls_key, tls_client_ca),
+            admin_address=admin_address,
+        ),
     )
     console = Console(markup=False)
     try:
         run(options, console)
     except TidegateError as error:
-        _fail(str(error))
+        fail(str(error))
     except grpc.RpcError as error:
-        _fail_call(error, address)
+        fail_call(error, address)
     except KeyboardInterrupt:
         console.print("stopped; the journal keeps everything", highlight=False)
 
 
 @app.command()
-def status(address: Address = DEFAULT_ADDRESS) -> None:
+def status(context: typer.Context, address: Address = DEFAULT_ADDRESS) -> None:
     """Show the portfolio, its strategies, its limits and its halts."""
-    with Client(address, timeout_s=_CALL_TIMEOUT_S) as client:
-        try:
-            console = Console(markup=False)
-            show_portfolio(client, console)
-            show_risk(client, console)
-        except grpc.RpcError as error:
-            _fail_call(error, address)
+    with connected(context, address) as client:
+        console = Console(markup=False)
+        show_portfolio(client, console)
+        show_risk(client, console)
 
 
 @app.command()
-def halt(
+def halt(  # noqa: PLR0913 -- each is an option of the command
+    context: typer.Context,
     *,
     reason: Annotated[str, typer.Option(help="Why; it is journaled.")],
-    operator: Annotated[str, typer.Option(help="Who; by default the user of this machine.")] = "",
+    operator: Annotated[str, typer.Option(help="Who; by default you: your token's name, or this machine's user.")] = "",
     strategy: Annotated[str, typer.Option(help="Only this strategy.")] = "",
     instrument: Annotated[str, typer.Option(help="Only this instrument.")] = "",
     address: Address = DEFAULT_ADDRESS,
 ) -> None:
     """Halt trading: of the portfolio, of one strategy or of one instrument."""
     if strategy and instrument:
-        _fail("choose a strategy or an instrument, not both")
+        fail("choose a strategy or an instrument, not both")
     scope = common_pb2.Scope(kind=common_pb2.SCOPE_KIND_PORTFOLIO)
     if strategy:
         scope = common_pb2.Scope(kind=common_pb2.SCOPE_KIND_STRATEGY, name=strategy)
     elif instrument:
         scope = common_pb2.Scope(kind=common_pb2.SCOPE_KIND_INSTRUMENT, name=instrument)
-    request = admin_pb2.HaltRequest(scope=scope, operator=operator or _user(), reason=reason)
-    with Client(address, timeout_s=_CALL_TIMEOUT_S) as client:
-        try:
-            response = client.admin.Halt(request)
-        except grpc.RpcError as error:
-            _fail_call(error, address)
+    with connected(context, address) as client:
+        name = operator or ("" if client.credentials.are_shown else _user())
+        response = client.admin.Halt(admin_pb2.HaltRequest(scope=scope, operator=name, reason=reason))
     name = response.halt.scope.name or "portfolio"
     typer.echo(
         f"{name} halted by {response.halt.operator}: {response.halt.reason}; "
@@ -105,8 +132,26 @@ def halt(
     )
 
 
+@app.command()
+def bar(
+    context: typer.Context,
+    closes: Annotated[list[str], typer.Argument(metavar="SYMBOL=CLOSE", help="As in AAA=100.00.")],
+    address: Address = DEFAULT_ADDRESS,
+) -> None:
+    """Publish a bar of now by hand: marks move, strategies decide. With a live clock only."""
+    request = market_data_pb2.PublishBarsRequest()
+    request.time.GetCurrentTime()
+    for entry in closes:
+        symbol, _, close = entry.partition("=")
+        request.bars.add(symbol=symbol, close=close)
+    with connected(context, address) as client:
+        published = client.market_data.PublishBars(request)
+    typer.echo(f"bar of {request.time.ToJsonString()} published (event {published.bar_sequence})")
+
+
 @order_app.command()
 def submit(  # noqa: PLR0913 -- each is an option of the command
+    context: typer.Context,
     *,
     strategy: Annotated[str, typer.Option(help="The strategy whose capital it takes.")],
     symbol: Annotated[str, typer.Option()],
@@ -121,7 +166,7 @@ def submit(  # noqa: PLR0913 -- each is an option of the command
     """Have an order decided; exit code 1 when it is refused."""
     sides = {"buy": common_pb2.SIDE_BUY, "sell": common_pb2.SIDE_SELL}
     if side not in sides:
-        _fail(f"--side takes buy or sell, not {side}")
+        fail(f"--side takes buy or sell, not {side}")
     order = new_order(
         strategy_id=strategy,
         client_order_id=client_order_id or f"cli-{uuid.uuid4().hex}",
@@ -132,40 +177,32 @@ def submit(  # noqa: PLR0913 -- each is an option of the command
         reduce_only=reduce_only,
         route=route,
     )
-    with Client(address, timeout_s=_CALL_TIMEOUT_S) as client:
-        try:
-            decision = client.submit_order(order)
-        except grpc.RpcError as error:
-            _fail_call(error, address, ask_again=f"; ask again with --client-order-id {order.client_order_id}")
+    ask_again = f"; ask again with --client-order-id {order.client_order_id}"
+    with connected(context, address, ask_again) as client:
+        decision = client.submit_order(order)
     action = common_pb2.Action.Name(decision.action).removeprefix("ACTION_")
     reason = f": {decision.reason_code}: {decision.reason}" if decision.reason_code else ""
     typer.echo(f"{action} {order.client_order_id} (event {decision.sequence}){reason}")
     for violation in decision.violations[1:]:
         typer.echo(f"  also {violation.reason_code}: {violation.text}")
     if not decision.order_id:
-        raise typer.Exit(_REFUSED)
+        raise typer.Exit(REFUSED)
 
 
 @order_app.command()
-def cancel(strategy: str, client_order_id: str, address: Address = DEFAULT_ADDRESS) -> None:
+def cancel(context: typer.Context, strategy: str, client_order_id: str, address: Address = DEFAULT_ADDRESS) -> None:
     """Ask the broker to cancel an order."""
     request = orders_pb2.CancelOrderRequest(strategy_id=strategy, client_order_id=client_order_id)
-    with Client(address, timeout_s=_CALL_TIMEOUT_S) as client:
-        try:
-            typer.echo(_order_line(client.orders.CancelOrder(request).order))
-        except grpc.RpcError as error:
-            _fail_call(error, address)
+    with connected(context, address) as client:
+        typer.echo(_order_line(client.orders.CancelOrder(request).order))
 
 
 @order_app.command()
-def show(strategy: str, client_order_id: str, address: Address = DEFAULT_ADDRESS) -> None:
+def show(context: typer.Context, strategy: str, client_order_id: str, address: Address = DEFAULT_ADDRESS) -> None:
     """Show an order and the decision on it."""
     request = orders_pb2.GetOrderRequest(strategy_id=strategy, client_order_id=client_order_id)
-    with Client(address, timeout_s=_CALL_TIMEOUT_S) as client:
-        try:
-            response = client.orders.GetOrder(request)
-        except grpc.RpcError as error:
-            _fail_call(error, address)
+    with connected(context, address) as client:
+        response = client.orders.GetOrder(request)
     if response.HasField("order"):
         typer.echo(_order_line(response.order))
     decision = response.decision
@@ -181,26 +218,21 @@ def _order_line(order: orders_pb2.Order) -> str:
     return f"{ask.client_order_id} {side} {ask.quantity} {ask.symbol}: {state}, {filled}, {order.leaves_quantity} left"
 
 
+def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> TlsFiles | None:
+    if certificate is None and key is None and client_ca is None:
+        return None
+    if certificate is None or key is None:
+        fail("TLS takes both --tls-certificate and --tls-key")
+    return TlsFiles(certificate.resolve(), key.resolve(), client_ca and client_ca.resolve())
+
+
 def _user() -> str:
     try:
-        return getpass.getuser()
+        name = getpass.getuser()
     except (KeyError, OSError):
         return "unknown"  # a container without a passwd entry must be able to halt too
+    return f"user.{name}" if name.casefold() == GATE else name
 
 
 def _day(moment: datetime | None) -> date | None:
     return moment.date() if moment is not None else None
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(_REFUSED)
-
-
-def _fail_call(error: grpc.RpcError, address: str, ask_again: str = "") -> NoReturn:
-    refusal = refusal_of(error)
-    if refusal.reason:
-        _fail(f"{refusal.reason}: {refusal.text}")
-    if refusal.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
-        _fail(f"no gateway answers at {address}; what was asked may or may not have happened{ask_again}")
-    _fail(f"{refusal.code.name}: {refusal.text}")

@@ -5,15 +5,19 @@ A call waits for the gateway to be there. One that finds the RiskManager away is
 within about three seconds, with the same ids: ``client_order_id``, ``execution_id``, ``transfer_id`` and a bar's time
 make that safe, for the gateway gives the first answer again. ``ResetHalt`` has no id and is never repeated. An error
 after the last attempt means "unknown", not "no": ask again with the same id.
+
+What a client shows and trusts is given to it, or stands in the environment: ``TIDEGATE_TOKEN`` or
+``TIDEGATE_TOKEN_FILE``, ``TIDEGATE_CA`` (then it speaks TLS), ``TIDEGATE_CERTIFICATE`` and ``TIDEGATE_KEY``.
 """
 
 import json
 from types import TracebackType
 from typing import Any, Self
 
-import grpc
-
 from gateway.addresses import DEFAULT_ADDRESS
+from gateway.channels import open_aio_channel, open_channel
+from gateway.connections import client_options
+from gateway.credentials import Credentials, PathLike
 from gateway.methods import methods, services
 from tidegate.v1 import common_pb2, orders_pb2
 from tidegate.v1.admin_pb2_grpc import AdminServiceStub
@@ -23,6 +27,8 @@ from tidegate.v1.portfolio_pb2_grpc import PortfolioServiceStub
 from tidegate.v1.risk_pb2_grpc import RiskServiceStub
 
 TIMEOUT_S = 30.0
+# A service config's time-outs end one to two seconds early: https://github.com/grpc/grpc/issues/34547
+_ENDS_EARLY_S = 2.0
 _ENDLESS = ("AwaitBar",)
 # Repeated after a lost reply, it could lift another halt than the one that its operator saw.
 _ONCE = ("ResetHalt",)
@@ -43,6 +49,7 @@ def new_order(  # noqa: PLR0913 -- an order has as many parts
     side: common_pb2.Side.ValueType,
     quantity: str,
     limit_price: str = "",
+    time_in_force: common_pb2.TimeInForce.ValueType = common_pb2.TIME_IN_FORCE_DAY,
     reduce_only: bool = False,
     route: str = "",
 ) -> orders_pb2.NewOrder:
@@ -55,7 +62,7 @@ def new_order(  # noqa: PLR0913 -- an order has as many parts
         order_type=common_pb2.ORDER_TYPE_LIMIT if limit_price else common_pb2.ORDER_TYPE_MARKET,
         quantity=quantity,
         limit_price=limit_price,
-        time_in_force=common_pb2.TIME_IN_FORCE_DAY,
+        time_in_force=time_in_force,
         reduce_only=reduce_only,
         route=route,
     )
@@ -68,9 +75,26 @@ class Client:
     Calls raise ``grpc.RpcError``; ``gateway.status.refusal_of`` reads the reason code out of it.
     """
 
-    def __init__(self, address: str = DEFAULT_ADDRESS, *, timeout_s: float = TIMEOUT_S) -> None:
-        """Connect when first used; timeout_s bounds each call, retries included."""
-        self.channel = grpc.insecure_channel(address, options=_options(timeout_s))
+    def __init__(  # noqa: PLR0913 -- what a client shows has as many parts
+        self,
+        address: str = DEFAULT_ADDRESS,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        token: str | None = None,
+        ca: PathLike | None = None,
+        certificate: PathLike | None = None,
+        key: PathLike | None = None,
+    ) -> None:
+        """
+        Connect when first used; timeout_s bounds each call, retries included.
+
+        token: a bearer token. ca, certificate, key: PEM files. One left out comes from the environment.
+
+        Raises:
+            ConfigurationError: a file cannot be read, or the token would leave this machine without TLS.
+        """
+        self.credentials = Credentials.of(token, ca, certificate, key)
+        self.channel = open_channel(address, self.credentials, _options(timeout_s))
         self.orders = OrderServiceStub(self.channel)
         self.market_data = MarketDataServiceStub(self.channel)
         self.risk = RiskServiceStub(self.channel)
@@ -101,9 +125,26 @@ class AsyncClient:
     Calls raise ``grpc.aio.AioRpcError``; ``gateway.status.refusal_of`` reads the reason code out of it.
     """
 
-    def __init__(self, address: str = DEFAULT_ADDRESS, *, timeout_s: float = TIMEOUT_S) -> None:
-        """Connect when first used; timeout_s bounds each call, retries included."""
-        self.channel = grpc.aio.insecure_channel(address, options=_options(timeout_s))
+    def __init__(  # noqa: PLR0913 -- what a client shows has as many parts
+        self,
+        address: str = DEFAULT_ADDRESS,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        token: str | None = None,
+        ca: PathLike | None = None,
+        certificate: PathLike | None = None,
+        key: PathLike | None = None,
+    ) -> None:
+        """
+        Connect when first used; timeout_s bounds each call, retries included.
+
+        token: a bearer token. ca, certificate, key: PEM files. One left out comes from the environment.
+
+        Raises:
+            ConfigurationError: a file cannot be read, or the token would leave this machine without TLS.
+        """
+        self.credentials = Credentials.of(token, ca, certificate, key)
+        self.channel = open_aio_channel(address, self.credentials, _options(timeout_s))
         self.orders = OrderServiceStub(self.channel)
         self.market_data = MarketDataServiceStub(self.channel)
         self.risk = RiskServiceStub(self.channel)
@@ -136,7 +177,7 @@ def _options(timeout_s: float) -> list[tuple[str, Any]]:
     each = [({"service": method.path.split("/")[1], "method": method.name}, method) for method in methods()]
     endless = [name for name, method in each if method.is_stream or method.name in _ENDLESS]
     once = [name for name, method in each if method.name in _ONCE]
-    timeout = f"{timeout_s:g}s"
+    timeout = f"{timeout_s + _ENDS_EARLY_S:g}s"
     config = {
         "methodConfig": [
             {"name": all_of, "waitForReady": True, "timeout": timeout, "retryPolicy": _RETRY},
@@ -149,4 +190,5 @@ def _options(timeout_s: float) -> list[tuple[str, Any]]:
         ("grpc.max_reconnect_backoff_ms", 1_000),
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.enable_retries", 1),
+        *client_options(),
     ]

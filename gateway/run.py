@@ -4,34 +4,41 @@ import fcntl
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any, NamedTuple, NoReturn
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from actors import cluster
+from actors.port import OpenFrontDoor
 from actors.risk_manager import RiskManagerSettings
 from actors.strategy_actor import StrategySpec, load_strategy
 from gateway.adapters import AdapterProcesses
-from gateway.addresses import require_loopback
-from gateway.client import Client
+from gateway.addresses import beside
+from gateway.client import TIMEOUT_S, Client
+from gateway.inner_door import Inside, inside
+from gateway.metrics import MetricsEndpoint
 from gateway.prices import Prices
+from gateway.protection import Protection
 from gateway.replay import Progress as BarProgress
 from gateway.replay import Replay
-from gateway.server import open_gateway
+from gateway.server import Gateway, open_gateway
 from gateway.tables import show_portfolio
 from tidegate.errors import TidegateError
-from tidegate.portfolio_file import PortfolioFile, Problem, read_portfolio_file
+from tidegate.portfolio_file import PortfolioFile, read_portfolio_file
 from tidegate.times import to_datetime
+from tidegate.yaml_file import Problem
 
 _PLAIN_PROGRESS_PERIOD_S = 10.0
+
+OpenGateway = partial[Coroutine[Any, Any, Gateway]]
 
 
 @dataclass(frozen=True)
@@ -39,16 +46,34 @@ class RunOptions:
     """
     What a run is asked to do.
 
-    apart: the gateway in an actor of its own instead of beside the RiskManager. leave: end after the replay.
+    apart: the gateway in an actor of its own instead of beside the RiskManager. more_gateways: addresses of further
+    ones, each an actor of its own. metrics: where the RiskManager's process serves its figures; each gateway apart does
+    so one port further on. leave: end after the replay.
+    protection: its files by their absolute paths, for the actors do not stand in this folder.
     """
 
     portfolio: Path
     journal: Path
     address: str
     apart: bool = False
+    more_gateways: tuple[str, ...] = ()
     leave: bool = False
     begin: date | None = None
     end: date | None = None
+    protection: Protection = field(default_factory=Protection)
+    metrics: str = ""
+
+
+class Started(NamedTuple):
+    """What runs: how many events its journal held, and the way in for a client of the run's own."""
+
+    events: int
+    inside: Inside
+
+    def client(self, timeout_s: float = TIMEOUT_S) -> Client:
+        """Connect by the inner door if there is one, whatever the environment says."""
+        own = self.inside
+        return Client(own.address, timeout_s=timeout_s, token=own.replay_token, ca="", certificate="", key="")
 
 
 def run(options: RunOptions, console: Console) -> None:
@@ -59,7 +84,10 @@ def run(options: RunOptions, console: Console) -> None:
         TidegateError: something cannot start; what had started is stopped.
         KeyboardInterrupt: it was asked to end, by Ctrl-C or SIGTERM.
     """
-    address = require_loopback(options.address)
+    for address in (options.address, *options.more_gateways):
+        options.protection.check(address)
+    if options.metrics:
+        _metrics(options).check()
     portfolio = read_portfolio_file(
         options.portfolio, partial(_check_strategies, folder=options.portfolio.parent.resolve())
     )
@@ -70,13 +98,15 @@ def run(options: RunOptions, console: Console) -> None:
     try:
         with _signals_deferred():
             cluster.start_ray()
-        with started(portfolio, specs, options, _printer(console)) as events, Client(address) as client:
-            console.print(f"journal {options.journal}: {events:,} events; logs in {_logs(options)}", highlight=False)
+        with started(portfolio, specs, options, _printer(console)) as running, running.client() as client:
+            console.print(
+                f"journal {options.journal}: {running.events:,} events; logs in {_logs(options)}", highlight=False
+            )
             if portfolio.replay is not None and prices is not None:
                 _replay(Replay(client, portfolio.replay.operator), prices, console)
                 show_portfolio(client, console)
             if not options.leave:
-                console.print(f"serving on {address}; Ctrl-C ends", highlight=False)
+                console.print(f"serving on {options.address}; Ctrl-C ends", highlight=False)
                 threading.Event().wait()
             _ignore_signals()
     finally:
@@ -104,36 +134,54 @@ def _lock(journal: Path) -> IO[str]:
 @contextmanager
 def started(
     portfolio: PortfolioFile, specs: list[StrategySpec], options: RunOptions, say: Callable[[str], None]
-) -> Iterator[int]:
+) -> Iterator[Started]:
     """
     Start the actors and the adapters on the Ray that runs; stop them, adapters first, whatever happens meanwhile.
 
-    Yields the number of events that the journal held. ``say`` gets a line when an adapter died.
+    ``say`` gets a line when an adapter died.
     """
-    open_front_door = partial(open_gateway, address=options.address)
-    settings = cluster.ClusterSettings(
-        risk_manager=RiskManagerSettings(
-            configuration=portfolio.to_wire().SerializeToString(),
-            journal=options.journal.resolve(),
-            logs=_logs(options),
-            open_front_door=None if options.apart else open_front_door,
-        ),
-        strategies=specs,
-        bar_deadline_s=portfolio.bar_deadline_s,
-        gateway_apart=open_front_door if options.apart else None,
-    )
-    _logs(options).mkdir(parents=True, exist_ok=True)
-    folder = options.portfolio.parent.resolve()
-    adapters = AdapterProcesses(
-        portfolio.adapters, folder=folder, address=options.address, logs=_logs(options), say=say
-    )
-    try:
-        events = cluster.start(settings)
-        adapters.start()
-        yield events
-    finally:
-        adapters.stop()
-        cluster.stop([spec.strategy_id for spec in specs])
+    with inside(portfolio, options.address, options.protection) as own:
+        open_front_door = partial(open_gateway, address=options.address, protection=own.protection)
+        settings = cluster.ClusterSettings(
+            risk_manager=RiskManagerSettings(
+                configuration=portfolio.to_wire().SerializeToString(),
+                journal=options.journal.resolve(),
+                logs=_logs(options),
+                open_front_door=None if options.apart else open_front_door,
+                open_metrics=None if not options.metrics else _metrics(options).open,
+            ),
+            strategies=specs,
+            bar_deadline_s=portfolio.bar_deadline_s,
+            gateways_apart=_gateways_apart(options, open_front_door),
+        )
+        _logs(options).mkdir(parents=True, exist_ok=True)
+        folder = options.portfolio.parent.resolve()
+        adapters = AdapterProcesses(portfolio.adapters, folder=folder, inside=own, logs=_logs(options), say=say)
+        try:
+            events = cluster.start(settings)
+            adapters.start()
+            yield Started(events, own)
+        finally:
+            adapters.stop()
+            cluster.stop(settings)
+
+
+def _gateways_apart(options: RunOptions, open_front_door: OpenGateway) -> dict[str, OpenFrontDoor]:
+    """Name the gateways in actors of their own; the listener of AdminService alone is the first one's."""
+    protection = options.protection.of_further_gateways()
+    apart: dict[str, OpenGateway] = {"1": open_front_door} if options.apart else {}
+    for number, address in enumerate(options.more_gateways, start=2):
+        apart[str(number)] = partial(open_gateway, address=address, protection=protection)
+    if not options.metrics:
+        return dict(apart)
+    endpoints = {name: _metrics(options, number) for number, name in enumerate(apart, start=1)}
+    return {name: partial(opening, metrics=endpoints[name]) for name, opening in apart.items()}
+
+
+def _metrics(options: RunOptions, number: int = 0) -> MetricsEndpoint:
+    tls = options.protection.tls
+    files = (None, None) if tls is None else (tls.certificate, tls.key)
+    return MetricsEndpoint(beside(options.metrics, number), *files)
 
 
 def _interrupt(_signal: int, _frame: object) -> NoReturn:

@@ -1,189 +1,191 @@
 """The gateway: every method of the wire over one port, bytes in and bytes out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import Awaitable
 from functools import partial
-from typing import NoReturn
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+import structlog
 
-from actors.port import FellBehindError, Port, UnavailableError
-from gateway.addresses import require_loopback
-from gateway.coalescer import Coalescer
-from gateway.methods import MethodSpec, methods, services
-from gateway.status import DETAILS_KEY, code_of, status_of
-from tidegate.errors import TidegateError
+from actors.port import Port, UnavailableError
+from gateway.access_file import read_access_file
+from gateway.authentication import Directory
+from gateway.brake import Brake
+from gateway.doorman import Answer, Door, Doorman, OpenDoor
+from gateway.listeners import Listeners
+from gateway.methods import MethodSpec
+from gateway.metrics import CALL_SECONDS, REFUSALS, MetricsEndpoint
+from gateway.protection import Protection
+from gateway.refusal_log import RefusalLog
+from gateway.request_ids import log_call, request_id_of
+from gateway.sending import Context
+from gateway.status import refuse
+from gateway.streams import Streams
+from gateway.watched_files import WatchedFiles
 from tidegate.gate import Reply, Request
-from tidegate.journal.contract import BARS_TOPIC
-from tidegate.publications import orders_topic
+from tidegate.history import HISTORY
+from tidegate.permissions import Caller
 from tidegate.reasons import Reason
-from tidegate.v1 import market_data_pb2, orders_pb2
 
-MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 _FOLLOW_TIMEOUT_S = 10.0
 _AWAIT_TIMEOUT_S = 3_600.0
 _HEALTH_PERIOD_S = 0.2
-_STOP_GRACE_S = 0.5
-# A process that was just killed may hold the port a moment longer.
-_BIND_ATTEMPTS = 25
-_BIND_PAUSE_S = 0.2
-
-_Context = grpc.aio.ServicerContext[bytes, bytes]
+_LOOK_PERIOD_S = 1.0
+_DENIED = frozenset({Reason.PERMISSION_DENIED, Reason.OPERATOR_NOT_CALLER})
+_NO_PROTECTION = Protection()
 
 
-async def open_gateway(port: Port, address: str) -> "Gateway":
+async def open_gateway(
+    port: Port, address: str, protection: Protection = _NO_PROTECTION, metrics: MetricsEndpoint | None = None
+) -> "Gateway":
     """
-    Serve a port at an address that only this machine can reach.
+    Serve a port: on loopback, or with TLS and an access file anywhere.
 
     Raises:
-        ConfigurationError: others could reach the address.
+        ConfigurationError: others could reach the address unprotected, or a file cannot be used.
         TidegateError: somebody else listens there.
     """
-    gateway = Gateway(port, require_loopback(address))
+    protection.check(address)
+    if metrics is not None:
+        metrics.open()
+    gateway = Gateway(port, address, protection)
     await gateway.open()
     return gateway
 
 
 class Gateway:
-    """
-    A gRPC server on a port. It says NOT_SERVING while the RiskManager is away or reads its journal.
+    """Every method on a port. It says NOT_SERVING while the RiskManager is away or reads its journal."""
 
-    Messages of more than 4 MiB are refused by gRPC itself, with RESOURCE_EXHAUSTED.
-    """
-
-    def __init__(self, port: Port, address: str) -> None:
+    def __init__(self, port: Port, address: str, protection: Protection) -> None:
         """Prepare; ``open`` listens."""
         self._port = port
-        self._address = address
-        self._coalescer = Coalescer(port)
-        self._health = health.aio.HealthServicer()
-        self._watching: asyncio.Task[None] | None = None
-        self._server = grpc.aio.server(
-            options=[
-                ("grpc.so_reuseport", 0),  # two gateways must never share the port in silence
-                ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
-                ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
-            ]
-        )
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        for service in services():
-            handlers = {m.name: self._handler(m) for m in methods() if m.path.startswith(f"/{service.full_name}/")}
-            generic = grpc.method_handlers_generic_handler(service.full_name, handlers)
-            self._server.add_generic_rpc_handlers((generic,))
-        names = [service.full_name for service in services()]
-        health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-        reflection.enable_server_reflection([*names, health_name, reflection.SERVICE_NAME], self._server)
+        self._refusals = RefusalLog(time.monotonic)
+        self._access = _watched_access(protection)
+        self._door = _door(self._access, self._refusals)
+        self._streams = Streams(port, self._ask)
+        self._listeners = Listeners(address, protection, self._door, self._handler)
+        self._watching: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
         """Listen; the health says NOT_SERVING until the RiskManager serves."""
-        await self._say(serving=False)
-        for attempt in range(1, _BIND_ATTEMPTS + 1):
-            try:
-                self._server.add_insecure_port(self._address)
-                break
-            except RuntimeError as error:
-                if attempt == _BIND_ATTEMPTS:
-                    message = f"cannot listen on {self._address}: another process does, or this user may not"
-                    raise TidegateError(message) from error
-                await asyncio.sleep(_BIND_PAUSE_S)
-        await self._server.start()
-        self._watching = asyncio.create_task(self._watch_health())
+        await self._listeners.open()
+        self._watching = [asyncio.create_task(self._watch_health()), asyncio.create_task(self._look())]
 
     async def close(self) -> None:
         """Take no more requests, let those under way end, end the streams."""
-        if self._watching is not None:
-            self._watching.cancel()
-        await self._health.enter_graceful_shutdown()
-        await self._server.stop(_STOP_GRACE_S)
+        for watching in self._watching:
+            watching.cancel()
+        self._streams.stop()
+        await self._listeners.close()
+        self._refusals.write_counts(at_once=True)
+
+    async def _look(self) -> None:
+        """Look at the files and at who is still admitted, once a second; whatever fails, it goes on looking."""
+        while True:
+            await asyncio.sleep(_LOOK_PERIOD_S)
+            try:
+                for files in (self._access, self._listeners.tls):
+                    if files is not None:
+                        await asyncio.to_thread(files.look)
+                self._door.look()
+                self._refusals.write_counts()
+            except Exception as error:  # noqa: BLE001 -- revoking must not end with one look that failed
+                structlog.get_logger().critical("look_failed", exc_info=error)
 
     async def _watch_health(self) -> None:
         said = False
         while True:
             serving = await self._port.is_serving()
             if serving is not said:
-                await self._say(serving=serving)
+                self._listeners.say(serving=serving)
                 said = serving
             await asyncio.sleep(_HEALTH_PERIOD_S)
 
-    async def _say(self, *, serving: bool) -> None:
-        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
-        for name in ("", *(service.full_name for service in services())):
-            await self._health.set(name, status)
-
-    def _handler(self, method: MethodSpec) -> "grpc.RpcMethodHandler[bytes, bytes]":
+    def _handler(self, method: MethodSpec, *, is_here: bool) -> "grpc.RpcMethodHandler[bytes, bytes]":
         """Choose how a method is answered; no serializers: the bytes pass through."""
+        name = method.name
+        if not is_here:
+            return grpc.unary_unary_rpc_method_handler(self._door.unary(name, partial(_elsewhere, name)))
         if method.is_stream:
-            return grpc.unary_stream_rpc_method_handler(_STREAMS[method.name](self))
-        if method.name == "AwaitBar":
-            return grpc.unary_unary_rpc_method_handler(self._await_bar)
-        return grpc.unary_unary_rpc_method_handler(partial(self._unary, method.name))
+            return grpc.unary_stream_rpc_method_handler(self._door.stream(name, self._streams.of(name)))
+        if name == "AwaitBar":
+            return grpc.unary_unary_rpc_method_handler(self._door.waiting(name, self._await_bar))
+        return grpc.unary_unary_rpc_method_handler(self._door.unary(name, self._unary(name)))
 
-    async def _unary(self, name: str, body: bytes, context: _Context) -> bytes:
-        return await _answer(self._coalescer.call(Request(name, body)), context)
+    def _unary(self, name: str) -> Answer:
+        """Answer a method from the journal if that is enough, else by the engine."""
+        answer = self._port.read if name in HISTORY else self._port.call
+        seconds = CALL_SECONDS.labels(name)
 
-    async def _await_bar(self, body: bytes, context: _Context) -> bytes:
+        async def handle(caller: Caller, body: bytes, context: Context) -> bytes:
+            began = time.perf_counter()
+            request = Request(name, body, caller, request_id_of(context))
+            try:
+                reply = await answer(request)
+            except UnavailableError as error:
+                reply = _unavailable(error)
+            finally:
+                seconds.observe(time.perf_counter() - began)
+            if reply.reason or request.request_id:
+                await self._note(request, reply, context)
+            return reply.body
+
+        return handle
+
+    async def _ask(self, request: Request, context: Context) -> bytes:
+        return await self._answer(request, self._port.call(request), context)
+
+    async def _await_bar(self, caller: Caller, body: bytes, context: Context) -> bytes:
         left_s = context.time_remaining()
         timeout_s = _AWAIT_TIMEOUT_S if left_s is None else left_s
-        answer = await _answer(self._port.wait(Request("AwaitBar", body), timeout_s), context)
+        request = Request("AwaitBar", body, caller)
+        async with self._streams.place(context):
+            answer = await self._answer(request, self._port.wait(request, timeout_s), context)
         if not answer:
             await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the bar is not settled yet")
         return answer
 
-    async def _watch_orders(self, body: bytes, context: _Context) -> AsyncIterator[bytes]:
-        """Begin with what is to be done now, then follow."""
-        request, is_cut = orders_pb2.WatchOrdersRequest(), True
-        while is_cut:
-            first = await _answer(self._coalescer.call(Request("WatchOrders", body)), context)
-            yield first
-            request.ParseFromString(body)
-            message = orders_pb2.WatchOrdersResponse.FromString(first)
-            request.after_sequence, is_cut = message.sequence, message.is_cut
-            body = request.SerializeToString()
-        async for following in self._follow(orders_topic(request.adapter), request.after_sequence, context):
-            yield following
+    async def _answer(self, request: Request, call: Awaitable[Reply], context: Context) -> bytes:
+        """Return the reply's bytes, or end the call with the refusal."""
+        try:
+            reply = await call
+        except UnavailableError as error:
+            reply = _unavailable(error)
+        if reply.reason or request.request_id:
+            await self._note(request, reply, context)
+        return reply.body
 
-    async def _watch_bars(self, body: bytes, context: _Context) -> AsyncIterator[bytes]:
-        """Begin with the bar that the adapter owes a report on, if there is one, then follow."""
-        first = await _answer(self._coalescer.call(Request("WatchBars", body)), context)
-        yield first
-        after = market_data_pb2.WatchBarsResponse.FromString(first).bar_sequence
-        async for message in self._follow(BARS_TOPIC, after, context):
-            yield message
-
-    async def _follow(self, topic: str, after: int, context: _Context) -> AsyncIterator[bytes]:
-        while True:
-            try:
-                publications = await self._port.follow(topic, after, _FOLLOW_TIMEOUT_S)
-            except FellBehindError as error:
-                await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"too slow: {error}; watch again")
-            except UnavailableError as error:
-                await _refuse(context, Reply(b"", Reason.RISK_MANAGER_UNAVAILABLE, str(error)))
-            for publication in publications:
-                after = publication.sequence
-                yield publication.body
+    async def _note(self, request: Request, reply: Reply, context: Context) -> None:
+        """Log and count what became of a request, and end its call if it is refused."""
+        if request.request_id:
+            log_call(request, reply, context)
+        if not reply.reason:
+            return
+        if reply.reason in _DENIED:
+            who, peer = request.caller.name, context.peer()
+            self._refusals.note(who=who, method=request.method, peer=peer, reason=reply.reason, text=reply.text)
+        REFUSALS.labels(request.method, reply.reason).inc()
+        await refuse(context, reply)
 
 
-_Stream = Callable[[bytes, _Context], AsyncIterator[bytes]]
-_STREAMS: dict[str, Callable[[Gateway], _Stream]] = {
-    "WatchOrders": lambda gateway: gateway._watch_orders,  # noqa: SLF001 -- the class's own table
-    "WatchBars": lambda gateway: gateway._watch_bars,  # noqa: SLF001 -- the class's own table
-}
+def _unavailable(error: UnavailableError) -> Reply:
+    return Reply(b"", Reason.RISK_MANAGER_UNAVAILABLE, str(error))
 
 
-async def _answer(call: Awaitable[Reply], context: _Context) -> bytes:
-    """Return the reply's bytes, or end the call with the refusal."""
-    try:
-        reply = await call
-    except UnavailableError as error:
-        reply = Reply(b"", Reason.RISK_MANAGER_UNAVAILABLE, str(error))
-    if reply.reason:
-        await _refuse(context, reply)
-    return reply.body
+async def _elsewhere(name: str, _caller: Caller, _body: bytes, context: Context) -> bytes:
+    text = f"{name} is answered on another listener of this gateway"
+    await refuse(context, Reply(b"", Reason.METHOD_ELSEWHERE, text))
 
 
-async def _refuse(context: _Context, reply: Reply) -> NoReturn:
-    reason = Reason[reply.reason]
-    status = status_of(reason, reply.text, reply.field)
-    await context.abort(code_of(reason), reply.text, ((DETAILS_KEY, status.SerializeToString()),))
+def _door(access: WatchedFiles[Directory] | None, refusals: RefusalLog) -> Door:
+    return OpenDoor() if access is None else Doorman(access, refusals, Brake(time.monotonic))
+
+
+def _watched_access(protection: Protection) -> WatchedFiles[Directory] | None:
+    """Read the access file, with whom the run made up for itself; None without one."""
+    path = protection.access
+    if path is None:
+        return None
+    own = () if protection.inner is None else protection.inner.principals
+    return WatchedFiles([path], lambda: Directory([*read_access_file(path).principals, *own], time.time))

@@ -1,54 +1,83 @@
 """Refusals on the wire: google.rpc.Status with ErrorInfo, BadRequest and RetryInfo."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
+from tidegate.gate import Reply
 from tidegate.reasons import Reason
 
 DOMAIN = "tidegate"
 DETAILS_KEY = "grpc-status-details-bin"
 RETRY_AFTER_MS = 200
 
-_NOT_FOUND = frozenset({Reason.ORDER_UNKNOWN, Reason.STRATEGY_UNKNOWN, Reason.ADAPTER_UNKNOWN})
-_ALREADY_EXISTS = frozenset({Reason.CLIENT_ORDER_ID_REUSED, Reason.EXECUTION_ID_REUSED, Reason.TRANSFER_ID_REUSED})
-_FAILED_PRECONDITION = frozenset(
-    {
+_BY_CODE = {
+    grpc.StatusCode.INVALID_ARGUMENT: (
+        Reason.MESSAGE_MALFORMED,
+        Reason.IDENTIFIER_INVALID,
+        Reason.SIDE_INVALID,
+        Reason.ORDER_TYPE_INVALID,
+        Reason.TIME_IN_FORCE_INVALID,
+        Reason.QUANTITY_INVALID,
+        Reason.PRICE_INVALID,
+        Reason.AMOUNT_INVALID,
+        Reason.TIME_INVALID,
+        Reason.TEXT_INVALID,
+        Reason.EXECUTION_TYPE_INVALID,
+        Reason.SCOPE_INVALID,
+        Reason.HALT_LEVEL_INVALID,
+        Reason.BATCH_TOO_LARGE,
+        Reason.BAR_EMPTY,
+        Reason.SYMBOL_REPEATED,
+        Reason.PAGE_TOKEN_INVALID,
+        Reason.INSTRUMENT_UNKNOWN,
+        Reason.REPLACE_CHANGES_NOTHING,
+        Reason.HEARTBEAT_INVALID,
+        Reason.HIGH_WATER_MARK_UNDECIDED,
+        Reason.TRANSFER_TO_ITSELF,
+    ),
+    grpc.StatusCode.NOT_FOUND: (
+        Reason.ALERT_UNKNOWN,
+        Reason.ORDER_UNKNOWN,
+        Reason.STRATEGY_UNKNOWN,
+        Reason.ADAPTER_UNKNOWN,
+    ),
+    grpc.StatusCode.ALREADY_EXISTS: (Reason.CLIENT_ORDER_ID_REUSED, Reason.TRANSFER_ID_REUSED),
+    grpc.StatusCode.FAILED_PRECONDITION: (
         Reason.ORDER_DONE,
+        Reason.ORDER_PENDING_CANCEL,
+        Reason.REPLACE_PENDING,
+        Reason.REPLACE_BELOW_FILLED,
+        Reason.SESSION_UNKNOWN,
         Reason.RESET_WOULD_HALT_AGAIN,
         Reason.CASH_NOT_AVAILABLE,
         Reason.TRANSFER_BREAKS_LIMIT,
         Reason.BAR_OUT_OF_ORDER,
         Reason.PRICE_OUT_OF_ORDER,
         Reason.BAR_UNKNOWN,
-    }
-)
-_OTHERS = {
-    Reason.INTERNAL: grpc.StatusCode.INTERNAL,
-    Reason.METHOD_UNKNOWN: grpc.StatusCode.UNIMPLEMENTED,
-    Reason.OVERLOADED: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    Reason.RISK_MANAGER_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+    ),
+    grpc.StatusCode.INTERNAL: (Reason.INTERNAL,),
+    grpc.StatusCode.UNIMPLEMENTED: (Reason.METHOD_UNKNOWN, Reason.METHOD_ELSEWHERE),
+    grpc.StatusCode.UNAUTHENTICATED: (Reason.UNAUTHENTICATED,),
+    grpc.StatusCode.PERMISSION_DENIED: (Reason.PERMISSION_DENIED, Reason.OPERATOR_NOT_CALLER),
+    grpc.StatusCode.UNAVAILABLE: (Reason.ACCESS_CHANGED, Reason.RISK_MANAGER_UNAVAILABLE),
+    grpc.StatusCode.RESOURCE_EXHAUSTED: (Reason.READER_TOO_SLOW, Reason.OVERLOADED),
 }
-_RETRYABLE = frozenset({Reason.OVERLOADED, Reason.RISK_MANAGER_UNAVAILABLE})
-
-
-def code_of(reason: Reason) -> grpc.StatusCode:
-    """Return the gRPC code of a refusal; what is not about the state is about the request."""
-    if reason in _NOT_FOUND:
-        return grpc.StatusCode.NOT_FOUND
-    if reason in _ALREADY_EXISTS:
-        return grpc.StatusCode.ALREADY_EXISTS
-    if reason in _FAILED_PRECONDITION:
-        return grpc.StatusCode.FAILED_PRECONDITION
-    return _OTHERS.get(reason, grpc.StatusCode.INVALID_ARGUMENT)
+# Every reason that a call is refused for; the others stand in decisions, claims, alerts and events.
+CODES = {reason: code for code, reasons in _BY_CODE.items() for reason in reasons}
+_RETRYABLE = frozenset(
+    {Reason.READER_TOO_SLOW, Reason.OVERLOADED, Reason.RISK_MANAGER_UNAVAILABLE, Reason.ACCESS_CHANGED}
+)
+# CANCELLED, when the caller did not cancel, is what gRPC says when too many calls wait before the gateway.
+_AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
 
 
 def status_of(reason: Reason, text: str, field: str) -> status_pb2.Status:
     """Build a refusal's status: the reason code, the field at fault, and when to retry."""
-    status = status_pb2.Status(code=code_of(reason).value[0], message=text)
+    status = status_pb2.Status(code=CODES[reason].value[0], message=text)
     status.details.add().Pack(error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN))
     if field:
         violation = error_details_pb2.BadRequest.FieldViolation(field=field, description=text, reason=reason)
@@ -57,6 +86,14 @@ def status_of(reason: Reason, text: str, field: str) -> status_pb2.Status:
         delay = Duration(nanos=RETRY_AFTER_MS * 1_000_000)
         status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=delay))
     return status
+
+
+async def refuse(context: Any, reply: Reply) -> NoReturn:
+    """End a call with a refusal."""
+    reason = Reason[reply.reason]
+    status = status_of(reason, reply.text, reply.field)
+    await context.abort(CODES[reason], reply.text, ((DETAILS_KEY, status.SerializeToString()),))
+    raise AssertionError  # abort raises
 
 
 class Refusal(NamedTuple):
@@ -81,6 +118,20 @@ def refusal_of(error: grpc.RpcError) -> Refusal:
         elif detail.Unpack(bad) and bad.field_violations:
             field = bad.field_violations[0].field
     return Refusal(error.code(), reason, error.details() or "", field)
+
+
+def is_away(error: BaseException) -> bool:
+    """
+    Tell whether a call failed because the gateway is away, late or overloaded.
+
+    It means "unknown", not "no": ask again, with the same ids. Every other refusal is refused again.
+    """
+    if not isinstance(error, grpc.RpcError):
+        return False
+    refusal = refusal_of(error)
+    # Without a reason of ours it is gRPC's word for a message that is too large, which never becomes smaller.
+    is_overloaded = refusal.code is grpc.StatusCode.RESOURCE_EXHAUSTED and refusal.reason != ""
+    return is_overloaded or refusal.code in _AWAY
 
 
 def _rich_status(error: grpc.Call | grpc.aio.AioRpcError) -> status_pb2.Status | None:

@@ -8,7 +8,9 @@ import grpc
 
 from gateway.addresses import DEFAULT_ADDRESS
 from gateway.client import Client
+from gateway.credentials import add_credential_options
 from gateway.status import refusal_of
+from tidegate.errors import ConfigurationError
 from tidegate.v1 import admin_pb2, common_pb2
 
 _CALL_TIMEOUT_S = 5.0
@@ -17,7 +19,7 @@ _CALL_TIMEOUT_S = 5.0
 def parse_options() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--operator", required=True, help="your name; it is journaled")
+    parser.add_argument("--operator", default="", help="your name; it is journaled; by default your token's")
     parser.add_argument("--reason", required=True, help="why trading may go on; it is journaled")
     mark = parser.add_mutually_exclusive_group()
     mark.add_argument("--rebase-peak", action="store_true", help="drawdown counts from the equity of now")
@@ -25,7 +27,8 @@ def parse_options() -> argparse.Namespace:
     scope = parser.add_mutually_exclusive_group()
     scope.add_argument("--strategy", default="", help="reset only this strategy's halt")
     scope.add_argument("--instrument", default="", help="reset only this instrument's halt")
-    parser.add_argument("--address", default=DEFAULT_ADDRESS, help="where the gateway listens")
+    parser.add_argument("--address", default=DEFAULT_ADDRESS, help="where AdminService answers")
+    add_credential_options(parser)
     options = parser.parse_args()
     if not (options.strategy or options.instrument or options.rebase_peak or options.keep_peak):
         parser.error("the portfolio's reset needs --rebase-peak or --keep-peak")
@@ -49,7 +52,19 @@ def main(options: argparse.Namespace) -> int:
     request = admin_pb2.ResetHaltRequest(
         scope=scope, operator=options.operator, reason=options.reason, high_water_mark=choice
     )
-    with Client(options.address, timeout_s=_CALL_TIMEOUT_S) as client:
+    try:
+        client = Client(
+            options.address,
+            timeout_s=_CALL_TIMEOUT_S,
+            token=options.token,
+            ca=options.ca,
+            certificate=options.certificate,
+            key=options.key,
+        )
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return 1
+    with client:
         try:
             changed = client.admin.ResetHalt(request).changed
         except grpc.RpcError as error:

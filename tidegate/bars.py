@@ -24,10 +24,11 @@ def first_bar(gate: "Gate", request: market_data_pb2.WatchBarsRequest) -> market
     if request.adapter:
         require_adapter(book, request.adapter)
     if request.after_sequence:
-        return market_data_pb2.WatchBarsResponse(bar_sequence=min(request.after_sequence, book.last_bar_sequence))
+        after = min(request.after_sequence, book.sequence)
+        return market_data_pb2.WatchBarsResponse(bar_sequence=book.last_bar_sequence, sequence=after)
     if request.adapter and book.acknowledged_bars.get(request.adapter, 0) < book.last_bar_sequence:
-        return bar_message(book.last_bar, book.last_bar_sequence)
-    return market_data_pb2.WatchBarsResponse(bar_sequence=book.last_bar_sequence)
+        return bar_message(book.last_bar, book.last_bar_sequence, book.sequence)
+    return market_data_pb2.WatchBarsResponse(bar_sequence=book.last_bar_sequence, sequence=book.sequence)
 
 
 def await_bar(gate: "Gate", request: market_data_pb2.AwaitBarRequest) -> market_data_pb2.AwaitBarResponse:

@@ -11,6 +11,7 @@ from tidegate.clocks import Clock
 from tidegate.errors import BookError, ConfigurationError, JournalError, RefusedError
 from tidegate.journal.contract import Journal
 from tidegate.methods import METHODS, Method
+from tidegate.permissions import LOCAL, Caller, admit
 from tidegate.publications import Publication, publications_of
 from tidegate.reasons import Reason
 from tidegate.risk.draft import Draft
@@ -19,16 +20,18 @@ from tidegate.times import to_stamp
 from tidegate.v1 import actors_pb2, journal_pb2
 
 # Events kept in memory for the next bar's updates; older ones are read from the journal.
-RECENT_EVENTS_MAX = 10_000
+RECENT_EVENTS_MAX = 2_000
 
 _TICK = actors_pb2.AdvanceTimeRequest()
 
 
 class Request(NamedTuple):
-    """A method's name and its message's bytes."""
+    """A method's name, its message's bytes, who calls, and the id by which the caller finds it in the logs."""
 
     method: str
     body: bytes
+    caller: Caller = LOCAL
+    request_id: str = ""
 
 
 class Reply(NamedTuple):
@@ -40,17 +43,27 @@ class Reply(NamedTuple):
     field: str = ""
 
 
+class Trace(NamedTuple):
+    """Where a request that has an id stands in the journal: after the first sequence, up to the last one."""
+
+    request_id: str
+    method: str
+    after_sequence: int
+    sequence: int
+
+
 class Batch(NamedTuple):
     """
     What became of a batch: its replies in order, what to publish, and failures to log.
 
-    is_change: whether it recorded anything; a batch of reads wakes nobody.
+    moves_bars: whether those who wait for a bar should look again.
     """
 
     replies: list[Reply]
-    is_change: bool
+    moves_bars: bool
     publications: list[Publication]
     failures: list[BaseException]
+    traces: list[Trace]
 
 
 class Gate:
@@ -71,6 +84,8 @@ class Gate:
         # When each adapter with a session was heard of last; after a restart everybody begins anew.
         self._heard_ns: dict[str, int] = {}
         self._failures: list[BaseException] = []
+        self._traces: list[Trace] = []
+        self._bar_state = self.engine.book.bar_state
 
     def start(self, configuration: journal_pb2.PortfolioConfigured) -> int:
         """
@@ -116,12 +131,15 @@ class Gate:
         """
         calls = [_read(request) for request in requests]
         read = [call for call in calls if not isinstance(call, Reply)]
-        self.archive.look_up(key for method, message in read for key in method.keys(message))
-        decided = [c if isinstance(c, Reply) or not c[0].is_command else self._answer(*c) for c in calls]
+        self.archive.look_up(key for _, method, message in read for key in method.keys(message))
+        decided = [c if isinstance(c, Reply) or not c[1].is_command else self._answer(*c) for c in calls]
         events = self._commit()
         replies = [c if isinstance(c, Reply) else self._show(*c) for c in decided]
         failures, self._failures = self._failures, []
-        return Batch(replies, bool(events), publications_of(events, self.engine.book), failures)
+        traces, self._traces = self._traces, []
+        bar_state, self._bar_state = self._bar_state, self.engine.book.bar_state
+        moves_bars = bar_state != self._bar_state
+        return Batch(replies, moves_bars, publications_of(events, self.engine.book), failures, traces)
 
     def execute(self, command: Message) -> Any:
         """
@@ -163,9 +181,21 @@ class Gate:
         newest_ns = self.engine.book.time_ns
         return max(self._clock(command, newest_ns), newest_ns)
 
-    def _answer(self, method: Method, message: Message) -> Reply:
+    def _answer(self, request: Request, method: Method, message: Message) -> Reply:
+        if not request.request_id:
+            return self._decide(request, method, message)
+        before = self.engine.book.sequence
+        reply = self._decide(request, method, message)
+        self._traces.append(Trace(request.request_id, request.method, before, self.engine.book.sequence))
+        return reply
+
+    def _decide(self, request: Request, method: Method, message: Message) -> Reply:
         try:
-            return Reply(method.answer(self, message).SerializeToString())
+            cut = admit(request.caller, request.method, message)
+            answer = method.answer(self, message)
+            if cut is not None:
+                cut(request.caller, answer)
+            return Reply(answer.SerializeToString())
         except RefusedError as refusal:
             return Reply(b"", refusal.reason, refusal.text, refusal.field)
 
@@ -185,8 +215,8 @@ class Gate:
         return events
 
 
-def _read(request: Request) -> tuple[Method, Message] | Reply:
-    """Read a request: its method and message; or refuse it, when it is none."""
+def _read(request: Request) -> tuple[Request, Method, Message] | Reply:
+    """Read a request, with its method and message; or refuse it, when it is none."""
     method = METHODS.get(request.method)
     if method is None:
         return Reply(b"", Reason.METHOD_UNKNOWN, Reason.METHOD_UNKNOWN.meaning)
@@ -195,4 +225,4 @@ def _read(request: Request) -> tuple[Method, Message] | Reply:
     except DecodeError:
         return Reply(b"", Reason.MESSAGE_MALFORMED, f"the bytes are not a {method.request_type.__name__}")
     message.DiscardUnknownFields()
-    return method, message
+    return request, method, message

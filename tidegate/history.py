@@ -5,8 +5,10 @@ from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError, Message
 
+from tidegate.errors import RefusedError
 from tidegate.gate import Reply, Request
 from tidegate.journal.contract import ALERTS_TOPIC, BARS_TOPIC, Journal
+from tidegate.permissions import admit
 from tidegate.publications import alerts_message, bar_message
 from tidegate.reasons import Reason
 from tidegate.strategy_book import strategies_of
@@ -33,7 +35,7 @@ def read_history(journal: Journal, request: actors_pb2.ReadHistoryRequest) -> ac
 
 def read_topic(journal: Journal, request: actors_pb2.ReadTopicRequest) -> actors_pb2.ReadTopicResponse:
     """Give a stream what was published on its topic before; nothing when there is no more."""
-    response = actors_pb2.ReadTopicResponse()
+    response = actors_pb2.ReadTopicResponse(head_sequence=journal.head().sequence)
     for event in journal.read_topic(request.topic, request.after_sequence, _BARS_MAX):
         message: Message = _STREAMED[request.topic](event)
         response.messages.add(sequence=event.sequence, body=message.SerializeToString())
@@ -60,7 +62,7 @@ def read_journal(journal: Journal, request: admin_pb2.ReadJournalRequest) -> adm
 
 
 _STREAMED: dict[str, Callable[[Any], Message]] = {
-    BARS_TOPIC: lambda event: bar_message(event.bar_published, event.sequence),
+    BARS_TOPIC: lambda event: bar_message(event.bar_published, event.sequence, event.sequence),
     ALERTS_TOPIC: lambda event: alerts_message([event], event.sequence),
 }
 
@@ -88,4 +90,8 @@ def read_past(journal: Journal, request: Request) -> Reply:
         message = method.request_type.FromString(request.body)
     except DecodeError:
         return Reply(b"", Reason.MESSAGE_MALFORMED, f"the bytes are not a {method.request_type.__name__}")
+    try:
+        admit(request.caller, request.method, message)
+    except RefusedError as refusal:
+        return Reply(b"", refusal.reason, refusal.text, refusal.field)
     return Reply(method.answer(journal, message).SerializeToString())

@@ -58,8 +58,7 @@ class Reservation(NamedTuple):
 NOTHING = Reservation(ZERO, ZERO, ZERO)
 
 
-@dataclass(frozen=True, slots=True)
-class Replacement:
+class Replacement(NamedTuple):
     """What an order becomes when its broker accepts it; quantity is that of the whole order."""
 
     client_order_id: str

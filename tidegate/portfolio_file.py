@@ -1,36 +1,22 @@
 """The portfolio file: read, checked whole, and refused with file, line and key before anything starts."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator
-from decimal import ROUND_DOWN, Decimal, InvalidOperation
+from decimal import ROUND_DOWN, Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, Self
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from tidegate.clocks import BARS, WALL
-from tidegate.errors import ConfigurationError
 from tidegate.instruments import Instrument
 from tidegate.numbers import FRACTION_DIGITS_MAX, INTEGER_DIGITS_MAX, ONE, ZERO, parse, plain, round_money
+from tidegate.risk.consequences import GATE
 from tidegate.risk.limits import Limits
 from tidegate.risk.terms import CASH, MARGIN
 from tidegate.times import NS_PER_S
 from tidegate.v1 import journal_pb2
+from tidegate.yaml_file import Problem, duplicates, read_yaml
 
-Place = tuple[str | int, ...]
-
-
-class Problem(NamedTuple):
-    """What is wrong with a portfolio file, and where: the keys and numbers that lead to the place."""
-
-    place: Place
-    text: str
-
-
-_FLOAT = "tag:yaml.org,2002:float"
-# What YAML also calls a float, and is none here: .nan, .inf, 1:30.5.
-_NO_DECIMAL = re.compile(r"[^-+.0-9_eE]")
 _DEFAULTS = Limits()
 
 
@@ -147,9 +133,9 @@ class PortfolioFile(_Section):
 
     def problems(self) -> Iterator[Problem]:
         """Find what no single key shows: sums, duplicates and names without a meaning, with their places."""
-        yield from _duplicates("instruments", "symbol", [i.symbol for i in self.instruments])
-        yield from _duplicates("strategies", "id", [s.id for s in self.strategies])
-        yield from _duplicates("adapters", "name", [a.name for a in self.adapters])
+        yield from duplicates("instruments", "symbol", [i.symbol for i in self.instruments])
+        yield from duplicates("strategies", "id", [s.id for s in self.strategies])
+        yield from duplicates("adapters", "name", [a.name for a in self.adapters])
         total, adapters = ZERO, {adapter.name for adapter in self.adapters}
         for index, strategy in enumerate(self.strategies):
             total += strategy.allocation
@@ -162,6 +148,9 @@ class PortfolioFile(_Section):
             if instrument.currency not in (None, self.currency):
                 text = f"only {self.currency}, the portfolio's currency, can be traded"
                 yield Problem(("instruments", index, "currency"), text)
+        operator = self.replay.operator if self.replay is not None else None
+        if operator is not None and operator.name.casefold() == GATE:
+            yield Problem(("replay", "operator", "name"), f"{GATE} is the gate itself; nobody else has this name")
         if self.replay is not None and self.clock != "bars":
             yield Problem(("clock",), "a replay needs the clock to be bars")
 
@@ -203,79 +192,4 @@ def read_portfolio_file(
     Raises:
         ConfigurationError: one line a problem, each with file, line and key.
     """
-    try:
-        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except OSError as error:
-        message = f"{path}: {error.strerror}"
-        raise ConfigurationError(message) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        message = f"{path}:{mark.line + 1 if mark else 1}: {getattr(error, 'problem', None) or error}"
-        raise ConfigurationError(message) from error
-    lines: dict[Place, int] = {(): 1}
-    try:
-        problems = list(_index(root, (), lines)) if root is not None else [Problem((), "the file is empty")]
-    except RecursionError:
-        problems = [Problem((), "an anchor refers to itself")]
-    if not problems and root is not None:
-        try:
-            loader = _Loader("")
-            portfolio = PortfolioFile.model_validate(loader.construct_document(root))
-        except ValidationError as error:
-            problems = [Problem(tuple(e["loc"]), e["msg"].removeprefix("Value error, ")) for e in error.errors()]
-        except (yaml.YAMLError, InvalidOperation) as error:
-            problems = [Problem((), f"{getattr(error, 'problem', None) or 'a number that is none'}")]
-        else:
-            problems = list(portfolio.problems()) or list(check(portfolio))
-            if not problems:
-                return portfolio
-    message = "\n".join(f"{path}:{_line(place, lines)}: {_key(place)}{text}" for place, text in problems)
-    raise ConfigurationError(message)
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads fractions as decimals, so that 0.1 is a tenth."""
-
-
-def _decimal(_loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Decimal:
-    return Decimal(node.value.replace("_", ""))
-
-
-_Loader.add_constructor(_FLOAT, _decimal)
-
-
-def _index(node: yaml.Node, place: Place, lines: dict[Place, int]) -> Iterator[Problem]:
-    """Note on which line each key stands; find keys that stand twice, which YAML itself lets pass."""
-    lines.setdefault(place, node.start_mark.line + 1)
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            below = (*place, str(key.value))
-            if below in lines:
-                lines[below] = key.start_mark.line + 1
-                yield Problem(below, "the key stands twice")
-            lines[below] = key.start_mark.line + 1
-            yield from _index(value, below, lines)
-    elif isinstance(node, yaml.SequenceNode):
-        for number, value in enumerate(node.value):
-            yield from _index(value, (*place, number), lines)
-    elif isinstance(node, yaml.ScalarNode) and node.tag == _FLOAT and _NO_DECIMAL.search(node.value):
-        yield Problem(place, f"{node.value} is not a decimal")
-
-
-def _duplicates(section: str, key: str, names: list[str]) -> Iterator[Problem]:
-    seen: set[str] = set()
-    for index, name in enumerate(names):
-        if name in seen:
-            yield Problem((section, index, key), f"{name} stands twice")
-        seen.add(name)
-
-
-def _line(place: Place, lines: dict[Place, int]) -> int:
-    """Find the line of a place, or of the nearest thing around it that the file does have."""
-    while place not in lines:
-        place = place[:-1]
-    return lines[place]
-
-
-def _key(place: Place) -> str:
-    return re.sub(r"\.(\d+)", r"[\1]", ".".join(map(str, place))) + ": " if place else ""
+    return read_yaml(path, PortfolioFile, lambda portfolio: list(portfolio.problems()) or check(portfolio))

@@ -57,9 +57,11 @@ def publications_of(events: Sequence[journal_pb2.Event], book: Book) -> list[Pub
     return found
 
 
-def bar_message(bar: market_data_pb2.PublishBarsRequest, sequence: int) -> market_data_pb2.WatchBarsResponse:
-    """Turn a published bar into the message that watchers get."""
-    return market_data_pb2.WatchBarsResponse(bar_sequence=sequence, time=bar.time, bars=bar.bars)
+def bar_message(
+    bar: market_data_pb2.PublishBarsRequest, bar_sequence: int, sequence: int
+) -> market_data_pb2.WatchBarsResponse:
+    """Turn a published bar into the message that brings watchers to a sequence."""
+    return market_data_pb2.WatchBarsResponse(bar_sequence=bar_sequence, time=bar.time, bars=bar.bars, sequence=sequence)
 
 
 def alerts_message(events: Sequence[journal_pb2.Event], sequence: int) -> risk_pb2.WatchAlertsResponse:
@@ -128,4 +130,4 @@ def _write_alerts(events: Sequence[journal_pb2.Event], sequence: int) -> bytes:
 
 
 def _write_bar(event: journal_pb2.Event) -> bytes:
-    return bar_message(event.bar_published, event.sequence).SerializeToString()
+    return bar_message(event.bar_published, event.sequence, event.sequence).SerializeToString()

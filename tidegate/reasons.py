@@ -36,6 +36,13 @@ class Reason(StrEnum):
     SYMBOL_REPEATED = "SYMBOL_REPEATED", "A bar names the same symbol twice."
     PAGE_TOKEN_INVALID = "PAGE_TOKEN_INVALID", "The page token is not one that the gate gave out."
 
+    # Who may.
+    UNAUTHENTICATED = "UNAUTHENTICATED", "The call shows no token and no certificate that is valid."
+    PERMISSION_DENIED = "PERMISSION_DENIED", "The caller may not call the method, or not for what the request names."
+    OPERATOR_NOT_CALLER = "OPERATOR_NOT_CALLER", "The operator is somebody else than the caller, or the gate itself."
+    ACCESS_CHANGED = "ACCESS_CHANGED", "The caller's rights have changed meanwhile. Call again."
+    METHOD_ELSEWHERE = "METHOD_ELSEWHERE", "Another listener of this gateway answers the method."
+
     # Identity.
     CLIENT_ORDER_ID_REUSED = "CLIENT_ORDER_ID_REUSED", "The client_order_id was used before, for another order."
     EXECUTION_ID_REUSED = "EXECUTION_ID_REUSED", "The execution_id was used before, for another execution."
@@ -114,4 +121,8 @@ class Reason(StrEnum):
     CASH_NEGATIVE = "CASH_NEGATIVE", "A cash strategy's cash went below zero by a fill or a fee."
     INTERNAL = "INTERNAL", "The gate failed on this command; nothing changed."
     RISK_MANAGER_UNAVAILABLE = "RISK_MANAGER_UNAVAILABLE", "The RiskManager is away: unknown, not no. Retry."
+    READER_TOO_SLOW = (
+        "READER_TOO_SLOW",
+        "The stream's reader did not keep up and was cut off; resume from its last place.",
+    )
     OVERLOADED = "OVERLOADED", "Too many requests wait already. Retry later."

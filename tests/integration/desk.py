@@ -1,6 +1,6 @@
 """A whole desk on the session's Ray: actors, gateway, paper broker, and a replay through them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ import yaml
 
 from gateway.client import Client
 from gateway.prices import Prices, Session
+from gateway.protection import Protection
 from gateway.replay import Replay
 from gateway.run import RunOptions, started, strategy_specs
 from tests.integration.conftest import PORTFOLIO, free_address
@@ -27,6 +28,7 @@ class Desk:
     sessions: list[Session]
     journal: Path
     logs: Path
+    address: str
 
     def replay(self, begin: int, end: int) -> None:
         """Run some of the bars, by their numbers."""
@@ -59,17 +61,26 @@ def write_portfolio(folder: Path, strategies: list[dict[str, object]] | None = N
 
 
 @contextmanager
-def open_desk(path: Path, *, apart: bool = False) -> Iterator[Desk]:
-    """Start everything that a portfolio file names, on a journal beside the file."""
+def open_desk(
+    path: Path, *, apart: bool = False, more_gateways: Sequence[str] = (), protection: Protection | None = None
+) -> Iterator[Desk]:
+    """Start everything that a portfolio file names, on a journal beside the file; the client is the run's own."""
     portfolio = read_portfolio_file(path)
     journal = path.parent / "journal.db"
-    options = RunOptions(portfolio=path, journal=journal, address=free_address(), apart=apart)
+    options = RunOptions(
+        path,
+        journal,
+        free_address(),
+        apart=apart,
+        more_gateways=tuple(more_gateways),
+        protection=protection or Protection(),
+    )
     symbols = [section.symbol for section in portfolio.instruments]
     source = portfolio.replay.prices if portfolio.replay is not None else ""
     sessions = list(Prices(source, symbols, folder=path.parent, begin=None, end=None).sessions())
     specs = strategy_specs(portfolio, options)
-    with started(portfolio, specs, options, print), Client(options.address, timeout_s=60) as client:
-        yield Desk(client, portfolio, sessions, journal, path.parent / "logs")
+    with started(portfolio, specs, options, print) as running, running.client(timeout_s=60) as client:
+        yield Desk(client, portfolio, sessions, journal, path.parent / "logs", options.address)
 
 
 def events_of(journal: Path) -> list[journal_pb2.Event]:

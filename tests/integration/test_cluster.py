@@ -1,25 +1,35 @@
 """Everything on real Ray: one run unbroken, others with parts killed, hanging or failing in between."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import grpc
 import pytest
 import ray
 from ray.exceptions import RayActorError
 
-from actors.names import ALLOCATOR, NAMESPACE, RISK_MANAGER, strategy_name
-from gateway.client import new_order
+from actors.names import ALLOCATOR, NAMESPACE, RISK_MANAGER, gateway_name, strategy_name
+from actors.ray_port import RayPort
+from gateway.client import Client, new_order
+from gateway.protection import Protection
+from tests.integration.conftest import free_address
 from tests.integration.desk import Desk, events_of, open_desk, write_portfolio
+from tests.integration.principals import AccessWriter, Certificates
+from tests.integration.test_command_line import descendants
 from tidegate.errors import ConfigurationError
+from tidegate.gate import Request
 from tidegate.journal.sqlite import SqliteJournal
+from tidegate.permissions import INTERNAL, LOCAL, Caller, Role
 from tidegate.reasons import Reason
-from tidegate.v1 import admin_pb2, common_pb2, journal_pb2, portfolio_pb2, risk_pb2
+from tidegate.v1 import actors_pb2, admin_pb2, common_pb2, journal_pb2, orders_pb2, portfolio_pb2, risk_pb2
 
 pytestmark = [pytest.mark.usefixtures("ray_cluster"), pytest.mark.timeout(300)]
 
@@ -231,3 +241,74 @@ def test_another_process_of_the_cluster_finds_the_risk_manager(tmp_path: Path) -
             timeout=60,
         )
     assert "SERVING True" in found.stdout, found.stderr
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_protected_run_ends_like_an_open_one_and_its_own_parts_come_in(
+    tmp_path: Path, unbroken: Run, *, apart: bool
+) -> None:
+    """With client certificates and roles on, the replay and the adapter need neither, also after a crash."""
+    access = AccessWriter(tmp_path / "access.yaml")
+    access.add("viewer", "viewer")
+    certificates = Certificates(tmp_path / "certificates")
+    protection = Protection(access=access.write(), tls=certificates.tls(mutual=True))
+    with open_desk(write_portfolio(tmp_path), apart=apart, protection=protection) as desk:
+        desk.replay(0, 30)
+        kill(gateway_name("1") if apart else RISK_MANAGER)
+        desk.replay(30, BARS)
+        result, logs = table(desk), desk.logs
+        with (
+            Client(desk.address, timeout_s=1, token=access.tokens["viewer"], ca=certificates.ca) as without_certificate,
+            pytest.raises(grpc.RpcError),
+        ):
+            without_certificate.portfolio.GetPortfolio(portfolio_pb2.GetPortfolioRequest())
+        started = "".join(Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8") for pid in descendants(os.getpid()))
+    assert unbroken[:2] == result
+    assert "paper_broker.py" in started
+    written = "".join(path.read_text(encoding="utf-8") for path in logs.iterdir())
+    assert not re.search("tg_[a-z]{8}_", written + started)
+
+
+async def test_the_gate_asks_who_calls_also_from_inside_the_cluster(tmp_path: Path) -> None:
+    """Over Ray a caller has the rights that it names, and no others; bars and histories are the allocator's."""
+    trader = Caller("bob", frozenset({Role.TRADER}), frozenset({"two"}))
+    halt = admin_pb2.HaltRequest(reason="drill").SerializeToString()
+    history = actors_pb2.ReadHistoryRequest(strategy_id="one", up_to_sequence=30).SerializeToString()
+    order = new_order(strategy_id="one", client_order_id="x", symbol="UP", side=common_pb2.SIDE_BUY, quantity="1")
+    submit = orders_pb2.SubmitOrderRequest(order=order).SerializeToString()
+    with open_desk(write_portfolio(tmp_path)) as desk:
+        desk.replay(0, 3)
+        port = RayPort(ray.get_actor(RISK_MANAGER, NAMESPACE))
+        asked = [
+            Request("Halt", halt, trader),
+            Request("SubmitOrder", submit, trader),
+            Request("NextBar", b"", trader),
+            Request("NextBar", b""),
+            Request("CompleteBar", b""),
+        ]
+        replies = await port.execute(asked)
+        replies += [await port.read(Request("ReadHistory", history, caller)) for caller in (trader, LOCAL)]
+        unknown = await port.read(Request("GetPortfolio", history))
+        allowed = await port.read(Request("ReadHistory", history, INTERNAL))
+    assert {Reason.PERMISSION_DENIED} == {reply.reason for reply in replies}
+    assert ("", Reason.METHOD_UNKNOWN) == (allowed.reason, unknown.reason)
+    assert actors_pb2.ReadHistoryResponse.FromString(allowed.body).events
+
+
+def test_the_same_order_through_two_gateways_is_one_order(tmp_path: Path) -> None:
+    """Two front doors and one book: a retry at the other door gets the first answer, and a halt holds at both."""
+    order = new_order(strategy_id="one", client_order_id="x", symbol="UP", side=common_pb2.SIDE_BUY, quantity="1")
+    addresses = [free_address(), free_address()]
+    with open_desk(write_portfolio(tmp_path), apart=True, more_gateways=addresses) as desk:
+        desk.replay(0, 3)
+        with ExitStack() as doors:
+            clients = [desk.client, *(doors.enter_context(Client(address, timeout_s=30)) for address in addresses)]
+            decisions = [client.submit_order(order) for client in clients]
+            scope = common_pb2.Scope(kind=common_pb2.SCOPE_KIND_STRATEGY, name="one")
+            clients[1].admin.Halt(admin_pb2.HaltRequest(scope=scope, operator="ann", reason="drill"))
+            order.client_order_id = "y"
+            refused = [client.submit_order(order) for client in clients]
+    assert decisions == [decisions[0]] * 3
+    assert ["TRADING_HALTED"] * 3 == [decision.reason_code for decision in refused]
+    decided = [e.order_decided for e in events_of(desk.journal) if e.HasField("order_decided")]
+    assert 1 == sum(event.order.client_order_id == "x" for event in decided)

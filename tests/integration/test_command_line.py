@@ -18,6 +18,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.client import Client, new_order
 from tests.integration.conftest import free_address
 from tests.integration.desk import events_of, write_portfolio
+from tests.integration.principals import Certificates
 from tidegate.reasons import Reason
 from tidegate.v1 import common_pb2, market_data_pb2, portfolio_pb2
 
@@ -209,6 +210,80 @@ def test_orders_halts_resets_and_status_from_another_terminal(folder: Path, begi
     events = events_of(folder / "journal.db")
     own = [e.trading_halted for e in events if e.trading_halted.operator == "tester"]
     assert [(common_pb2.HALT_LEVEL_HALTED, "a [/test]")] == [(halt.level, halt.reason) for halt in own]
+
+
+def test_a_protected_gateway_is_asked_with_tokens_from_another_terminal(folder: Path, begin: Program) -> None:
+    """TLS, roles, an administrators' listener, apart: each command by its own token, and no token in any log."""
+    address, admin_address = free_address(), free_address()
+    certificates = Certificates(folder / "certificates")
+    tls = certificates.tls()
+    access = ["--access", str(folder / "access.yaml")]
+
+    def token(name: str, *rights: str) -> str:
+        made = ask(TIDEGATE, "token", "create", name, *rights, *access)
+        file = folder / f"{name}.token"
+        file.write_text(made.stdout, encoding="ascii")
+        return str(file)
+
+    ann, bob = token("ann", "--role", "risk"), token("bob", "--role", "trader", "--strategy", "two")
+    options = ["--tls-certificate", str(tls.certificate), "--tls-key", str(tls.key), "--admin-address", admin_address]
+    process = begin(folder, address, "--apart", *access, *options)
+    wait_for_bars(process, folder / "journal.db", 60)
+
+    def as_(file: str, *words: str) -> subprocess.CompletedProcess[str]:
+        return ask(TIDEGATE, "--token-file", file, "--ca", str(certificates.ca), *words)
+
+    at, admin_at = ["--address", address], ["--address", admin_address]
+    submit = ["order", "submit", "--symbol", "FLAT", "--quantity", "1", *at]
+    assert as_(bob, *submit, "--strategy", "two").stdout.startswith("ALLOW")
+    foreign = as_(bob, *submit, "--strategy", "one")
+    assert (1, "PERMISSION_DENIED: bob may not act for strategy 'one'\n") == (foreign.returncode, foreign.stderr)
+    assert "PERMISSION_DENIED: bob may not call GetPortfolio\n" == as_(bob, "status", *at).stderr
+    stranger = ask(TIDEGATE, "--ca", str(certificates.ca), "status", *at)
+    assert "UNAUTHENTICATED: the call shows neither a token nor a client certificate\n" == stranger.stderr
+    assert f"no gateway answers at {address}; " in ask(TIDEGATE, "status", *at).stderr
+    elsewhere = as_(ann, "halt", "--reason", "drill", *at)
+    assert "METHOD_ELSEWHERE: Halt is answered on another listener of this gateway\n" == elsewhere.stderr
+    assert as_(ann, "halt", "--reason", "drill", *admin_at).stdout.startswith("portfolio halted by ann: drill;")
+    reset = [sys.executable, str(ROOT / "scripts" / "reset_halt.py"), "--reason", "done", "--rebase-peak", *admin_at]
+    own = ["--token-file", ann, "--ca", str(certificates.ca)]
+    in_anothers_name = ask(*reset, *own, "--operator", "bob")
+    assert "OPERATOR_NOT_CALLER: operator is 'bob'; ann cannot act in that name\n" == in_anothers_name.stderr
+    assert "portfolio: reset\n" == ask(*reset, *own).stdout
+    assert "portfolio ACTIVE" in as_(ann, "status", *at).stdout
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=60)
+    assert output.endswith("stopped; the journal keeps everything\n")
+    assert ["ann"] == [
+        e.halt_reset.operator for e in events_of(folder / "journal.db") if e.halt_reset.operator == "ann"
+    ]
+    written = output + "".join(path.read_text(encoding="utf-8") for path in (folder / "logs").iterdir())
+    assert '"who": "bob", "method": "SubmitOrder"' in written
+    assert not re.search("tg_[a-z]{8}_", written)
+    for file in (ann, bob):
+        assert Path(file).read_text(encoding="ascii").strip().rpartition("_")[2] not in written
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--address", "0.0.0.0:50051"], "does not listen on 0.0.0.0 without TLS and an access file"),
+        (["--tls-certificate", "gateway.pem"], "TLS takes both --tls-certificate and --tls-key"),
+        (["--tls-client-ca", "ca.pem"], "TLS takes both --tls-certificate and --tls-key"),
+        (["--tls-certificate", "none.pem", "--tls-key", "none.key"], "No such file or directory"),
+        (["--access", "none.yaml"], "none.yaml: No such file or directory"),
+        (["--admin-address", "127.0.0.1"], "127.0.0.1 is not host:port"),
+    ],
+)
+def test_a_protection_that_cannot_be_is_refused_before_anything_starts(
+    folder: Path, begin: Program, options: list[str], text: str
+) -> None:
+    """Exit code 1, one line, no journal."""
+    process = begin(folder, free_address(), "--exit", *options)
+    output, _ = process.communicate(timeout=60)
+    assert (1, 1) == (process.returncode, output.count("\n")), output
+    assert text in output
+    assert not (folder / "journal.db").exists()
 
 
 def test_without_a_gateway_the_commands_say_so() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from typing import Any
 
 import grpc
@@ -12,13 +13,15 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from actors.local_port import LocalPort
 from gateway.client import AsyncClient, Client, new_order
-from gateway.server import MESSAGE_BYTES_MAX, open_gateway
-from gateway.status import refusal_of
+from gateway.connections import MESSAGE_BYTES_MAX
+from gateway.server import open_gateway
+from gateway.status import is_away, refusal_of
 from tests.integration.conftest import Running, free_address
 from tidegate.clocks import bar_clock
 from tidegate.errors import ConfigurationError, TidegateError
 from tidegate.gate import Gate, Request
 from tidegate.journal.sqlite import SqliteJournal
+from tidegate.permissions import INTERNAL
 from tidegate.portfolio_file import PortfolioFile
 from tidegate.reasons import Reason
 from tidegate.v1 import admin_pb2, common_pb2, journal_pb2, market_data_pb2, orders_pb2, portfolio_pb2, risk_pb2
@@ -153,6 +156,7 @@ async def test_a_message_of_ten_megabytes_is_refused_and_the_gateway_stays(runni
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await running.client.submit_order(huge)
     assert grpc.StatusCode.RESOURCE_EXHAUSTED == caught.value.code()
+    assert not is_away(caught.value), "asking again would be refused again"
     await running.client.risk.GetHaltState(risk_pb2.GetHaltStateRequest())
 
 
@@ -181,6 +185,26 @@ async def test_an_adapter_sees_its_orders_then_their_cancels(running: Running) -
     third = await anext(messages)
     assert ["early", "late"] == [entry.cancel.order.client_order_id for entry in third.instructions]
     stream.cancel()
+
+
+async def test_a_watcher_of_bars_waits_for_the_first_one_and_for_the_next_after_a_restart(running: Running) -> None:
+    """Where no bar is new the stream stays open: the journal's other events do not make its reader late."""
+    request = market_data_pb2.WatchBarsRequest()
+
+    async def next_bar_after_the_first_look(day: int) -> tuple[int, int]:
+        messages = aiter(running.client.market_data.WatchBars(request))
+        first = await anext(messages)
+        published = await running.client.market_data.PublishBars(bar(day, UP="100"))
+        assert published.bar_sequence == (await anext(messages)).bar_sequence
+        return first.bar_sequence, published.bar_sequence
+
+    before, first = await next_bar_after_the_first_look(1)
+    assert 0 == before
+    await running.client.submit_order(order("a"))
+    await running.stop()
+    await running.start()
+    again, second = await next_bar_after_the_first_look(2)
+    assert first == again < second
 
 
 async def test_a_halt_refuses_new_orders_and_claims_until_it_is_reset(running: Running) -> None:
@@ -240,7 +264,7 @@ async def test_a_wait_sleeps_between_batches_and_wakes_on_a_change(
         return await execute(requests)
 
     monkeypatch.setattr(running.port, "execute", count)
-    waiting = asyncio.create_task(running.port.wait(Request("NextBar", b""), 10))
+    waiting = asyncio.create_task(running.port.wait(Request("NextBar", b"", INTERNAL), 10))
     await asyncio.sleep(0.3)
     assert [1] == batches
     published = await running.client.market_data.PublishBars(bar(1, UP="100"))
@@ -287,6 +311,20 @@ async def test_the_synchronous_client_speaks_to_the_same_gateway(running: Runnin
     assert common_pb2.ACTION_ALLOW == await asyncio.to_thread(ask)
 
 
+@pytest.mark.parametrize("timeout_s", [0.1, 1.5])
+async def test_a_short_time_out_lets_an_answer_through_and_ends_a_wait(running: Running, timeout_s: float) -> None:
+    """A client in a hurry is served, and does not wait for long on a gateway that is away."""
+    request = risk_pb2.GetHaltStateRequest()
+    async with AsyncClient(running.address, timeout_s=timeout_s) as client:
+        await client.risk.GetHaltState(request)
+        await running.stop()
+        began = time.monotonic()
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await client.risk.GetHaltState(request)
+        assert is_away(caught.value)
+        assert timeout_s <= time.monotonic() - began < timeout_s + 3
+
+
 @pytest.mark.parametrize("address", ["0.0.0.0:50051", "[::]:50051", "192.0.2.1:50051", "example.org:50051", "50051"])
 async def test_an_address_that_others_could_reach_is_refused(address: str) -> None:
     """Without TLS and roles the gateway listens on loopback only."""
@@ -296,7 +334,7 @@ async def test_an_address_that_others_could_reach_is_refused(address: str) -> No
 
 async def test_two_gateways_never_share_a_port(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second one is refused instead of taking half of the connections."""
-    monkeypatch.setattr("gateway.server._BIND_ATTEMPTS", 1)
+    monkeypatch.setattr("gateway.listeners._BIND_ATTEMPTS", 1)
     with pytest.raises(TidegateError, match="another process"):
         await open_gateway(closed_port(), running.address)
 
@@ -308,7 +346,8 @@ async def test_a_failed_commit_answers_nobody_and_asks_for_the_end(running: Runn
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(0.5):
             await running.client.submit_order(order("lost"))
-    assert ["EpochFencedError"] == [type(death).__name__ for death in running.deaths]
+    assert ["EpochFencedError"] == [type(failure).__name__ for failure in running.failures]
+    running.failures.clear()
     journal = SqliteJournal(running.journal)
     assert not [e for e in journal.read(0) if e.order_decided.order.client_order_id == "lost"]
     journal.close()

@@ -1,4 +1,4 @@
-"""Garbage for the gate's methods: bytes at random, and messages with something odd in every field."""
+"""Garbage for every method: bytes at random, and messages with something odd in every field."""
 
 from typing import Any
 
@@ -7,13 +7,17 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from hypothesis import strategies as st
 
+from tests.callers import caller_of
 from tests.property.rig import STRATEGIES, SYMBOLS
 from tidegate.gate import Request
 from tidegate.history import HISTORY
 from tidegate.methods import METHODS
 from tidegate.reasons import Reason
 
-READS = frozenset(name for name, method in METHODS.items() if not method.is_command)
+READS = frozenset({name for name, method in METHODS.items() if not method.is_command} | HISTORY.keys())
+# Every method that there is, on the wire and inside the cluster, with what it takes.
+REQUEST_TYPES = {name: method.request_type for name, method in METHODS.items()}
+REQUEST_TYPES |= {name: method.request_type for name, method in HISTORY.items()}
 
 # What fits somewhere, what nearly fits, and what fits nowhere.
 TEXTS = st.one_of(
@@ -41,6 +45,7 @@ TEXTS = st.one_of(
             "seed-2",
             "main",
             "ann",
+            "tidegate",
             "x" * 65,
             "a b",
             "\x00",
@@ -131,39 +136,43 @@ def messages(draw: st.DrawFn, descriptor: Descriptor) -> Message:
     """Draw a message of a type, with something in most of its fields."""
     message = GetMessageClass(descriptor)()
     for field in descriptor.fields:
-        if not draw(st.integers(0, 15)):
-            continue
-        if field.message_type is not None:
-            values: st.SearchStrategy[Any] = messages(field.message_type)
-        else:
-            values = _text(field) if field.type == FieldDescriptor.TYPE_STRING else _SCALARS[field.type]
-        if field.is_repeated:
-            getattr(message, field.name).extend(draw(st.lists(values, max_size=3)))
-        elif field.message_type is not None:
-            getattr(message, field.name).CopyFrom(draw(values))
-        else:
-            setattr(message, field.name, draw(values))
+        if draw(st.integers(0, 15)):
+            _fill(draw, message, field, _text(field))
     return message
+
+
+def set_odd(draw: st.DrawFn, message: Message, field: FieldDescriptor) -> None:
+    """Put something into a field, or nothing, that hardly fits there."""
+    message.ClearField(field.name)
+    if draw(st.integers(0, 7)):
+        _fill(draw, message, field, TEXTS)
+
+
+def _fill(draw: st.DrawFn, message: Message, field: FieldDescriptor, texts: st.SearchStrategy[str]) -> None:
+    if field.message_type is not None:
+        values: st.SearchStrategy[Any] = messages(field.message_type)
+    else:
+        values = texts if field.type == FieldDescriptor.TYPE_STRING else _SCALARS[field.type]
+    if field.is_repeated:
+        getattr(message, field.name).extend(draw(st.lists(values, max_size=3)))
+    elif field.message_type is not None:
+        getattr(message, field.name).CopyFrom(draw(values))
+    else:
+        setattr(message, field.name, draw(values))
 
 
 @st.composite
 def structured(draw: st.DrawFn) -> Request:
     """Draw a request whose message is of the right type, and little else about it."""
-    method = draw(st.sampled_from(sorted(METHODS)))
-    return Request(method, draw(messages(METHODS[method].request_type.DESCRIPTOR)).SerializeToString())
-
-
-@st.composite
-def about_the_past(draw: st.DrawFn) -> Request:
-    """Draw a request to the journal alone: of the right type, or bytes at random."""
-    method = draw(st.sampled_from(sorted(HISTORY)))
-    message = messages(HISTORY[method].request_type.DESCRIPTOR).map(lambda drawn: drawn.SerializeToString())
-    return Request(method, draw(message | st.binary(max_size=20)))
+    method = draw(st.sampled_from(sorted(REQUEST_TYPES)))
+    message = draw(messages(REQUEST_TYPES[method].DESCRIPTOR))
+    return Request(method, message.SerializeToString(), caller_of(method))
 
 
 def raw() -> st.SearchStrategy[Request]:
     """Draw a request of bytes at random."""
-    return st.builds(Request, st.sampled_from([*sorted(METHODS), "", "Nonsense", "\x00"]), st.binary(max_size=60))
+    methods = st.sampled_from([*sorted(REQUEST_TYPES), "", "Nonsense", "\x00"])
+    return st.builds(lambda method, body: Request(method, body, caller_of(method)), methods, st.binary(max_size=60))
 
 
 @st.composite
@@ -174,4 +183,4 @@ def damaged(draw: st.DrawFn) -> Request:
     for place, value in draw(st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), min_size=1, max_size=3)):
         if body:
             body[place % len(body)] = value
-    return Request(request.method, bytes(body))
+    return request._replace(body=bytes(body))

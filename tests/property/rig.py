@@ -10,6 +10,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from tests.callers import caller_of
 from tests.property import oracle
 from tests.property.facts import NS_PER_S
 from tests.property.naive import HALTED, Naive
@@ -18,7 +19,7 @@ from tidegate.gate import Gate, Reply, Request
 from tidegate.journal.sqlite import SqliteJournal
 from tidegate.portfolio_file import PortfolioFile
 from tidegate.reasons import Reason
-from tidegate.v1 import common_pb2, journal_pb2, orders_pb2, portfolio_pb2, risk_pb2
+from tidegate.v1 import actors_pb2, common_pb2, journal_pb2, orders_pb2, portfolio_pb2, risk_pb2
 from tidegate.views import conservation
 
 # ONE is plain, LOT has a wide lot and tick, FUT a multiplier, COIN fractions of a unit.
@@ -71,6 +72,7 @@ DOOR_REASONS = frozenset(
         Reason.BAR_EMPTY,
         Reason.MESSAGE_MALFORMED,
         Reason.METHOD_UNKNOWN,
+        Reason.OPERATOR_NOT_CALLER,
         Reason.IDENTIFIER_INVALID,
         Reason.SIDE_INVALID,
         Reason.ORDER_TYPE_INVALID,
@@ -128,7 +130,7 @@ def scratch() -> tempfile.TemporaryDirectory[str]:
 
 def request(method: str, message: Message) -> Request:
     """Turn a message into what the gate takes."""
-    return Request(method, message.SerializeToString())
+    return Request(method, message.SerializeToString(), caller_of(method))
 
 
 def open_gate(path: Path) -> Gate:
@@ -220,7 +222,7 @@ class Rig:
             request("GetHaltState", risk_pb2.GetHaltStateRequest()),
             request("ListOrders", orders_pb2.ListOrdersRequest(page_size=1_000)),
             request("ListAlerts", risk_pb2.ListAlertsRequest(page_size=1_000)),
-            Request("NextBar", b""),
+            request("NextBar", actors_pb2.NextBarRequest()),
         ]
         requests += [request("GetStrategy", portfolio_pb2.GetStrategyRequest(strategy_id=s)) for s in STRATEGIES]
         for order_id, order in self.naive.orders.items():
@@ -250,7 +252,10 @@ class Rig:
         working = {order_id: (order.leaves, order.may_fill) for order_id, order in naive.working_orders()}
         left = ((o, Fraction(order.leaves_quantity), order.reservation) for o, order in book.orders.items())
         assert {order_id: (leaves, Fraction(reserved.quantity)) for order_id, leaves, reserved in left} == working
-        assert set(book.awaiting) == {o for o, order in naive.orders.items() if order.awaits}
+        owed = {o: order for o, order in naive.orders.items() if order.awaits}
+        assert set(book.awaiting) == {o for o, order in owed.items() if order.request.route}
+        own = {o for o, order in owed.items() if not order.request.route}
+        assert set(book.unreported) == {o for o in own if not owed[o].overdue}
         assert book.sessions == naive.sessions
         for owner in naive.owners:
             self._compare_ledger(owner)

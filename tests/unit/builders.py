@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from tests.callers import caller_of
 from tidegate.clocks import BARS, bar_clock
 from tidegate.gate import Gate, Reply, Request
 from tidegate.journal.sqlite import SqliteJournal
@@ -136,7 +137,7 @@ class Desk:
 
     def reply(self, method: str, request: Message) -> Reply:
         """Send one request as a batch of its own, and return the bare reply."""
-        (reply,) = self.gate.process([Request(method, request.SerializeToString())]).replies
+        (reply,) = self.gate.process([Request(method, request.SerializeToString(), caller_of(method))]).replies
         return reply
 
     def replies(self, *requests: tuple[str, Message]) -> list[Reply]:

@@ -68,6 +68,20 @@ def test_the_bottom_floor_reads_no_clock() -> None:
     assert {} == found
 
 
+def test_no_gateway_calls_in_the_actors_name() -> None:
+    """Pins that what the actors ask each other cannot be asked from outside, by whatever mistake."""
+    names = [
+        f"{name}: {ast.unparse(node)}"
+        for name, module in modules("gateway")
+        for node in ast.walk(module)
+        if isinstance(node, ast.Name | ast.Attribute | ast.alias)
+    ]
+    assert "gateway/doorman.py: LOCAL" in names
+    assert ["gateway/status.py: Reason.INTERNAL", "gateway/status.py: grpc.StatusCode.INTERNAL"] == sorted(
+        name for name in names if name.endswith("INTERNAL")
+    )
+
+
 def test_no_import_is_relative() -> None:
     """Pins that the rules above see every import by its whole name."""
     nodes = ((name, node) for name, module in modules("tidegate", "tidegate/v1") for node in ast.walk(module))

@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 from google.protobuf.message import Message
 
+from tests.callers import caller_of
 from tests.unit.builders import BUY, Desk, action, bar, configuration, limit
 from tidegate.errors import ConfigurationError
 from tidegate.gate import Request
@@ -167,7 +168,8 @@ def test_a_command_that_fails_inside_changes_nothing(desk: Desk, monkeypatch: py
     }
     with monkeypatch.context() as patch:
         patch.setattr(Capital, "check", fail)
-        batch = desk.gate.process([Request(method, requests[method].SerializeToString())])
+        body = requests[method].SerializeToString()
+        batch = desk.gate.process([Request(method, body, caller_of(method))])
     assert [ZeroDivisionError] == [type(failure) for failure in batch.failures]
     assert ("INTERNAL" if method == "SubmitOrder" else "") == batch.replies[0].reason
     assert "INTERNAL" == desk.events("alert_raised")[0].alert_raised.reason_code

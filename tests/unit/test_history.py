@@ -3,6 +3,7 @@
 import pytest
 from google.protobuf.message import Message
 
+from tests.callers import caller_of
 from tests.unit.builders import BUY, Desk, bar, instrument_scope
 from tidegate.gate import Request
 from tidegate.history import HISTORY, read_past
@@ -13,7 +14,7 @@ from tidegate.v1 import actors_pb2, admin_pb2, journal_pb2, market_data_pb2, ris
 
 def read(desk: Desk, method: str, request: Message) -> bytes:
     """Ask the past; it must not refuse."""
-    reply = read_past(desk.gate.journal, Request(method, request.SerializeToString()))
+    reply = read_past(desk.gate.journal, Request(method, request.SerializeToString(), caller_of(method)))
     assert reply.reason == "", reply.text
     return reply.body
 
@@ -103,7 +104,7 @@ def test_a_stream_reads_its_own_topic_again(desk: Desk) -> None:
     bars = topic_page(desk, BARS_TOPIC)
     assert [first, second] == [sequence for sequence, _ in bars]
     assert (
-        bar_message(bar(2, A="101"), second).SerializeToString()
+        bar_message(bar(2, A="101"), second, second).SerializeToString()
         == bars[1][1]
         == topic_page(desk, BARS_TOPIC, first)[0][1]
     )

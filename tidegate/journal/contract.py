@@ -74,6 +74,9 @@ class Journal(Protocol):
     def read(self, after: int, most: int | None = None) -> Iterator[journal_pb2.Event]:
         """Read the events after a sequence, oldest first."""
 
+    def checkpoint(self) -> None:
+        """Do what the store has to do from time to time, so that no commit has to; safe on any thread."""
+
     def close(self) -> None:
         """Let go of the store."""
 

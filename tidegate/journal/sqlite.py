@@ -4,7 +4,9 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from tidegate.errors import CommitFailedError, EpochFencedError, JournalError
 from tidegate.journal.contract import HASH_OF_NOTHING, Entry, Head, link
@@ -14,6 +16,10 @@ from tidegate.v1 import journal_pb2
 FORMAT_VERSION = 1
 _BUSY_TIMEOUT_S = 5
 _ROWS_PER_READ = 1_000
+# Pages of the write-ahead log that ``checkpoint`` may leave; past them a commit of the writer itself cleans up.
+_WAL_PAGES_MAX = 16_384
+# Few sizes, so that the statements stay prepared.
+_ROWS_PER_INSERT = (256, 32, 4, 1)
 # SQLite's largest integer: a reader may ask for what is behind any place.
 _SEQUENCE_MAX = 2**63 - 1
 
@@ -58,6 +64,7 @@ class SqliteJournal:
             self._db = _connect(path)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
+            self._db.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES_MAX}")
             self.epoch = self._take_over()
             self._head = self._read_head()
         except (sqlite3.Error, OSError) as error:
@@ -79,13 +86,9 @@ class SqliteJournal:
         try:
             self._db.execute("BEGIN IMMEDIATE")
             self._check_epoch()
-            self._db.executemany(
-                "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [(e.sequence, e.time_ns, self.epoch, e.kind, e.order_id, e.topic, e.body) for e in entries],
-            )
-            self._db.executemany(
-                "INSERT INTO keys VALUES (?, ?)", [(key, e.sequence) for e in entries for key in e.keys]
-            )
+            rows = [(e.sequence, e.time_ns, self.epoch, e.kind, e.order_id, e.topic, e.body) for e in entries]
+            self._insert("events", rows)
+            self._insert("keys", [(key, e.sequence) for e in entries for key in e.keys])
             self._db.execute("INSERT INTO batches VALUES (?, ?, ?)", (head.sequence, self.epoch, head.hash))
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
@@ -149,6 +152,11 @@ class SqliteJournal:
             raise JournalError(message)
         return head
 
+    def checkpoint(self) -> None:
+        """Move what the write-ahead log holds into the file, beside the writer, on a connection of its own."""
+        with closing(_connect(self._path)) as db, _readable(self._path):
+            db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
     def close(self) -> None:
         """Close the writer's connection."""
         self._db.close()
@@ -167,6 +175,16 @@ class SqliteJournal:
         (epoch,) = self._db.execute("SELECT epoch FROM writer").fetchone()
         self._db.execute("COMMIT")
         return int(epoch)
+
+    def _insert(self, table: str, rows: list[tuple[Any, ...]]) -> None:
+        """Insert rows by few statements: each one lets go of the interpreter, and a busy one is slow to come back."""
+        start = 0
+        for size in _ROWS_PER_INSERT:
+            while len(rows) - start >= size:
+                values = ", ".join([f"({', '.join('?' * len(rows[0]))})"] * size)
+                part = list(chain.from_iterable(rows[start : start + size]))
+                self._db.execute(f"INSERT INTO {table} VALUES {values}", part)  # noqa: S608 -- names and marks of our own
+                start += size
 
     def _check_epoch(self) -> None:
         (newest,) = self._db.execute("SELECT epoch FROM writer").fetchone()

@@ -88,6 +88,8 @@ class Performance:
         """Begin before the first event."""
         self.portfolio = Record()
         self.strategies: dict[str, Record] = {}
+        # How often each action was decided, and for which reason.
+        self.decisions: dict[tuple[common_pb2.Action.ValueType, str], int] = {}
         self.halts = 0
         self.halted_bars = 0
 
@@ -114,7 +116,10 @@ class Performance:
                 self._close_bar(book)
 
     def _count_order(self, decided: journal_pb2.OrderDecided) -> None:
-        refused = not decided.decision.order_id
+        decision = decided.decision
+        refused = not decision.order_id
+        outcome = (decision.action, decision.reason_code)
+        self.decisions[outcome] = self.decisions.get(outcome, 0) + 1
         self.portfolio.orders += 1
         self.portfolio.rejects += refused
         if (record := self.strategies.get(decided.order.strategy_id)) is not None:

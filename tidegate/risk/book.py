@@ -7,6 +7,7 @@ from tidegate.errors import BookError
 from tidegate.instruments import Instrument
 from tidegate.ledger import Ledger, Totals
 from tidegate.numbers import ZERO, round_money
+from tidegate.orders import Order
 from tidegate.risk.alerts import ALERT_KINDS, alert_of
 from tidegate.risk.halts import Halt, Pause
 from tidegate.risk.limits import Limits
@@ -19,8 +20,6 @@ from tidegate.v1 import admin_pb2, common_pb2, journal_pb2, market_data_pb2, ris
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from tidegate.orders import Order
 
 # Bars that no allocator completed; past the bound the oldest is given up, so that memory stays flat.
 PENDING_BARS_MAX = 1_000
@@ -59,8 +58,9 @@ class Book:
         self.adapters: frozenset[str] = frozenset()
         self.strategies: dict[str, StrategyBook] = {}
         self.orders: dict[str, Order] = {}
-        # Those on which a report is owed.
+        # Those on which an adapter owes a report; and, until they are alerted, those on which their submitter does.
         self.awaiting: dict[str, Order] = {}
+        self.unreported: dict[str, Order] = {}
         self.sessions: dict[str, Session] = {}
         self.alerts: dict[int, risk_pb2.Alert] = {}
         self.reserve = ZERO
@@ -160,9 +160,22 @@ class Book:
         found = [halt for scope in scopes if (halt := self.halts.get(scope)) is not None]
         return max(found, key=lambda halt: halt.level, default=None)
 
+    @property
+    def bar_state(self) -> tuple[int, int, bool, tuple[int, ...]]:
+        """How far the bars are: what whoever waits for a bar waits to see changed."""
+        acknowledged = tuple(self.acknowledged_bars.values())
+        return self.next_bar_sequence, self.completed_bar_sequence, self.is_settled(), acknowledged
+
+    def orders_in(self, scope: Scope) -> list[Order]:
+        """Return the working orders that a scope covers, oldest first."""
+        orders = self.orders
+        if scope.kind == common_pb2.SCOPE_KIND_STRATEGY:
+            orders = self.strategies[scope.name].orders
+        return [order for order in orders.values() if scope.covers(order.request.strategy_id, order.request.symbol)]
+
     def is_settled(self) -> bool:
         """Whether every adapter has reported on every order that was routed to it."""
-        return not any(order.request.route for order in self.awaiting.values())
+        return not self.awaiting
 
     # How each event changes it.
 
@@ -186,7 +199,8 @@ class Book:
         decided = event.order_decided
         if decided.decision.order_id:
             order = self.strategies[decided.order.strategy_id].accept(event)
-            self.orders[order.order_id] = self.awaiting[order.order_id] = order
+            self.orders[order.order_id] = order
+            (self.awaiting if decided.order.route else self.unreported)[order.order_id] = order
 
     def _decide_replace(self, event: journal_pb2.Event) -> None:
         decided = event.replace_decided
@@ -206,10 +220,13 @@ class Book:
             return
         if order.is_done:
             del self.orders[order_id]
-        if order.awaits_report:
-            self.awaiting[order_id] = order
+        if order.request.route:
+            owed, is_owed = self.awaiting, order.awaits_report
         else:
-            self.awaiting.pop(order_id, None)
+            owed, is_owed = self.unreported, order.awaits_report and not order.overdue
+        owed.pop(order_id, None)
+        if is_owed:
+            owed[order_id] = order
 
     def _book_execution(self, event: journal_pb2.Event) -> None:
         booked = event.execution_booked

@@ -25,8 +25,8 @@ def cancel_order(draft: Draft, command: orders_pb2.CancelOrderRequest) -> orders
 def cancel_all_orders(draft: Draft, command: orders_pb2.CancelAllOrdersRequest) -> orders_pb2.CancelAllOrdersResponse:
     """Mark every working order of a scope as to be canceled."""
     scope = read_scope(draft.book, command.scope)
-    orders = [o for o in draft.book.orders.values() if scope.covers(o.request.strategy_id, o.request.symbol)]
-    return orders_pb2.CancelAllOrdersResponse(cancels_requested=request_cancels(draft, orders, Reason.CANCEL_ALL))
+    count = request_cancels(draft, draft.book.orders_in(scope), Reason.CANCEL_ALL)
+    return orders_pb2.CancelAllOrdersResponse(cancels_requested=count)
 
 
 def request_cancels(draft: Draft, orders: Iterable[Order], reason: str) -> int:

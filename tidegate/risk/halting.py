@@ -46,8 +46,7 @@ def record_halt(draft: Draft, body: risk_pb2.Halt) -> int:
     if body.level != common_pb2.HALT_LEVEL_HALTED:
         return 0
     scope = Scope.from_wire(body.scope)
-    covered = [o for o in draft.book.orders.values() if scope.covers(o.request.strategy_id, o.request.symbol)]
-    return request_cancels(draft, covered, body.reason_code)
+    return request_cancels(draft, draft.book.orders_in(scope), body.reason_code)
 
 
 def reset_halt(draft: Draft, command: admin_pb2.ResetHaltRequest) -> admin_pb2.ResetHaltResponse:

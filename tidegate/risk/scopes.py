@@ -27,7 +27,13 @@ class Scope(NamedTuple):
 
     def covers(self, strategy_id: str, symbol: str) -> bool:
         """Tell whether an order of this strategy in this instrument falls under the scope."""
-        return self in (PORTFOLIO, strategy_scope(strategy_id), instrument_scope(symbol))
+        match self.kind:
+            case common_pb2.SCOPE_KIND_PORTFOLIO:
+                return True
+            case common_pb2.SCOPE_KIND_STRATEGY:
+                return self.name == strategy_id
+            case _:
+                return self.name == symbol
 
 
 PORTFOLIO = Scope(common_pb2.SCOPE_KIND_PORTFOLIO)

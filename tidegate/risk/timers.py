@@ -1,10 +1,16 @@
 """What falls due by itself when time goes on."""
 
+from itertools import chain, islice, takewhile
+
+from tidegate.orders import Order
 from tidegate.reasons import Reason
 from tidegate.risk.cancels import request_cancels
 from tidegate.risk.draft import Draft
 from tidegate.times import NS_PER_S
 from tidegate.v1 import actors_pb2, journal_pb2
+
+# One batch alerts of so many orders at most; the rest is alerted with the next one.
+ALERTS_MAX = 500
 
 
 def advance_time(draft: Draft, _command: actors_pb2.AdvanceTimeRequest) -> actors_pb2.AdvanceTimeResponse:
@@ -17,14 +23,17 @@ def advance_time(draft: Draft, _command: actors_pb2.AdvanceTimeRequest) -> actor
     configuration = draft.book.configuration
     if configuration is None:
         return actors_pb2.AdvanceTimeResponse()
-    within_ns = configuration.route_within_s * NS_PER_S
-    lasting = []
-    for order in draft.book.awaiting.values():
-        waited_ns = draft.now_ns - order.instructed_ns
-        if waited_ns > within_ns and not order.overdue:
-            overdue = journal_pb2.OrderOverdue(order_id=order.order_id, strategy_id=order.request.strategy_id)
-            draft.record(order_overdue=overdue)
-        if waited_ns > 2 * within_ns and order.request.route:
-            lasting.append(order)
+    book, within_ns = draft.book, configuration.route_within_s * NS_PER_S
+
+    def is_due(order: Order) -> bool:
+        return draft.now_ns - order.instructed_ns > within_ns
+
+    # Those that their submitters send lie in the order of their instructions, and leave once they are alerted.
+    unreported = takewhile(is_due, book.unreported.values())
+    routed = (order for order in book.awaiting.values() if not order.overdue and is_due(order))
+    for order in islice(chain(routed, unreported), ALERTS_MAX):
+        overdue = journal_pb2.OrderOverdue(order_id=order.order_id, strategy_id=order.request.strategy_id)
+        draft.record(order_overdue=overdue)
+    lasting = (o for o in book.awaiting.values() if draft.now_ns - o.instructed_ns > 2 * within_ns)
     request_cancels(draft, lasting, Reason.ORDER_OVERDUE)
     return actors_pb2.AdvanceTimeResponse()

@@ -398,6 +398,9 @@ class ReadTopicResponse(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     MESSAGES_FIELD_NUMBER: _builtins.int
+    HEAD_SEQUENCE_FIELD_NUMBER: _builtins.int
+    head_sequence: _builtins.int
+    """The journal's head before it was read: without messages, where to go on."""
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReadTopicResponse.StreamMessage]:
         """Oldest first; none when there is no more."""
@@ -406,10 +409,11 @@ class ReadTopicResponse(_message.Message):
         self,
         *,
         messages: _abc.Iterable[Global___ReadTopicResponse.StreamMessage] | None = ...,
+        head_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["messages", b"messages"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["head_sequence", b"head_sequence", "messages", b"messages"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

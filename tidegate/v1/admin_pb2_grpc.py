@@ -89,7 +89,8 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResetHalt(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Ends a halt; nothing else does. Refused when trading would halt again at once.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -130,7 +131,8 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResumeStrategy(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Lets a paused strategy run on.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

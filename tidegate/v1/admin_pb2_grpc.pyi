@@ -36,6 +36,7 @@ class AdminServiceStub:
     Halt: _grpc.UnaryUnaryMultiCallable[_admin_pb2.HaltRequest, _admin_pb2.HaltResponse]
     """Stops trading; when it has returned, nothing that adds risk is accepted."""
     ResetHalt: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ResetHaltRequest, _admin_pb2.ResetHaltResponse]
+    """Ends a halt; nothing else does. Refused when trading would halt again at once."""
     TransferCapital: _grpc.UnaryUnaryMultiCallable[_admin_pb2.TransferCapitalRequest, _admin_pb2.TransferCapitalResponse]
     """Moves cash between strategies and the reserve, whole or not at all."""
     DepositCapital: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DepositCapitalRequest, _admin_pb2.DepositCapitalResponse]
@@ -47,6 +48,7 @@ class AdminServiceStub:
     PauseStrategy: _grpc.UnaryUnaryMultiCallable[_admin_pb2.PauseStrategyRequest, _admin_pb2.PauseStrategyResponse]
     """Keeps the strategy's positions, stops its code."""
     ResumeStrategy: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ResumeStrategyRequest, _admin_pb2.ResumeStrategyResponse]
+    """Lets a paused strategy run on."""
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -56,6 +58,7 @@ class AdminServiceAsyncStub(AdminServiceStub):
     Halt: _aio.UnaryUnaryMultiCallable[_admin_pb2.HaltRequest, _admin_pb2.HaltResponse]  # type: ignore[assignment]
     """Stops trading; when it has returned, nothing that adds risk is accepted."""
     ResetHalt: _aio.UnaryUnaryMultiCallable[_admin_pb2.ResetHaltRequest, _admin_pb2.ResetHaltResponse]  # type: ignore[assignment]
+    """Ends a halt; nothing else does. Refused when trading would halt again at once."""
     TransferCapital: _aio.UnaryUnaryMultiCallable[_admin_pb2.TransferCapitalRequest, _admin_pb2.TransferCapitalResponse]  # type: ignore[assignment]
     """Moves cash between strategies and the reserve, whole or not at all."""
     DepositCapital: _aio.UnaryUnaryMultiCallable[_admin_pb2.DepositCapitalRequest, _admin_pb2.DepositCapitalResponse]  # type: ignore[assignment]
@@ -67,6 +70,7 @@ class AdminServiceAsyncStub(AdminServiceStub):
     PauseStrategy: _aio.UnaryUnaryMultiCallable[_admin_pb2.PauseStrategyRequest, _admin_pb2.PauseStrategyResponse]  # type: ignore[assignment]
     """Keeps the strategy's positions, stops its code."""
     ResumeStrategy: _aio.UnaryUnaryMultiCallable[_admin_pb2.ResumeStrategyRequest, _admin_pb2.ResumeStrategyResponse]  # type: ignore[assignment]
+    """Lets a paused strategy run on."""
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """What a named operator does, with a reason, and the journal keeps."""
@@ -84,7 +88,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _admin_pb2.ResetHaltRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_admin_pb2.ResetHaltResponse, _abc.Awaitable[_admin_pb2.ResetHaltResponse]]: ...
+    ) -> _typing.Union[_admin_pb2.ResetHaltResponse, _abc.Awaitable[_admin_pb2.ResetHaltResponse]]:
+        """Ends a halt; nothing else does. Refused when trading would halt again at once."""
 
     @_abc_1.abstractmethod
     def TransferCapital(
@@ -131,6 +136,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _admin_pb2.ResumeStrategyRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_admin_pb2.ResumeStrategyResponse, _abc.Awaitable[_admin_pb2.ResumeStrategyResponse]]: ...
+    ) -> _typing.Union[_admin_pb2.ResumeStrategyResponse, _abc.Awaitable[_admin_pb2.ResumeStrategyResponse]]:
+        """Lets a paused strategy run on."""
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -202,7 +202,10 @@ class WatchBarsResponse(_message.Message):
     BAR_SEQUENCE_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     BARS_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
     bar_sequence: _builtins.int
+    sequence: _builtins.int
+    """The journal's head that this message brings the watcher to."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -213,10 +216,11 @@ class WatchBarsResponse(_message.Message):
         bar_sequence: _builtins.int = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
         bars: _abc.Iterable[Global___Bar] | None = ...,
+        sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_sequence", b"bar_sequence", "bars", b"bars", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_sequence", b"bar_sequence", "bars", b"bars", "sequence", b"sequence", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

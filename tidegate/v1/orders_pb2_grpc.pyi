@@ -48,6 +48,7 @@ class OrderServiceStub:
     ReportExecutions: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ReportExecutionsRequest, _orders_pb2.ReportExecutionsResponse]
     """Books what the broker did. Each execution_id is booked once per account."""
     GetOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.GetOrderRequest, _orders_pb2.GetOrderResponse]
+    """One order by either of its ids, with its decision, also when it was refused or is done."""
     ListOrders: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ListOrdersRequest, _orders_pb2.ListOrdersResponse]
     """Working orders, oldest first."""
     WatchOrders: _grpc.UnaryStreamMultiCallable[_orders_pb2.WatchOrdersRequest, _orders_pb2.WatchOrdersResponse]
@@ -77,6 +78,7 @@ class OrderServiceAsyncStub(OrderServiceStub):
     ReportExecutions: _aio.UnaryUnaryMultiCallable[_orders_pb2.ReportExecutionsRequest, _orders_pb2.ReportExecutionsResponse]  # type: ignore[assignment]
     """Books what the broker did. Each execution_id is booked once per account."""
     GetOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.GetOrderRequest, _orders_pb2.GetOrderResponse]  # type: ignore[assignment]
+    """One order by either of its ids, with its decision, also when it was refused or is done."""
     ListOrders: _aio.UnaryUnaryMultiCallable[_orders_pb2.ListOrdersRequest, _orders_pb2.ListOrdersResponse]  # type: ignore[assignment]
     """Working orders, oldest first."""
     WatchOrders: _aio.UnaryStreamMultiCallable[_orders_pb2.WatchOrdersRequest, _orders_pb2.WatchOrdersResponse]  # type: ignore[assignment]
@@ -150,7 +152,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _orders_pb2.GetOrderRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_orders_pb2.GetOrderResponse, _abc.Awaitable[_orders_pb2.GetOrderResponse]]: ...
+    ) -> _typing.Union[_orders_pb2.GetOrderResponse, _abc.Awaitable[_orders_pb2.GetOrderResponse]]:
+        """One order by either of its ids, with its decision, also when it was refused or is done."""
 
     @_abc_1.abstractmethod
     def ListOrders(

@@ -62,25 +62,29 @@ class PortfolioServiceServicer:
     """
 
     def GetPortfolio(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """The whole portfolio, and the sum that shows that nothing was lost in it.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListStrategies(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Every strategy's capital, equity and performance.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetStrategy(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One strategy with its positions.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPerformance(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Of the portfolio, or of one strategy.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

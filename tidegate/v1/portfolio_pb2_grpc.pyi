@@ -34,9 +34,13 @@ class PortfolioServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PortfolioServiceAsyncStub: ...
     GetPortfolio: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.GetPortfolioRequest, _portfolio_pb2.GetPortfolioResponse]
+    """The whole portfolio, and the sum that shows that nothing was lost in it."""
     ListStrategies: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.ListStrategiesRequest, _portfolio_pb2.ListStrategiesResponse]
+    """Every strategy's capital, equity and performance."""
     GetStrategy: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.GetStrategyRequest, _portfolio_pb2.GetStrategyResponse]
+    """One strategy with its positions."""
     GetPerformance: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.GetPerformanceRequest, _portfolio_pb2.GetPerformanceResponse]
+    """Of the portfolio, or of one strategy."""
 
 @_typing.type_check_only
 class PortfolioServiceAsyncStub(PortfolioServiceStub):
@@ -44,9 +48,13 @@ class PortfolioServiceAsyncStub(PortfolioServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetPortfolio: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.GetPortfolioRequest, _portfolio_pb2.GetPortfolioResponse]  # type: ignore[assignment]
+    """The whole portfolio, and the sum that shows that nothing was lost in it."""
     ListStrategies: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.ListStrategiesRequest, _portfolio_pb2.ListStrategiesResponse]  # type: ignore[assignment]
+    """Every strategy's capital, equity and performance."""
     GetStrategy: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.GetStrategyRequest, _portfolio_pb2.GetStrategyResponse]  # type: ignore[assignment]
+    """One strategy with its positions."""
     GetPerformance: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.GetPerformanceRequest, _portfolio_pb2.GetPerformanceResponse]  # type: ignore[assignment]
+    """Of the portfolio, or of one strategy."""
 
 class PortfolioServiceServicer(metaclass=_abc_1.ABCMeta):
     """Who owns what."""
@@ -56,27 +64,31 @@ class PortfolioServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _portfolio_pb2.GetPortfolioRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_portfolio_pb2.GetPortfolioResponse, _abc.Awaitable[_portfolio_pb2.GetPortfolioResponse]]: ...
+    ) -> _typing.Union[_portfolio_pb2.GetPortfolioResponse, _abc.Awaitable[_portfolio_pb2.GetPortfolioResponse]]:
+        """The whole portfolio, and the sum that shows that nothing was lost in it."""
 
     @_abc_1.abstractmethod
     def ListStrategies(
         self,
         request: _portfolio_pb2.ListStrategiesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_portfolio_pb2.ListStrategiesResponse, _abc.Awaitable[_portfolio_pb2.ListStrategiesResponse]]: ...
+    ) -> _typing.Union[_portfolio_pb2.ListStrategiesResponse, _abc.Awaitable[_portfolio_pb2.ListStrategiesResponse]]:
+        """Every strategy's capital, equity and performance."""
 
     @_abc_1.abstractmethod
     def GetStrategy(
         self,
         request: _portfolio_pb2.GetStrategyRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_portfolio_pb2.GetStrategyResponse, _abc.Awaitable[_portfolio_pb2.GetStrategyResponse]]: ...
+    ) -> _typing.Union[_portfolio_pb2.GetStrategyResponse, _abc.Awaitable[_portfolio_pb2.GetStrategyResponse]]:
+        """One strategy with its positions."""
 
     @_abc_1.abstractmethod
     def GetPerformance(
         self,
         request: _portfolio_pb2.GetPerformanceRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_portfolio_pb2.GetPerformanceResponse, _abc.Awaitable[_portfolio_pb2.GetPerformanceResponse]]: ...
+    ) -> _typing.Union[_portfolio_pb2.GetPerformanceResponse, _abc.Awaitable[_portfolio_pb2.GetPerformanceResponse]]:
+        """Of the portfolio, or of one strategy."""
 
 def add_PortfolioServiceServicer_to_server(servicer: PortfolioServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

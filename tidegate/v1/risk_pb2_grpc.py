@@ -77,19 +77,22 @@ class RiskServiceServicer:
     """
 
     def GetRiskMetrics(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Equity, drawdown and exposure as of now, and the limits that are breached.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetHaltState(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Who is halted, since when, by whom and why.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetLimits(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """The limits of the portfolio file.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

@@ -34,8 +34,11 @@ class RiskServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RiskServiceAsyncStub: ...
     GetRiskMetrics: _grpc.UnaryUnaryMultiCallable[_risk_pb2.GetRiskMetricsRequest, _risk_pb2.GetRiskMetricsResponse]
+    """Equity, drawdown and exposure as of now, and the limits that are breached."""
     GetHaltState: _grpc.UnaryUnaryMultiCallable[_risk_pb2.GetHaltStateRequest, _risk_pb2.GetHaltStateResponse]
+    """Who is halted, since when, by whom and why."""
     GetLimits: _grpc.UnaryUnaryMultiCallable[_risk_pb2.GetLimitsRequest, _risk_pb2.GetLimitsResponse]
+    """The limits of the portfolio file."""
     WatchRiskMetrics: _grpc.UnaryStreamMultiCallable[_risk_pb2.WatchRiskMetricsRequest, _risk_pb2.WatchRiskMetricsResponse]
     """The metrics now, then whenever they changed, at most once a period: each message is whole, so nothing can be missed."""
     ListAlerts: _grpc.UnaryUnaryMultiCallable[_risk_pb2.ListAlertsRequest, _risk_pb2.ListAlertsResponse]
@@ -51,8 +54,11 @@ class RiskServiceAsyncStub(RiskServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetRiskMetrics: _aio.UnaryUnaryMultiCallable[_risk_pb2.GetRiskMetricsRequest, _risk_pb2.GetRiskMetricsResponse]  # type: ignore[assignment]
+    """Equity, drawdown and exposure as of now, and the limits that are breached."""
     GetHaltState: _aio.UnaryUnaryMultiCallable[_risk_pb2.GetHaltStateRequest, _risk_pb2.GetHaltStateResponse]  # type: ignore[assignment]
+    """Who is halted, since when, by whom and why."""
     GetLimits: _aio.UnaryUnaryMultiCallable[_risk_pb2.GetLimitsRequest, _risk_pb2.GetLimitsResponse]  # type: ignore[assignment]
+    """The limits of the portfolio file."""
     WatchRiskMetrics: _aio.UnaryStreamMultiCallable[_risk_pb2.WatchRiskMetricsRequest, _risk_pb2.WatchRiskMetricsResponse]  # type: ignore[assignment]
     """The metrics now, then whenever they changed, at most once a period: each message is whole, so nothing can be missed."""
     ListAlerts: _aio.UnaryUnaryMultiCallable[_risk_pb2.ListAlertsRequest, _risk_pb2.ListAlertsResponse]  # type: ignore[assignment]
@@ -70,21 +76,24 @@ class RiskServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _risk_pb2.GetRiskMetricsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_risk_pb2.GetRiskMetricsResponse, _abc.Awaitable[_risk_pb2.GetRiskMetricsResponse]]: ...
+    ) -> _typing.Union[_risk_pb2.GetRiskMetricsResponse, _abc.Awaitable[_risk_pb2.GetRiskMetricsResponse]]:
+        """Equity, drawdown and exposure as of now, and the limits that are breached."""
 
     @_abc_1.abstractmethod
     def GetHaltState(
         self,
         request: _risk_pb2.GetHaltStateRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_risk_pb2.GetHaltStateResponse, _abc.Awaitable[_risk_pb2.GetHaltStateResponse]]: ...
+    ) -> _typing.Union[_risk_pb2.GetHaltStateResponse, _abc.Awaitable[_risk_pb2.GetHaltStateResponse]]:
+        """Who is halted, since when, by whom and why."""
 
     @_abc_1.abstractmethod
     def GetLimits(
         self,
         request: _risk_pb2.GetLimitsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_risk_pb2.GetLimitsResponse, _abc.Awaitable[_risk_pb2.GetLimitsResponse]]: ...
+    ) -> _typing.Union[_risk_pb2.GetLimitsResponse, _abc.Awaitable[_risk_pb2.GetLimitsResponse]]:
+        """The limits of the portfolio file."""
 
     @_abc_1.abstractmethod
     def WatchRiskMetrics(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.callers import caller_of
 from tests.unit.builders import BUY, Desk
 from tidegate.gate import Request
 from tidegate.v1 import actors_pb2, orders_pb2
@@ -145,7 +146,8 @@ def test_a_session_opened_and_lost_in_one_batch_leaves_nothing_open(desk: Desk) 
     """Pins that the order within a batch counts."""
     opened = actors_pb2.OpenSessionRequest(adapter="paper", session_id="s1")
     closed = actors_pb2.CloseSessionRequest(adapter="paper", session_id="s1")
-    requests = [Request("OpenSession", opened.SerializeToString()), Request("CloseSession", closed.SerializeToString())]
+    named = (("OpenSession", opened), ("CloseSession", closed))
+    requests = [Request(name, message.SerializeToString(), caller_of(name)) for name, message in named]
     desk.gate.process(requests)
     assert {} == desk.book.sessions
     desk.gate.process(requests[::-1])

@@ -2,27 +2,29 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 
-from actors.port import Port, UnavailableError
+from actors.admission import URGENT, has_room
+from actors.port import UnavailableError
 from tidegate.gate import Reply, Request
 from tidegate.reasons import Reason
 
 BATCH_REQUESTS_MAX = 512
-WAITING_REQUESTS_MAX = 10_000
 
-_URGENT = frozenset({"Halt"})
+Execute = Callable[[Sequence[Request]], Awaitable[list[Reply]]]
 
 
 class Coalescer:
     """
     Gathers requests into batches. Low load gets low latency, high load gets large batches.
 
-    A halt goes by itself at once; everything else keeps its order.
+    A halt goes by itself at once; everything else keeps its order. When too many wait, orders and reads are refused
+    while cancels, executions and heartbeats still find room.
     """
 
-    def __init__(self, port: Port) -> None:
-        """Stand on a port, on the running event loop."""
-        self._port = port
+    def __init__(self, execute: Execute) -> None:
+        """Send batches by ``execute``, on the running event loop."""
+        self._execute = execute
         self._waiting: deque[tuple[Request, asyncio.Future[Reply]]] = deque()
         self._sending: asyncio.Task[None] | None = None
 
@@ -33,10 +35,10 @@ class Coalescer:
         Raises:
             UnavailableError: the batch got no answer; what was asked may or may not have happened.
         """
-        if request.method in _URGENT:
-            (reply,) = await self._port.execute([request])
+        if request.method in URGENT:
+            (reply,) = await self._execute([request])
             return reply
-        if len(self._waiting) >= WAITING_REQUESTS_MAX:
+        if not has_room(len(self._waiting), (request,)):
             return Reply(b"", Reason.OVERLOADED, Reason.OVERLOADED.meaning)
         answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting.append((request, answered))
@@ -54,7 +56,7 @@ class Coalescer:
 
     async def _send_batch(self, batch: list[tuple[Request, asyncio.Future[Reply]]]) -> None:
         try:
-            replies = await self._port.execute([request for request, _ in batch])
+            replies = await self._execute([request for request, _ in batch])
         except UnavailableError as error:
             for _, answered in batch:
                 if not answered.done():
