@@ -49,6 +49,8 @@ def start_ray() -> None:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     # Ray's own default gives every other process precedence over the gate.
     os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 -- Ray's own spelling
+    # gRPC's core writes a line for each malformed call: strangers must not be able to fill the disk.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     for left in reversed(range(_RAY_ATTEMPTS)):
         try:
             ray.init(

@@ -3,7 +3,8 @@
 from typing import Any
 
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
-# Of one listener. What comes above it is closed at once; whoever is connected does not notice.
+# Of one listener, and well below the 1,024 files that a process may have open by default: the journal needs some as
+# well. What comes above it is closed at once; whoever is connected does not notice.
 CONNECTIONS_MAX = 500
 # Open at the same time on one connection, streams included. HTTP/2 asks for no less than 100.
 CALLS_MAX = 250

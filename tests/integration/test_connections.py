@@ -6,16 +6,21 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import grpc
 import pytest
 
 from gateway import connections
 from gateway.client import AsyncClient, Client
+from gateway.protection import Protection
 from gateway.status import is_away
 from gateway.testing import RunningGateway, running_gateway
 from tests.integration.by_hand import END_STREAM, HEADERS, PREFACE, ByHand, connected
+from tests.integration.doors import guarded
+from tests.integration.principals import AccessWriter, Certificates
 from tests.integration.target import running_target
+from tidegate.portfolio_file import PortfolioFile
 from tidegate.v1 import admin_pb2, orders_pb2, risk_pb2
 
 HALT_STATE = risk_pb2.GetHaltStateRequest()
@@ -23,8 +28,8 @@ WATCH = orders_pb2.WatchOrdersRequest(adapter="broker")
 
 
 @pytest.fixture
-async def hurried(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RunningGateway]:
-    """Run a gateway whose patience is a tenth of what it is."""
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a gateway's patience a tenth of what it is."""
     for name in (
         "HANDSHAKE_TIMEOUT_S",
         "SERVER_PING_PERIOD_S",
@@ -34,6 +39,11 @@ async def hurried(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RunningGatew
     ):
         monkeypatch.setattr(connections, name, getattr(connections, name) / 10)
     monkeypatch.setattr(connections, "IDLE_TIMEOUT_S", 1.0)
+
+
+@pytest.fixture
+async def hurried(hurry: None) -> AsyncIterator[RunningGateway]:  # noqa: ARG001 -- before the gateway opens
+    """Run a gateway that is in a hurry."""
     async with running_gateway() as gateway:
         yield gateway
 
@@ -54,6 +64,28 @@ async def test_who_does_not_finish_the_opening_is_hung_up_on(hurried: RunningGat
         peer.sendall(said)
         took_s = await asyncio.to_thread(hung_up_after_s, peer, 10)
     assert took_s == pytest.approx(connections.HANDSHAKE_TIMEOUT_S, abs=0.5)
+
+
+@pytest.mark.usefixtures("hurry")
+@pytest.mark.parametrize(
+    "said", [b"", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", PREFACE], ids=["nothing", "half a hello", "no TLS"]
+)
+async def test_who_does_not_finish_the_hand_shake_of_tls_is_hung_up_on(
+    tmp_path: Path,
+    portfolio: PortfolioFile,
+    access: AccessWriter,
+    certificates: Certificates,
+    said: bytes,
+) -> None:
+    """A stranger without a certificate gets no further than others, and no longer; who is known is served meanwhile."""
+    protection = Protection(access=access.path, tls=certificates.tls())
+    async with guarded(tmp_path, portfolio, protection) as gateway:
+        with connected(gateway.address) as peer:
+            peer.sendall(said)
+            hung_up = asyncio.create_task(asyncio.to_thread(hung_up_after_s, peer, 10))
+            async with gateway.client(access.tokens["viewer"], ca=certificates.ca) as client:
+                await client.risk.GetHaltState(HALT_STATE)
+            assert await hung_up < connections.HANDSHAKE_TIMEOUT_S + 0.5
 
 
 async def test_who_makes_no_call_is_hung_up_on_and_may_come_again(hurried: RunningGateway) -> None:

@@ -57,6 +57,13 @@ const SERVICE_CONFIG = {
     ],
 };
 
+// A gateway that stands still closes no connection: only a ping finds out.
+const PINGS = {
+    "grpc.keepalive_time_ms": 10_000,
+    "grpc.keepalive_timeout_ms": 10_000,
+    "grpc.keepalive_permit_without_calls": 1,
+};
+
 // As the Python client does: a token if there is one, and TLS where the gateway's authority is named.
 const { TIDEGATE_TOKEN: token, TIDEGATE_CA: authority } = process.env;
 
@@ -79,7 +86,7 @@ export class Gate {
         private readonly account: string,
     ) {
         const interceptors = token ? [withToken] : [];
-        const options = { "grpc.service_config": JSON.stringify(SERVICE_CONFIG), interceptors };
+        const options = { "grpc.service_config": JSON.stringify(SERVICE_CONFIG), ...PINGS, interceptors };
         const security = authority ? credentials.createSsl(readFileSync(authority)) : credentials.createInsecure();
         this.orders = new tidegate.v1.OrderService(address, security, options);
         this.marketData = new tidegate.v1.MarketDataService(address, security, options);
