@@ -9,7 +9,7 @@ from tests.callers import caller_of
 from tests.unit.builders import BUY, Desk, action, bar, configuration, limit
 from tidegate.errors import ConfigurationError
 from tidegate.gate import Request
-from tidegate.portfolio.performance import Performance
+from tidegate.risk.book import Book
 from tidegate.risk.checks.capital import Capital
 from tidegate.risk.proposal import Proposal
 from tidegate.v1 import actors_pb2, orders_pb2, portfolio_pb2
@@ -180,7 +180,7 @@ def test_a_command_that_fails_inside_changes_nothing(desk: Desk, monkeypatch: py
 def test_a_read_that_fails_is_refused_and_ends_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pins INTERNAL and the failure to log, and that the commands and reads beside it are answered."""
 
-    def fail(_performance: Performance) -> None:
+    def fail(_book: Book) -> None:
         raise ZeroDivisionError
 
     order = desk.order("cash", BUY, "1", "A")
@@ -190,7 +190,7 @@ def test_a_read_that_fails_is_refused_and_ends_nothing(desk: Desk, monkeypatch: 
         Request("ListOrders", b""),
     ]
     with monkeypatch.context() as patch:
-        patch.setattr(Performance, "portfolio", property(fail), raising=False)
+        patch.setattr("tidegate.views.conservation", fail)
         batch = desk.gate.process(requests)
     assert ["INTERNAL", "", ""] == [reply.reason for reply in batch.replies]
     assert [ZeroDivisionError] == [type(failure) for failure in batch.failures]
