@@ -199,13 +199,13 @@ class Gate:
         except RefusedError as refusal:
             return Reply(b"", refusal.reason, refusal.text, refusal.field)
 
-    def _show(self, method: Method, message: Message) -> Reply:
+    def _show(self, request: Request, method: Method, message: Message) -> Reply:
         """Answer a read; one on which that fails is refused as INTERNAL, for it has changed nothing."""
         try:
-            return self._answer(method, message)
+            return self._answer(request, method, message)
         except Exception as error:  # noqa: BLE001 -- whatever it is: refused, and logged by the caller
             self._failures.append(error)
-            return Reply(b"", Reason.INTERNAL, f"{type(message).__name__} failed inside the gate; nothing changed")
+            return Reply(b"", Reason.INTERNAL, f"{request.method} failed inside the gate; nothing changed")
 
     def _commit(self) -> list[journal_pb2.Event]:
         events, entries = self.archive.take()
