@@ -205,7 +205,7 @@ class Gate:
             return self._answer(request, method, message)
         except Exception as error:  # noqa: BLE001 -- whatever it is: refused, and logged by the caller
             self._failures.append(error)
-            return Reply(b"", Reason.INTERNAL, f"{type(message).__name__} failed inside the gate; nothing changed")
+            return Reply(b"", Reason.INTERNAL, f"{request.method} failed inside the gate; nothing changed")
 
     def _commit(self) -> list[journal_pb2.Event]:
         events, entries = self.archive.take()

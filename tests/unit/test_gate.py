@@ -7,10 +7,11 @@ from google.protobuf.message import Message
 
 from tests.callers import caller_of
 from tests.unit.builders import BUY, Desk, action, bar, configuration, limit
+from tidegate import views
 from tidegate.errors import ConfigurationError
 from tidegate.gate import Request
-from tidegate.risk.book import Book
 from tidegate.risk.checks.capital import Capital
+from tidegate.risk.engine import Engine
 from tidegate.risk.proposal import Proposal
 from tidegate.v1 import actors_pb2, orders_pb2, portfolio_pb2
 
@@ -180,7 +181,7 @@ def test_a_command_that_fails_inside_changes_nothing(desk: Desk, monkeypatch: py
 def test_a_read_that_fails_is_refused_and_ends_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pins INTERNAL and the failure to log, and that the commands and reads beside it are answered."""
 
-    def fail(_book: Book) -> None:
+    def fail(_engine: Engine) -> None:
         raise ZeroDivisionError
 
     order = desk.order("cash", BUY, "1", "A")
@@ -190,7 +191,7 @@ def test_a_read_that_fails_is_refused_and_ends_nothing(desk: Desk, monkeypatch: 
         Request("ListOrders", b""),
     ]
     with monkeypatch.context() as patch:
-        patch.setattr("tidegate.views.conservation", fail)
+        patch.setattr(views, "portfolio", fail)
         batch = desk.gate.process(requests)
     assert ["INTERNAL", "", ""] == [reply.reason for reply in batch.replies]
     assert [ZeroDivisionError] == [type(failure) for failure in batch.failures]

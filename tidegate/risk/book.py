@@ -224,7 +224,8 @@ class Book:
             owed, is_owed = self.awaiting, order.awaits_report
         else:
             owed, is_owed = self.unreported, order.awaits_report and not order.overdue
-        owed.pop(order_id, None)
+        if not is_owed or order.instructed_sequence > self.sequence:
+            owed.pop(order_id, None)  # done with, or told anew: then it is the newest
         if is_owed:
             owed[order_id] = order
 

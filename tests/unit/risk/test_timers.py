@@ -110,6 +110,20 @@ def test_reports_that_do_not_answer_do_not_alert_again(desk: Desk) -> None:
     assert [[], ["order_overdue"]] == [tick(desk, 30), tick(desk, 1)]
 
 
+@pytest.mark.parametrize("route", ["paper", ""])
+def test_a_fill_does_not_put_off_what_an_order_waits_for(desk: Desk, route: str) -> None:
+    """Pins that a replacement falls due from its own time, whatever was filled or submitted since."""
+    order, later = (desk.order("cash", BUY, "10", "A") for _ in range(2))
+    order.route = later.route = route
+    order_id = desk.submit(order).order_id
+    desk.report(desk.execution(order_id, NEW))
+    desk.replace(desk.replacement(order, "12"))
+    desk.wait(20)
+    desk.submit(later)
+    desk.fill(order_id, "1", "100")
+    assert [order_id] == [event.order_overdue.order_id for event in desk.tick(11)]
+
+
 def test_each_order_has_a_time_of_its_own(desk: Desk) -> None:
     """Pins that what came later falls due later, and in the order of submission within one moment."""
     first, second = desk.buy("cash", "10").order_id, desk.buy("margin", "10").order_id
