@@ -128,6 +128,7 @@ async def test_a_session_ends_with_its_stream_though_the_adapter_is_alive(runnin
         await running.wait_for_events("session_closed")
 
 
+@pytest.mark.long
 async def test_readers_that_come_and_never_read_cost_no_more_memory_each_time(running: RunningGateway) -> None:
     """Two hundred stuck streams a round, and a hundred bars for each of them: the last rounds cost nothing new."""
     held_mb = []
