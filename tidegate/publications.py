@@ -40,8 +40,8 @@ def publications_of(events: Sequence[journal_pb2.Event], book: Book) -> list[Pub
     for event in events:
         kind = event.WhichOneof("body") or ""
         if kind in _ORDER_IDS:
-            order = book.orders.get(_ORDER_IDS[kind](event))
-            if order is not None and order.request.route:
+            order = book.awaiting.get(_ORDER_IDS[kind](event))
+            if order is not None:
                 instruction = _instruction(kind, event, order, book)
                 if instruction is not None:
                     instructions.setdefault(order.request.route, []).append(instruction)

@@ -22,6 +22,11 @@ def to_stamp(time_ns: int) -> Timestamp:
     return Timestamp(seconds=seconds, nanos=nanos)
 
 
+def write_stamp(stamp: Timestamp, time_ns: int) -> None:
+    """Write nanoseconds into a wire time that lies in a message already."""
+    stamp.seconds, stamp.nanos = divmod(time_ns, NS_PER_S)
+
+
 def is_valid(stamp: Timestamp) -> bool:
     """Tell whether a wire time is one: after 1970, before 2262, nanoseconds within a second."""
     return 0 < stamp.seconds < _SECONDS_END and 0 <= stamp.nanos < NS_PER_S

@@ -8,7 +8,7 @@ from tidegate.reasons import Reason
 from tidegate.risk.book import Book
 from tidegate.risk.checks import Checks
 from tidegate.risk.refusals import Sender
-from tidegate.times import NS_PER_S
+from tidegate.times import write_stamp
 from tidegate.v1 import journal_pb2
 
 # A sender's own id, unique for ever within what it names: what makes a retry one command. Ids hold no blanks.
@@ -73,8 +73,7 @@ class Draft:
     def begin(self) -> journal_pb2.Event:
         """Add an event whose body the caller fills in."""
         event = journal_pb2.Event(sequence=self.book.sequence + len(self.events) + 1)
-        time = event.time
-        time.seconds, time.nanos = divmod(self.now_ns, NS_PER_S)
+        write_stamp(event.time, self.now_ns)
         self.events.append(event)
         return event
 

@@ -11,7 +11,7 @@ from tidegate.risk.proposal import Ask, Proposal
 from tidegate.risk.refusals import Sender
 from tidegate.risk.scopes import instrument_scope, strategy_scope
 from tidegate.risk.violation import Violation
-from tidegate.times import NS_PER_S, to_stamp
+from tidegate.times import NS_PER_S, write_stamp
 from tidegate.v1 import common_pb2, journal_pb2, orders_pb2
 
 _REJECT = common_pb2.ACTION_REJECT
@@ -142,4 +142,4 @@ def permit(draft: Draft, decision: orders_pb2.Decision) -> None:
     """Say until when its submitter may send an order."""
     configuration = draft.book.configuration
     if configuration is not None:
-        decision.route_by.CopyFrom(to_stamp(draft.now_ns + configuration.route_within_s * NS_PER_S))
+        write_stamp(decision.route_by, draft.now_ns + configuration.route_within_s * NS_PER_S)
