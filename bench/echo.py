@@ -1,5 +1,6 @@
 """The yardstick: a gRPC asyncio server that answers every order with the same bytes, and does nothing else."""
 
+import asyncio
 import signal
 
 import grpc
@@ -10,14 +11,11 @@ from bench.load import SUBMIT_ORDER
 _, _SERVICE, _METHOD = SUBMIT_ORDER.split("/")
 
 
-def serve(address: str, reply: bytes) -> None:
-    """
-    Serve until the process is ended.
-
-    The event loop is uvloop's, as in the gateway's process: Ray runs async actors on it.
-    """
+def serve(address: str, reply: bytes, *, on_uvloop: bool) -> None:
+    """Serve until the process is ended, on asyncio's own event loop, or on uvloop as Ray's async actors do."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process
-    uvloop.run(_serve(address, reply))
+    run = uvloop.run if on_uvloop else asyncio.run
+    run(_serve(address, reply))
 
 
 async def _serve(address: str, reply: bytes) -> None:

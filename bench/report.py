@@ -58,6 +58,8 @@ FIGURES = (
     Figure("engine_us_per_decision_with_commit", "engine and commit, µs an order", digits=1),
     Figure("unary_alone_p50_sdk_beside_vs_echo", "p50 alone by SDK, beside / echo"),
     Figure("unary_alone_p50_sdk_apart_vs_echo", "p50 alone by SDK, apart / echo"),
+    Figure("unary_saturated_beside_vs_echo_uvloop", "saturated unary, beside / echo on uvloop"),
+    Figure("unary_alone_p50_beside_vs_echo_uvloop", "p50 alone, beside / echo on uvloop"),
     Figure("unary_saturated_retry_beside_vs_echo", "h2load, same order, beside / echo"),
     Figure("echo_h2load_vs_own_load", "echo by h2load / by our load"),
 )
@@ -82,6 +84,8 @@ def figures_of(samples: Mapping[str, Sequence[float]]) -> dict[str, float | None
         "engine_us_per_decision_with_commit": medians["engine_with_commit_us"],
         "unary_alone_p50_sdk_beside_vs_echo": ratio("beside_sdk_alone_p50_ms", "echo_sdk_alone_p50_ms"),
         "unary_alone_p50_sdk_apart_vs_echo": ratio("apart_sdk_alone_p50_ms", "echo_sdk_alone_p50_ms"),
+        "unary_saturated_beside_vs_echo_uvloop": ratio("beside_saturated_per_s", "echo_uvloop_saturated_per_s"),
+        "unary_alone_p50_beside_vs_echo_uvloop": ratio("beside_alone_p50_ms", "echo_uvloop_alone_p50_ms"),
         "unary_saturated_retry_beside_vs_echo": ratio("beside_h2load_same_order_per_s", "echo_h2load_same_order_per_s"),
         "echo_h2load_vs_own_load": ratio("echo_h2load_same_order_per_s", "echo_saturated_per_s"),
     }

@@ -14,8 +14,9 @@ from bench import engine, h2load, sdk
 from bench.load import Generator, Load, LoadResult
 from bench.servers import require_journaled, started_echo, started_gateway
 
-ECHO, BESIDE, APART = "echo", "beside", "apart"
-TARGETS = (ECHO, BESIDE, APART)
+ECHO, ECHO_UVLOOP, BESIDE, APART = "echo", "echo_uvloop", "beside", "apart"
+TARGETS = (ECHO, BESIDE, ECHO_UVLOOP, APART)
+ECHOES = (ECHO, ECHO_UVLOOP)
 BATCH = 500
 
 
@@ -79,22 +80,22 @@ class Rounds:
         self._sent = 0
         with tempfile.TemporaryDirectory(dir=self._folder) as own:
             with self._started(target, Path(own)) as address:
-                self._alone(target, address)
-                if target == BESIDE:
-                    self._batches(address)
+                # First, so that a journal is one that has been written to for a while.
                 saturated = self._saturated(target, address)
-                if target != APART and h2load.is_installed():
+                self._alone(target, address)
+                if target in (ECHO, BESIDE) and h2load.is_installed():
                     self._h2load(target, address)
                 if target == BESIDE:
+                    self._batches(address)
                     self._halts(address)
-            if target != ECHO:
+            if target not in ECHOES:
                 require_journaled(Path(own), self._sent)
         alone_ms = self.samples[f"{target}_alone_p50_ms"][-1]
         self._say(f"round {number}, {target}: {saturated.per_s:,.0f} calls/s; alone p50 {alone_ms:.2f} ms")
 
     def _started(self, target: str, folder: Path) -> AbstractContextManager[str]:
-        if target == ECHO:
-            return started_echo(self._reply)
+        if target in ECHOES:
+            return started_echo(self._reply, on_uvloop=target == ECHO_UVLOOP)
         return started_gateway(folder, self._say, apart=target == APART)
 
     def _alone(self, target: str, address: str) -> None:
@@ -146,9 +147,9 @@ class Rounds:
         return Load(address, prefix, plan.orders, plan.warm_up, plan.connections, plan.streams)
 
     def _drive(self, target: str, load: Load) -> LoadResult:
-        if target != ECHO:
+        if target not in ECHOES:
             self._pool.submit(sdk.publish_prices, load.address).result()
-        found = self._generator.run(replace(load, is_echo=target == ECHO))
+        found = self._generator.run(replace(load, is_echo=target in ECHOES))
         self._sent += found.requests * load.batch
         return found
 

@@ -20,11 +20,13 @@ _PORTS = itertools.cycle(range(30_000 + os.getpid() % 1_000, 32_000))
 
 
 @contextmanager
-def started_echo(reply: bytes) -> Iterator[str]:
+def started_echo(reply: bytes, *, on_uvloop: bool = False) -> Iterator[str]:
     """Run the echo in a process of its own; yields its address."""
     address = _free_address()
     context = multiprocessing.get_context("spawn")
-    process = context.Process(target=echo.serve, args=(address, reply), name="echo", daemon=True)
+    process = context.Process(
+        target=echo.serve, args=(address, reply), kwargs={"on_uvloop": on_uvloop}, name="echo", daemon=True
+    )
     process.start()
     try:
         with refusals_end_it(), Client(address) as client:
