@@ -15,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 # What runs for every order; what only starts or is asked now and then stays as it is.
 MODULES = (
+    "tidegate/accounts.py",
     "tidegate/archive.py",
     "tidegate/bars.py",
     "tidegate/clocks.py",
@@ -28,6 +29,7 @@ MODULES = (
     "tidegate/orders.py",
     "tidegate/permissions.py",
     "tidegate/portfolio/performance.py",
+    "tidegate/positions.py",
     "tidegate/publications.py",
     "tidegate/risk/*.py",
     "tidegate/risk/checks/*.py",

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from tidegate.clocks import BARS, WALL
-from tidegate.instruments import Instrument
+from tidegate.instruments import FX, Instrument
 from tidegate.numbers import FRACTION_DIGITS_MAX, INTEGER_DIGITS_MAX, ONE, ZERO, parse, plain, round_money
 from tidegate.risk.consequences import GATE
 from tidegate.risk.limits import Limits
@@ -31,6 +31,7 @@ def _bounded(number: Decimal) -> Decimal:
 Positive = Annotated[Decimal, Field(gt=0), AfterValidator(_bounded)]
 Share = Annotated[Decimal, Field(gt=0, le=1), AfterValidator(_bounded)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,32}$")]
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3,4}$")]
 ImportPath = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 
 
@@ -39,15 +40,30 @@ class _Section(BaseModel):
 
 
 class InstrumentSection(_Section):
-    """One instrument that may be traded; everything else is refused."""
+    """
+    One instrument that may be traded; everything else is refused.
+
+    buys: of fx, the currency that a unit of it is; ``currency`` is the one that it is priced in.
+    """
 
     symbol: Name
     tick: Positive = Decimal("0.01")
     lot: Positive = ONE
     multiplier: Positive = ONE
-    currency: str | None = None
+    currency: Currency | None = None
     sector: str = ""
-    asset_class: str = "equity"
+    asset_class: Literal["equity", "etf", "fund", "bond", "crypto", "fx", "future", "option"] = "equity"
+    buys: Currency | Literal[""] = ""
+
+    @model_validator(mode="after")
+    def _has_what_its_product_needs(self) -> Self:
+        if (self.asset_class == FX) is not bool(self.buys):
+            message = "an fx instrument says which currency it buys, and no other instrument does"
+            raise ValueError(message)
+        if self.asset_class == FX and self.multiplier != ONE:
+            message = "an fx instrument has the multiplier 1: a unit of it is a unit of the currency that it buys"
+            raise ValueError(message)
+        return self
 
 
 class LimitsSection(_Section):
@@ -117,10 +133,15 @@ class ReplaySection(_Section):
 
 
 class PortfolioFile(_Section):
-    """A whole portfolio file."""
+    """
+    A whole portfolio file.
+
+    currencies: for each foreign currency, the fx instrument whose price is its rate.
+    """
 
     name: Name
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3,4}$")]
+    currency: Currency
+    currencies: dict[Currency, Name] = {}
     capital: Positive
     clock: Literal["wall", "bars"] = "wall"
     bar_deadline_s: Annotated[float, Field(gt=0, le=3_600)] = 5.0
@@ -144,15 +165,31 @@ class PortfolioFile(_Section):
                 yield Problem(("strategies", index, "allocation"), text)
             if strategy.route is not None and strategy.route not in adapters:
                 yield Problem(("strategies", index, "route"), f"no adapter is called {strategy.route}")
-        for index, instrument in enumerate(self.instruments):
-            if instrument.currency not in (None, self.currency):
-                text = f"only {self.currency}, the portfolio's currency, can be traded"
-                yield Problem(("instruments", index, "currency"), text)
+        yield from self._currency_problems()
         operator = self.replay.operator if self.replay is not None else None
         if operator is not None and operator.name.casefold() == GATE:
             yield Problem(("replay", "operator", "name"), f"{GATE} is the gate itself; nobody else has this name")
         if self.replay is not None and self.clock != "bars":
             yield Problem(("clock",), "a replay needs the clock to be bars")
+
+    def _currency_problems(self) -> Iterator[Problem]:
+        """Find currencies without a rate, and rates that are none."""
+        fx = {i.symbol: i for i in self.instruments if i.asset_class == FX and i.currency in (None, self.currency)}
+        for currency, symbol in self.currencies.items():
+            if currency == self.currency:
+                yield Problem(("currencies", currency), f"{currency} is the portfolio's currency; its rate is 1")
+            elif symbol not in fx or fx[symbol].buys != currency:
+                text = f"{symbol} is no fx instrument that buys {currency} and is priced in {self.currency}"
+                yield Problem(("currencies", currency), text)
+        known = {self.currency, *self.currencies}
+        for index, instrument in enumerate(self.instruments):
+            for key in ("currency", "buys"):
+                currency = getattr(instrument, key)
+                if currency and currency not in known:
+                    text = f"{currency} has no rate: currencies names none for it"
+                    yield Problem(("instruments", index, key), text)
+            if instrument.buys and instrument.buys == (instrument.currency or self.currency):
+                yield Problem(("instruments", index, "buys"), f"{instrument.buys} cannot buy itself")
 
     def to_wire(self) -> journal_pb2.PortfolioConfigured:
         """Write what the journal has to know: everything that decides, nothing that only runs."""
@@ -168,6 +205,7 @@ class PortfolioFile(_Section):
             synchronised_adapters=[adapter.name for adapter in self.adapters if adapter.synchronised],
             clock=BARS if self.clock == "bars" else WALL,
             route_within_s=self.route_within_s,
+            currency_rates=[journal_pb2.CurrencyRate(currency=c, symbol=s) for c, s in self.currencies.items()],
         )
 
     def _instrument(self, section: InstrumentSection) -> Instrument:

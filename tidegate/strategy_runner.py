@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from decimal import Decimal
 
+from tidegate.accounts import Currencies
 from tidegate.errors import BookError
 from tidegate.instruments import Instrument
 from tidegate.ledger import Ledger
@@ -35,7 +36,9 @@ class StrategyRunner:
         self._strategy = strategy
         self._marks: dict[str, Decimal] = {}
         instruments = {i.symbol: Instrument.from_wire(i) for i in configuration.instruments}
-        self._book = StrategyBook(strategy_id, Ledger(configuration.currency), instruments, self._marks)
+        self._currencies = Currencies().configure(configuration.currency_rates, instruments)
+        ledger = Ledger(configuration.currency, rates=self._currencies.rates)
+        self._book = StrategyBook(strategy_id, ledger, instruments, self._marks)
         self._book.ledger.transfer(terms.capital)
         self._context = Context(instruments, self._book.ledger, route)
         self._unseen: list[journal_pb2.Event] = []
@@ -99,6 +102,7 @@ class StrategyRunner:
         self._marks.update(closes)
         for symbol, close in closes.items():
             self._book.ledger.mark(symbol, close)
+            self._book.ledger.translate(self._currencies.take(symbol, close), close)
         return Bar(to_datetime(to_ns(event.bar_published.time)), closes)
 
     def _take(self, events: Iterable[journal_pb2.Event]) -> None:

@@ -97,7 +97,11 @@ class Facts:
         self.instruments = {instrument.symbol: instrument for instrument in configured.instruments}
         self.owners = [*self.terms, SUSPENSE]
         self.cash = {owner: Fraction(0) for owner in self.owners}
-        self.fees = {owner: Fraction(0) for owner in self.owners}
+        self.fees: dict[tuple[str, str], Fraction] = {}
+        # By owner and currency; of the portfolio's own, ``cash`` tells.
+        self.foreign_cash: dict[tuple[str, str], Fraction] = {}
+        self.rate_symbols = {rate.currency: rate.symbol for rate in configured.currency_rates}
+        self.touched: set[str] = set()
         self.capital = {owner: Fraction(0) for owner in self.owners}
         self.reserve = self.deposits = Fraction(configured.capital)
         for name, terms in self.terms.items():
@@ -127,6 +131,39 @@ class Facts:
         known = self.instruments.get(symbol)
         return Fraction(known.multiplier) if known is not None else Fraction(1)
 
+    def currency(self, symbol: str) -> str:
+        known = self.instruments.get(symbol)
+        return known.currency if known is not None else self.configured.currency
+
+    def bought(self, symbol: str) -> str:
+        """Name the currency that a unit of an fx instrument is; nothing for other instruments."""
+        known = self.instruments.get(symbol)
+        return known.buys if known is not None else ""
+
+    def is_future(self, symbol: str) -> bool:
+        known = self.instruments.get(symbol)
+        return known is not None and known.asset_class == "future"
+
+    def rate(self, currency: str) -> Fraction:
+        if currency == self.configured.currency:
+            return Fraction(1)
+        return self.marks.get(self.rate_symbols[currency], Fraction(0))
+
+    def cash_in(self, owner: str, currency: str) -> Fraction:
+        """Say what there is of a currency, if futures were paid for in full like everything else."""
+        if currency == self.configured.currency:
+            return self.cash[owner]
+        return self.foreign_cash.get((owner, currency), Fraction(0))
+
+    def _pay(self, owner: str, currency: str, amount: Fraction) -> None:
+        if currency == self.configured.currency:
+            self.cash[owner] -= amount
+        else:
+            self.foreign_cash[owner, currency] = self.cash_in(owner, currency) - amount
+
+    def _touch(self, symbol: str) -> None:
+        self.touched |= {self.currency(symbol), self.bought(symbol)} & set(self.rate_symbols)
+
     def named(self, strategy_id: str, client_order_id: str) -> str:
         """Return the id of the order that a name reaches; empty when there is none."""
         mine = ((o, order) for o, order in self.orders.items() if order.request.strategy_id == strategy_id)
@@ -143,6 +180,7 @@ class Facts:
             order = _accepted(decided.order, quantity, decided.valuation_price, decided.unit_loss)
             order.names.append(decided.order.client_order_id)
             self.orders[decided.decision.order_id] = order
+            self._touch(decided.order.symbol)
             self._tell(order)
 
     def _take_replace_decided(self, decided: journal_pb2.ReplaceDecided) -> None:
@@ -212,8 +250,12 @@ class Facts:
     def _count(self, fill: Booked, sign: int) -> None:
         place, quantity = (fill.owner, fill.symbol), sign * fill.quantity
         self.held[place] = self.held.get(place, Fraction(0)) + quantity
-        self.cash[fill.owner] -= quantity * fill.price * self.multiplier(fill.symbol) + sign * fill.fee
-        self.fees[fill.owner] += sign * fill.fee
+        currency, bought, fee = self.currency(fill.symbol), self.bought(fill.symbol), sign * fill.fee
+        self._touch(fill.symbol)
+        self._pay(fill.owner, currency, quantity * fill.price * self.multiplier(fill.symbol) + fee)
+        if bought:
+            self._pay(fill.owner, bought, -quantity)
+        self.fees[fill.owner, currency] = self.fees.get((fill.owner, currency), Fraction(0)) + fee
         if fill.order is not None:
             fill.order.filled += sign * abs(fill.quantity)
 

@@ -1,6 +1,7 @@
 """One life of a gate, step by step: orders, fills, crashes, halts, restarts; each step checks what it alone knows."""
 
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -228,7 +229,8 @@ class GateMachine(RuleBasedStateMachine):
         assert naive.reserve >= 0
         if source:
             terms = naive.terms[source]
-            assert naive.cash[source] >= naive.reserved_cash(source)
+            ledger = self.rig.gate.engine.book.strategies[source].ledger
+            assert Fraction(ledger.cash) >= naive.reserved_cash(source)
             within = naive.gross_of(source) <= wire.share(terms.max_leverage) * naive.equity_of(source)
             assert terms.kind == "cash" or within
 

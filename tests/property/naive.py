@@ -44,19 +44,31 @@ class Naive(Facts):
     # Adding up.
 
     def price_of_unit(self, symbol: str) -> Fraction:
-        return self.marks.get(symbol, Fraction(0)) * self.multiplier(symbol)
+        """Value a unit in the portfolio's currency."""
+        return self.marks.get(symbol, Fraction(0)) * self.multiplier(symbol) * self.rate(self.currency(symbol))
 
     def working(self, owner: str, symbol: str, *, buys: bool) -> Fraction:
         found = (o for o in self.orders.values() if (o.request.strategy_id, o.request.symbol) == (owner, symbol))
         return sum((order.may_fill for order in found if order.is_buy is buys), Fraction(0))
 
-    def reserved_cash(self, owner: str) -> Fraction:
-        mine = (o for o in self._orders_of(owner) if o.is_buy)
-        return sum((o.may_fill * o.worst_cost * self.multiplier(o.request.symbol) for o in mine), Fraction(0))
+    def reserved_cash(self, owner: str, currency: str = "") -> Fraction:
+        """Add up what working orders may take of a currency: buys what they cost, sales of a currency that itself."""
+        wanted = currency or self.configured.currency
+        reserved = Fraction(0)
+        for order in self._orders_of(owner):
+            symbol = order.request.symbol
+            if not order.is_buy:
+                reserved += order.may_fill if self.bought(symbol) == wanted else 0
+            elif self.currency(symbol) == wanted and not self.is_future(symbol):
+                reserved += order.may_fill * order.worst_cost * self.multiplier(symbol)
+        return reserved
 
     def reserved_loss(self, owner: str) -> Fraction:
-        mine = self._orders_of(owner)
-        return sum((o.may_fill * o.worst_loss * self.multiplier(o.request.symbol) for o in mine), Fraction(0))
+        def loss(order: Accepted) -> Fraction:
+            symbol = order.request.symbol
+            return order.may_fill * order.worst_loss * self.multiplier(symbol) * self.rate(self.currency(symbol))
+
+        return sum(map(loss, self._orders_of(owner)), Fraction(0))
 
     def _orders_of(self, owner: str) -> Iterator[Accepted]:
         return (order for order in self.orders.values() if order.request.strategy_id == owner)
@@ -67,11 +79,13 @@ class Naive(Facts):
         return max(abs(held + buys), abs(held - sells))
 
     def value(self, owner: str) -> Fraction:
-        mine = ((symbol, quantity) for (who, symbol), quantity in self.held.items() if who == owner)
+        """Add up what is held; of fx nothing but the cash that it moved."""
+        mine = ((s, quantity) for (who, s), quantity in self.held.items() if who == owner and not self.bought(s))
         return sum((quantity * self.price_of_unit(symbol) for symbol, quantity in mine), Fraction(0))
 
     def equity_of(self, owner: str) -> Fraction:
-        return self.cash[owner] + self.value(owner)
+        foreign = sum((self.cash_in(owner, one) * self.rate(one) for one in self.rate_symbols), Fraction(0))
+        return self.cash[owner] + foreign + self.value(owner)
 
     def equity(self) -> Fraction:
         return self.reserve + sum((self.equity_of(owner) for owner in self.owners), Fraction(0))
@@ -120,7 +134,8 @@ class Naive(Facts):
             if exposure and exposure > Fraction(limits.max_concentration) * equity:
                 yield Reason.CONCENTRATION, (common_pb2.SCOPE_KIND_INSTRUMENT, symbol)
         for name, terms in self.terms.items():
-            if terms.kind == "cash" and self.cash[name] < 0:
+            currencies = [self.configured.currency, *self.rate_symbols]
+            if terms.kind == "cash" and any(self.cash_in(name, currency) < 0 for currency in currencies):
                 yield Reason.CASH_NEGATIVE, (common_pb2.SCOPE_KIND_STRATEGY, name)
             gross = self.gross_of(name)
             if terms.kind == "margin" and gross and gross > Fraction(terms.max_leverage) * self.equity_of(name):

@@ -24,8 +24,9 @@ def findings(book: Naive, order: orders_pb2.NewOrder, now_ns: int, replaced: str
         return {(missing, REJECT)}
     reducing = is_reducing(book, order, replaced)
     found = set(_permission(book, order, now_ns, reducing=reducing))
+    found |= set(_currency(book, order, now_ns, replaced, reducing=reducing))
     if not reducing:
-        found |= set(_exposure(book, order, replaced))
+        found |= set(_exposure(book, order, replaced)) | set(_product(book, order))
     return found
 
 
@@ -36,6 +37,24 @@ def is_reducing(book: Naive, order: orders_pb2.NewOrder, replaced: str = "") -> 
     opposite = held < 0 if is_buy else held > 0
     with _standing(book, order, replaced):
         return opposite and book.working(order.strategy_id, order.symbol, buys=is_buy) <= abs(held)
+
+
+def _currency(
+    book: Naive, order: orders_pb2.NewOrder, now_ns: int, replaced: str, *, reducing: bool
+) -> Iterator[Finding]:
+    """Ask for fresh rates, and that a cash strategy exchanges what it has, counting what all its orders may take."""
+    ages_ns = [now_ns - book.mark_times_ns[symbol] for symbol in _rates(book, order)]
+    limit_ns = book.configured.limits.max_price_age_s * NS_PER_S
+    if max(ages_ns, default=0) > limit_ns and not (reducing and order.limit_price):
+        yield Reason.FX_RATE_STALE, REJECT
+    owner, bought = order.strategy_id, book.bought(order.symbol)
+    if bought and book.terms[owner].kind == "cash":
+        currency = book.currency(order.symbol) if order.side == common_pb2.SIDE_BUY else bought
+        before = book.reserved_cash(owner, currency)
+        with _standing(book, order, replaced):
+            after = book.reserved_cash(owner, currency)
+        if after > before and after > book.cash_in(owner, currency):
+            yield Reason.CURRENCY_NOT_AVAILABLE, REJECT
 
 
 @contextmanager
@@ -61,6 +80,11 @@ def unit_cost(book: Naive, order: orders_pb2.NewOrder) -> Fraction:
     return mark
 
 
+def value_at(book: Naive, order: orders_pb2.NewOrder, price: Fraction) -> Fraction:
+    """Value a unit at a price, in the portfolio's currency."""
+    return price * book.multiplier(order.symbol) * book.rate(book.currency(order.symbol))
+
+
 def unit_loss(book: Naive, order: orders_pb2.NewOrder) -> Fraction:
     """Say what a unit loses against the mark when it is filled at its limit."""
     if not order.limit_price:
@@ -76,7 +100,15 @@ def _missing(book: Naive, order: orders_pb2.NewOrder) -> str | None:
         return Reason.INSTRUMENT_UNKNOWN
     if order.route and order.route not in book.configured.adapters:
         return Reason.ADAPTER_UNKNOWN
-    return Reason.PRICE_MISSING if order.symbol not in book.mark_times_ns else None
+    if order.symbol not in book.mark_times_ns:
+        return Reason.PRICE_MISSING
+    return None if all(symbol in book.mark_times_ns for symbol in _rates(book, order)) else Reason.FX_RATE_MISSING
+
+
+def _rates(book: Naive, order: orders_pb2.NewOrder) -> set[str]:
+    """Name the rates, other than its own price, that an order's value depends on."""
+    currencies = {book.currency(order.symbol), book.bought(order.symbol)} & set(book.rate_symbols)
+    return {book.rate_symbols[currency] for currency in currencies} - {order.symbol}
 
 
 def _permission(book: Naive, order: orders_pb2.NewOrder, now_ns: int, *, reducing: bool) -> Iterator[Finding]:
@@ -100,7 +132,7 @@ def _permission(book: Naive, order: orders_pb2.NewOrder, now_ns: int, *, reducin
         yield Reason.NOT_REDUCING, REJECT
     if quantity > Fraction(limits.max_order_quantity):
         yield Reason.ORDER_QUANTITY, REJECT
-    elif quantity * unit_cost(book, order) * book.multiplier(order.symbol) > Fraction(limits.max_order_notional):
+    elif value_at(book, order, unit_cost(book, order)) * quantity > Fraction(limits.max_order_notional):
         yield Reason.ORDER_NOTIONAL, REJECT
 
 
@@ -113,7 +145,8 @@ def _exposure(book: Naive, order: orders_pb2.NewOrder, replaced: str) -> Iterato
         equity, own_equity = book.equity() - loss, book.equity_of(owner) - book.reserved_loss(owner)
         action = book.drawdown(loss)
         gross, exposure, own = book.gross(), book.instrument_exposure(order.symbol), book.gross_of(owner)
-        is_paid = book.reserved_cash(owner) <= book.cash[owner]
+        currency = book.currency(order.symbol)
+        is_paid = book.reserved_cash(owner, currency) <= book.cash_in(owner, currency)
     if action is not None:
         yield Reason.DRAWDOWN, REJECT if action == HALT and not halted else action
     for reason, actual, limit, warn in (
@@ -129,10 +162,19 @@ def _exposure(book: Naive, order: orders_pb2.NewOrder, replaced: str) -> Iterato
     elif terms.kind == "margin":
         if own > Fraction(terms.max_leverage) * own_equity:
             yield Reason.CAPITAL, REJECT
-    elif order.side == common_pb2.SIDE_SELL:
-        yield Reason.SHORT_SALE, REJECT
-    elif not is_paid:
-        yield Reason.CAPITAL, REJECT
+    elif not (book.is_future(order.symbol) or book.bought(order.symbol)):
+        if order.side == common_pb2.SIDE_SELL:
+            yield Reason.SHORT_SALE, REJECT
+        elif not is_paid:
+            yield Reason.CAPITAL, REJECT
+
+
+def _product(book: Naive, order: orders_pb2.NewOrder) -> Iterator[Finding]:
+    """Ask for what the instrument's kind asks of who adds to it."""
+    if any(book.rate_symbols[currency] not in book.mark_times_ns for currency in book.touched):
+        yield Reason.FX_RATE_MISSING, REJECT
+    if book.is_future(order.symbol) and book.terms[order.strategy_id].kind == "cash":
+        yield Reason.MARGIN_NEEDED, REJECT
 
 
 def odd(book: Naive, booked: journal_pb2.ExecutionBooked) -> Iterator[str]:

@@ -16,14 +16,16 @@ from tests.property.facts import NS_PER_S
 from tests.property.naive import HALTED, Naive
 from tidegate.clocks import bar_clock
 from tidegate.gate import Gate, Reply, Request
+from tidegate.instruments import BY_VARIATION
 from tidegate.journal.sqlite import SqliteJournal
 from tidegate.portfolio_file import PortfolioFile
 from tidegate.reasons import Reason
 from tidegate.v1 import actors_pb2, common_pb2, journal_pb2, orders_pb2, portfolio_pb2, risk_pb2
-from tidegate.views import conservation
+from tidegate.views import conservation, fees_of, realised_pnl
 
-# ONE is plain, LOT has a wide lot and tick, FUT a multiplier, COIN fractions of a unit.
-SYMBOLS = ("ONE", "LOT", "FUT", "COIN")
+# ONE is plain, LOT has a wide lot and tick, FUT is a future, COIN has fractions of a unit; FX is euros in dollars, and
+# FOR is priced in euros.
+SYMBOLS = ("ONE", "LOT", "FUT", "COIN", "FX", "FOR")
 STRATEGIES = ("saver", "payer", "lever", "short")
 _IN_MEMORY = "/dev/shm"  # noqa: S108 -- only where a random name is made
 ADAPTERS = ("paper", "spare")
@@ -32,6 +34,7 @@ CONFIGURATION = PortfolioFile.model_validate(
     {
         "name": "property",
         "currency": "USD",
+        "currencies": {"EUR": "FX"},
         "capital": "1000000",
         "clock": "bars",
         "limits": {
@@ -46,8 +49,10 @@ CONFIGURATION = PortfolioFile.model_validate(
         "instruments": [
             {"symbol": "ONE"},
             {"symbol": "LOT", "lot": "10", "tick": "0.05"},
-            {"symbol": "FUT", "multiplier": "50", "tick": "0.25"},
-            {"symbol": "COIN", "lot": "0.001", "tick": "0.001", "multiplier": "0.1"},
+            {"symbol": "FUT", "multiplier": "50", "tick": "0.25", "asset_class": "future"},
+            {"symbol": "COIN", "lot": "0.001", "tick": "0.001", "multiplier": "0.1", "asset_class": "crypto"},
+            {"symbol": "FX", "tick": "0.0001", "asset_class": "fx", "buys": "EUR"},
+            {"symbol": "FOR", "multiplier": "3", "currency": "EUR"},
         ],
         "strategies": [
             {"id": "saver", "kind": "cash", "class": "a:B", "route": "paper", "allocation": "0.3"},
@@ -268,14 +273,27 @@ class Rig:
 
     def _compare_ledger(self, owner: str) -> None:
         ledger, naive = self.gate.engine.book.strategies[owner].ledger, self.naive
-        assert Fraction(ledger.cash) == naive.cash[owner]
-        assert Fraction(ledger.fees) == naive.fees[owner]
+        # A future's cost was never paid: what the ledger has as cash and as value, the model has the other way round.
+        at_cost = [(p, Fraction(p.cost)) for p in ledger.positions.values() if p.settlement == BY_VARIATION]
+        unpaid = sum((cost for position, cost in at_cost if position.account is None), Fraction(0))
+        assert Fraction(ledger.cash) - unpaid == naive.cash[owner]
+        assert Fraction(ledger.fees) == naive.fees.get((owner, "USD"), 0)
+        assert set(ledger.foreign) <= {"EUR"}
+        for currency, account in ledger.foreign.items():
+            unpaid = sum((cost for position, cost in at_cost if position.account is account), Fraction(0))
+            assert Fraction(account.cash) - unpaid == naive.cash_in(owner, currency)
+            assert Fraction(account.fees) == naive.fees.get((owner, currency), 0)
+            assert Fraction(account.reserved_cash) == naive.reserved_cash(owner, currency)
+            assert Fraction(account.rate) == naive.rate(currency)
+        assert Fraction(ledger.equity) == naive.equity_of(owner)
         assert Fraction(ledger.capital) == naive.capital[owner]
-        assert Fraction(ledger.market_value) == naive.value(owner)
+        unpaid = sum((cost * Fraction(position.rate) for position, cost in at_cost), Fraction(0))
+        assert Fraction(ledger.market_value) + unpaid == naive.value(owner)
         assert Fraction(ledger.gross_exposure) == naive.gross_of(owner)
         assert Fraction(ledger.reserved_cash) == naive.reserved_cash(owner)
         assert Fraction(ledger.reserved_loss) == naive.reserved_loss(owner)
-        assert ledger.equity == ledger.capital + ledger.realised_pnl + ledger.unrealised_pnl - ledger.fees
+        earned = realised_pnl(ledger) + ledger.unrealised_pnl + ledger.exchange_pnl
+        assert ledger.equity == ledger.capital + earned - fees_of(ledger)
         held = {symbol: quantity for (who, symbol), quantity in naive.held.items() if who == owner and quantity}
         assert {s: Fraction(p.quantity) for s, p in ledger.positions.items() if p.quantity} == held
         for symbol, position in ledger.positions.items():

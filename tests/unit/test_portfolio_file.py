@@ -69,16 +69,23 @@ def test_a_good_file_says_what_the_journal_has_to_know(tmp_path: Path) -> None:
         warn_drawdown="0.1",
         max_price_age_s=60,
     )
-    common = {"currency": "USD", "lot": "1"}
     expected = journal_pb2.PortfolioConfigured(
         name="demo",
         currency="USD",
         capital="1000000.5",
         instruments=[
             journal_pb2.Instrument(
-                symbol="AAPL", tick="0.01", multiplier="1", sector="technology", asset_class="equity", **common
+                symbol="AAPL",
+                tick="0.01",
+                multiplier="1",
+                sector="technology",
+                asset_class="equity",
+                currency="USD",
+                lot="1",
             ),
-            journal_pb2.Instrument(symbol="ES", tick="0.25", multiplier="50", asset_class="future", **common),
+            journal_pb2.Instrument(
+                symbol="ES", tick="0.25", multiplier="50", asset_class="future", currency="USD", lot="1"
+            ),
         ],
         strategies=[
             journal_pb2.StrategyTerms(strategy_id="momentum", kind="cash", capital="400000.2", max_leverage="1"),
@@ -136,7 +143,7 @@ def test_no_more_capital_is_given_out_than_there_is(tmp_path: Path) -> None:
         ("threshold: 0.1", "threshold: .inf", "17: strategies[0].parameters.threshold: .inf is not a decimal"),
         ("window: 20", "since: 2020-13-01", "17: strategies[0].parameters.since: 2020-13-01 is not a time: month must"),
         ("route: paper", "route: broker", "16: strategies[0].route: no adapter is called broker"),
-        ("symbol: AAPL", "symbol: AAPL\n    currency: EUR", "10: instruments[0].currency: only USD, the portfolio's"),
+        ("symbol: AAPL", "symbol: AAPL\n    currency: EUR", "10: instruments[0].currency: EUR has no rate"),
         ("symbol: AAPL", "symbol: ON", "9: instruments[0].symbol: Input should be a valid string"),
         ("name: demo\n", "", "1: name: Field required"),
         ("    class: examples.momentum:Momentum\n", "", "13: strategies[0]: a strategy has a class, and one of kind"),

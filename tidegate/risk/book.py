@@ -3,10 +3,11 @@
 from decimal import ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
+from tidegate.accounts import Currencies
 from tidegate.errors import BookError
 from tidegate.instruments import Instrument
 from tidegate.ledger import Ledger, Totals
-from tidegate.numbers import ZERO, round_money
+from tidegate.numbers import ONE, ZERO, round_money
 from tidegate.orders import Order
 from tidegate.risk.alerts import ALERT_KINDS, alert_of
 from tidegate.risk.halts import Halt, Pause
@@ -68,6 +69,7 @@ class Book:
 
         self.marks: dict[str, Decimal] = {}
         self.mark_times_ns: dict[str, int] = {}
+        self.currencies = Currencies()
         self.totals = Totals()
         self.high_water_mark = ZERO
 
@@ -145,12 +147,19 @@ class Book:
         return next(iter(self.pending_bars), 0)
 
     def instrument_exposure(self, symbol: str) -> Decimal:
-        """Return the instrument's worst-case exposure over all strategies, in money."""
+        """Return the instrument's worst-case exposure over all strategies, in the portfolio's currency."""
         worst = self.totals.worst_quantities.get(symbol)
         if worst is None:
             return ZERO
         known = self.instruments.get(symbol)
-        return worst * self.marks.get(symbol, ZERO) * (known.multiplier if known else 1)
+        if known is None:
+            return worst * self.marks.get(symbol, ZERO)
+        exposure = worst * self.marks.get(symbol, ZERO) * known.multiplier
+        return exposure if known.currency == self.currency else exposure * self.rate(known.currency)
+
+    def rate(self, currency: str) -> Decimal:
+        """Return what a unit of a currency is worth in the portfolio's; 0 while nobody knows."""
+        return ONE if currency == self.currency else self.currencies.rates.get(currency, ZERO)
 
     def halt_over(self, strategy_id: str, symbol: str) -> Halt | None:
         """Return the most severe halt over an order, the widest scope first among equals."""
@@ -185,11 +194,12 @@ class Book:
         self.currency = configured.currency
         self.limits = Limits.from_wire(configured.limits)
         self.instruments = {i.symbol: Instrument.from_wire(i) for i in configured.instruments}
+        self.currencies.configure(configured.currency_rates, self.instruments)
         self.terms = {s.strategy_id: Terms.from_wire(s) for s in configured.strategies}
         self.adapters = frozenset(configured.adapters)
         self.deposits = self.reserve = self.high_water_mark = Decimal(configured.capital)
         for strategy_id in (*self.terms, SUSPENSE):
-            ledger = Ledger(configured.currency, self.totals)
+            ledger = Ledger(configured.currency, self.totals, self.currencies.rates)
             self.strategies[strategy_id] = StrategyBook(strategy_id, ledger, self.instruments, self.marks)
         for strategy_id, terms in self.terms.items():
             self.strategies[strategy_id].ledger.transfer(terms.capital)
@@ -234,6 +244,7 @@ class Book:
         if booked.execution.last_price and booked.symbol not in self.marks:
             # Never priced: worth what it cost, until a price comes. Orders stay refused, for it has no mark time.
             self.marks[booked.symbol] = Decimal(booked.execution.last_price)
+            self._translate(booked.symbol, self.marks[booked.symbol])
         self.strategies[booked.strategy_id].apply(event)
         self._track(booked.execution.order_id)
         self.high_water_mark = max(self.high_water_mark, self.equity)
@@ -263,6 +274,14 @@ class Book:
         if symbol in self.totals.worst_quantities:
             for strategy in self.strategies.values():
                 strategy.ledger.mark(symbol, price)
+        self._translate(symbol, price)
+
+    def _translate(self, symbol: str, price: Decimal) -> None:
+        """Value a foreign currency anew, if the price is its rate."""
+        currency = self.currencies.take(symbol, price)
+        if currency:
+            for strategy in self.strategies.values():
+                strategy.ledger.translate(currency, price)
 
     def _acknowledge_bar(self, event: journal_pb2.Event) -> None:
         self.acknowledged_bars[event.bar_acknowledged.adapter] = event.bar_acknowledged.bar_sequence

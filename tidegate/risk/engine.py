@@ -93,7 +93,7 @@ class Engine:
         self.book.apply(event, kind)
         self.performance.apply(event, kind, self.book)
         if kind == "portfolio_configured":
-            self._checks = checks.build(self.book.limits)
+            self._checks = checks.build(self.book.limits, self.book.instruments.values())
 
     def execute(self, command: Message, now_ns: int) -> Draft:
         """

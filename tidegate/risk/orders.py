@@ -118,6 +118,10 @@ def _missing(book: Book, ask: Ask, route: str) -> Violation | None:
     if ask.symbol not in book.mark_times_ns:
         text = f"instrument {ask.symbol} has no price yet"
         return Violation(Reason.PRICE_MISSING, _REJECT, text, instrument_scope(ask.symbol))
+    for symbol in book.currencies.needed.get(ask.symbol, ()):
+        if symbol not in book.mark_times_ns:
+            text = f"instrument {ask.symbol} needs the rate {symbol}, which has no price yet"
+            return Violation(Reason.FX_RATE_MISSING, _REJECT, text, instrument_scope(symbol))
     return None
 
 

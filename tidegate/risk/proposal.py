@@ -25,13 +25,16 @@ class Proposal:
     """
     One well-formed order in a priced instrument against the book as it is.
 
+    Prices and cost are in the instrument's currency, every other amount in the portfolio's.
+
     ledger, terms: the strategy's.
 
-    mark_age_ns: how old the mark is, by the command's stamp.
+    now_ns, mark_age_ns: the command's stamp, and how old the mark is by it.
     unit_loss: what a unit loses against the mark if it is filled at its limit: a limit is the worst that a fill may be.
     valuation_price: what a unit costs at worst: a limit buy its limit when above the mark, else the mark.
     notional: the order's own value, at the valuation price.
-    leaves_quantity, cost: what it may still fill, and the cash that this takes at worst.
+    leaves_quantity, cost: what it may still fill, and the cash that this takes at worst, in the instrument's currency.
+    added_quantity: what it may still fill beyond what the order that it replaces may.
     reducing: opposite to the position, and no larger than what all working orders on that side leave of it.
     added_exposure: by how much the worst case of the strategy's position grows, at the mark, in money.
     gross_exposure, instrument_exposure: the portfolio's and the instrument's worst case over all strategies, with the
@@ -42,6 +45,7 @@ class Proposal:
 
     __slots__ = (
         "added_exposure",
+        "added_quantity",
         "book",
         "cost",
         "equity",
@@ -53,6 +57,7 @@ class Proposal:
         "limit_price",
         "mark_age_ns",
         "notional",
+        "now_ns",
         "position_quantity",
         "quantity",
         "reducing",
@@ -110,14 +115,19 @@ class Proposal:
         self.sign = sign
         self.quantity = quantity
         self.limit_price = limit_price
+        self.now_ns = now_ns
         self.mark_age_ns = now_ns - book.mark_times_ns[symbol]
         self.unit_loss = unit_loss
         self.valuation_price = price
-        self.notional = quantity * price * multiplier
+        notional, value = quantity * price * multiplier, mark * multiplier
+        rate = book.currencies.rates.get(instrument.currency)
+        if rate is not None:
+            notional, value, loss = notional * rate, value * rate, loss * rate
+        self.notional = notional
         self.cost = cost
         self.leaves_quantity = leaves
+        self.added_quantity = leaves - standing.quantity
         self.reducing = reducing
-        value = mark * multiplier
         self.added_exposure = added * value
         worst = book.totals.worst_quantities.get(symbol)
         self.instrument_exposure = self.added_exposure if worst is None else (worst + added) * value

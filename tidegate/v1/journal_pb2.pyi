@@ -162,6 +162,8 @@ class Instrument(_message.Message):
     CURRENCY_FIELD_NUMBER: _builtins.int
     SECTOR_FIELD_NUMBER: _builtins.int
     ASSET_CLASS_FIELD_NUMBER: _builtins.int
+    BUYS_FIELD_NUMBER: _builtins.int
+    OPTION_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
     tick: _builtins.str
     """Decimals, positive."""
@@ -170,6 +172,13 @@ class Instrument(_message.Message):
     currency: _builtins.str
     sector: _builtins.str
     asset_class: _builtins.str
+    """equity, etf, fund, bond, crypto, fx, future, option."""
+    buys: _builtins.str
+    """Of fx: the currency that a unit of it is."""
+    @_builtins.property
+    def option(self) -> Global___OptionTerms:
+        """Of an option."""
+
     def __init__(
         self,
         *,
@@ -180,14 +189,54 @@ class Instrument(_message.Message):
         currency: _builtins.str = ...,
         sector: _builtins.str = ...,
         asset_class: _builtins.str = ...,
+        buys: _builtins.str = ...,
+        option: Global___OptionTerms | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["option", b"option"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_class", b"asset_class", "currency", b"currency", "lot", b"lot", "multiplier", b"multiplier", "sector", b"sector", "symbol", b"symbol", "tick", b"tick"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_class", b"asset_class", "buys", b"buys", "currency", b"currency", "lot", b"lot", "multiplier", b"multiplier", "option", b"option", "sector", b"sector", "symbol", b"symbol", "tick", b"tick"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Instrument: _TypeAlias = Instrument  # noqa: Y015
+
+@_typing.final
+class OptionTerms(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNDERLYING_FIELD_NUMBER: _builtins.int
+    STRIKE_FIELD_NUMBER: _builtins.int
+    EXPIRY_FIELD_NUMBER: _builtins.int
+    RIGHT_FIELD_NUMBER: _builtins.int
+    VOLATILITY_FIELD_NUMBER: _builtins.int
+    INTEREST_RATE_FIELD_NUMBER: _builtins.int
+    underlying: _builtins.str
+    strike: _builtins.str
+    """Decimal, positive, in the underlying's price."""
+    right: _builtins.str
+    """call, put."""
+    volatility: _builtins.str
+    """Decimals, a year: 0.2 is 20%."""
+    interest_rate: _builtins.str
+    @_builtins.property
+    def expiry(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        underlying: _builtins.str = ...,
+        strike: _builtins.str = ...,
+        expiry: _timestamp_pb2.Timestamp | None = ...,
+        right: _builtins.str = ...,
+        volatility: _builtins.str = ...,
+        interest_rate: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expiry", b"expiry"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expiry", b"expiry", "interest_rate", b"interest_rate", "right", b"right", "strike", b"strike", "underlying", b"underlying", "volatility", b"volatility"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OptionTerms: _TypeAlias = OptionTerms  # noqa: Y015
 
 @_typing.final
 class StrategyTerms(_message.Message):
@@ -234,6 +283,7 @@ class PortfolioConfigured(_message.Message):
     SYNCHRONISED_ADAPTERS_FIELD_NUMBER: _builtins.int
     CLOCK_FIELD_NUMBER: _builtins.int
     ROUTE_WITHIN_S_FIELD_NUMBER: _builtins.int
+    CURRENCY_RATES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     currency: _builtins.str
     capital: _builtins.str
@@ -254,6 +304,10 @@ class PortfolioConfigured(_message.Message):
     def synchronised_adapters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Adapters whose report on a bar the strategies wait for."""
 
+    @_builtins.property
+    def currency_rates(self) -> _containers.RepeatedCompositeFieldContainer[Global___CurrencyRate]:
+        """Every foreign currency that is traded in."""
+
     def __init__(
         self,
         *,
@@ -267,14 +321,39 @@ class PortfolioConfigured(_message.Message):
         synchronised_adapters: _abc.Iterable[_builtins.str] | None = ...,
         clock: _builtins.str = ...,
         route_within_s: _builtins.int = ...,
+        currency_rates: _abc.Iterable[Global___CurrencyRate] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "capital", b"capital", "clock", b"clock", "currency", b"currency", "instruments", b"instruments", "limits", b"limits", "name", b"name", "route_within_s", b"route_within_s", "strategies", b"strategies", "synchronised_adapters", b"synchronised_adapters"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "capital", b"capital", "clock", b"clock", "currency", b"currency", "currency_rates", b"currency_rates", "instruments", b"instruments", "limits", b"limits", "name", b"name", "route_within_s", b"route_within_s", "strategies", b"strategies", "synchronised_adapters", b"synchronised_adapters"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PortfolioConfigured: _TypeAlias = PortfolioConfigured  # noqa: Y015
+
+@_typing.final
+class CurrencyRate(_message.Message):
+    """Where a foreign currency's rate comes from: the price of an fx instrument that is quoted in the portfolio's currency."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    currency: _builtins.str
+    symbol: _builtins.str
+    def __init__(
+        self,
+        *,
+        currency: _builtins.str = ...,
+        symbol: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "symbol", b"symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CurrencyRate: _TypeAlias = CurrencyRate  # noqa: Y015
 
 @_typing.final
 class OrderDecided(_message.Message):

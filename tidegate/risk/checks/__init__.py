@@ -5,16 +5,20 @@ Permission checks look at every order. Exposure checks leave reducing orders alo
 makes the loss. A new check is a new module and a line in ``build``.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
+from tidegate.instruments import BY_VARIATION, Instrument
 from tidegate.risk.checks.capital import Capital
 from tidegate.risk.checks.concentration import Concentration
+from tidegate.risk.checks.currency import CurrencyFunds, RateAge, RatesKnown
 from tidegate.risk.checks.drawdown import Drawdown
 from tidegate.risk.checks.halt_state import HaltState
 from tidegate.risk.checks.increments import Increments
 from tidegate.risk.checks.leverage import Leverage
 from tidegate.risk.checks.order_size import OrderSize
 from tidegate.risk.checks.price_age import PriceAge
+from tidegate.risk.checks.products import MarginNeeded
 from tidegate.risk.checks.reduce_only import ReduceOnly
 from tidegate.risk.limits import Limits
 from tidegate.risk.proposal import Proposal
@@ -35,12 +39,20 @@ class Checks(NamedTuple):
     for_reducing: tuple[Check, ...]
 
 
-def build(limits: Limits) -> Checks:
-    """Build the checks that these limits ask for; one that is not configured costs nothing."""
+def build(limits: Limits, instruments: Iterable[Instrument] = ()) -> Checks:
+    """Build the checks that these limits and products ask for; one that is not configured costs nothing."""
+    traded = list(instruments)
+    has_currencies = any(instrument.buys for instrument in traded)
     permission: list[Check] = [HaltState(), PriceAge(limits.max_price_age_ns), Increments(), ReduceOnly()]
     if limits.max_order_quantity is not None or limits.max_order_notional is not None:
         permission.append(OrderSize(limits.max_order_quantity, limits.max_order_notional))
+    if has_currencies:
+        permission += [RateAge(limits.max_price_age_ns), CurrencyFunds()]
     exposure: list[Check] = []
+    if has_currencies:
+        exposure.append(RatesKnown())
+    if any(instrument.settlement == BY_VARIATION for instrument in traded):
+        exposure.append(MarginNeeded())
     if limits.halt_drawdown is not None or limits.max_drawdown is not None or limits.warn_drawdown is not None:
         exposure.append(Drawdown(limits.warn_drawdown, limits.max_drawdown, limits.halt_drawdown))
     if limits.max_leverage is not None or limits.warn_leverage is not None:
