@@ -163,10 +163,14 @@ def _exposure(book: Naive, order: orders_pb2.NewOrder, replaced: str) -> Iterato
         if own > Fraction(terms.max_leverage) * own_equity:
             yield Reason.CAPITAL, REJECT
     elif not (book.is_future(order.symbol) or book.bought(order.symbol)):
-        if order.side == common_pb2.SIDE_SELL:
-            yield Reason.SHORT_SALE, REJECT
-        elif not is_paid:
-            yield Reason.CAPITAL, REJECT
+        yield from _cash(order, is_paid=is_paid)
+
+
+def _cash(order: orders_pb2.NewOrder, *, is_paid: bool) -> Iterator[Finding]:
+    if order.side == common_pb2.SIDE_SELL:
+        yield Reason.SHORT_SALE, REJECT
+    elif not is_paid:
+        yield Reason.CAPITAL, REJECT
 
 
 def _product(book: Naive, order: orders_pb2.NewOrder) -> Iterator[Finding]:
