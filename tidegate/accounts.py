@@ -60,9 +60,11 @@ class Currencies:
                 self.needed[symbol] = needed
         return self
 
-    def take(self, symbol: str, price: Decimal) -> str:
-        """Take a price if it is a rate; return whose, or nothing."""
+    def take(self, symbol: str, price: Decimal) -> tuple[str, Decimal]:
+        """Take a price if it is a rate; return whose, or nothing, and by how much it moved."""
         currency = self._by_symbol.get(symbol, "")
-        if currency:
-            self.rates[currency] = price
-        return currency
+        if not currency:
+            return "", ZERO
+        step = price - self.rates.get(currency, ZERO)
+        self.rates[currency] = price
+        return currency, step

@@ -1,7 +1,7 @@
 """A ledger: cash, positions at cost, profit and loss, each in its own currency, exact to the last digit."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -21,6 +21,8 @@ class Totals:
     currencies: the foreign ones that any ledger has had to do with.
     worst_quantities: by symbol, the worst-case quantities of all ledgers; symbols that nobody holds are not in it.
     exposure_bound: no instrument's exposure is above it; growth raises it, only a look at all of them lowers it.
+    groups: by symbol, the groups whose exposures are summed; group_exposures: those sums.
+    foreign_groups: by currency, the part of those sums that is in it, in that currency.
     """
 
     cash: Decimal = ZERO
@@ -30,6 +32,29 @@ class Totals:
     worst_quantities: dict[str, Decimal] = field(default_factory=dict)
     exposure_bound: Decimal = ZERO
     currencies: set[str] = field(default_factory=set)
+    groups: Mapping[str, tuple[Hashable, ...]] = field(default_factory=dict)
+    group_exposures: dict[Hashable, Decimal] = field(default_factory=dict)
+    foreign_groups: dict[str, dict[Hashable, Decimal]] = field(default_factory=dict)
+
+    def group(self, groups: Mapping[str, tuple[Hashable, ...]]) -> None:
+        """Sum other groups from now on; each ledger then counts what it holds."""
+        self.groups, self.group_exposures, self.foreign_groups = groups, {}, {}
+
+    def expose(self, symbol: str, amount: Decimal, account: Account | None) -> None:
+        """Carry a change of an instrument's exposure, in its own currency, over to the groups that it is in."""
+        groups = self.groups.get(symbol, ())
+        if groups and account is not None:
+            own = self.foreign_groups.setdefault(account.currency, {})
+            for group in groups:
+                own[group] = own.get(group, ZERO) + amount
+            amount *= account.rate
+        for group in groups:
+            self.group_exposures[group] = self.group_exposures.get(group, ZERO) + amount
+
+    def translate(self, currency: str, step: Decimal) -> None:
+        """Carry a change of a currency's rate over to the groups; each ledger does so for its own sums."""
+        for group, exposure in self.foreign_groups.get(currency, {}).items():
+            self.group_exposures[group] += exposure * step
 
 
 @dataclass(slots=True)
@@ -210,6 +235,13 @@ class Ledger:
         if not position.worst_quantity:
             del self.positions[symbol]
 
+    def count_groups(self) -> None:
+        """Count what is held into new groups."""
+        if self.totals.groups:
+            for symbol, position in self.positions.items():
+                exposure = position.worst_quantity * position.mark * position.multiplier
+                self.totals.expose(symbol, exposure, position.account)
+
     def digest(self) -> bytes:
         """Hash what the ledger holds, marks and rates left out: equal digests mean equal ledgers."""
         lines = [plain(n) for n in (self.cash, self.capital, self.realised_pnl, self.fees, self.exchanged)]
@@ -294,6 +326,8 @@ class Ledger:
     def _expose(self, symbol: str, position: Position, quantity: Decimal, amount: Decimal) -> None:
         """Carry a change of one position's worst case over to the sums."""
         totals, account = self.totals, position.account
+        if totals.groups:
+            totals.expose(symbol, amount, account)
         if account is not None:
             account.gross_exposure += amount
             amount *= account.rate

@@ -102,7 +102,8 @@ class StrategyRunner:
         self._marks.update(closes)
         for symbol, close in closes.items():
             self._book.ledger.mark(symbol, close)
-            self._book.ledger.translate(self._currencies.take(symbol, close), close)
+            currency, _ = self._currencies.take(symbol, close)
+            self._book.ledger.translate(currency, close)
         return Bar(to_datetime(to_ns(event.bar_published.time)), closes)
 
     def _take(self, events: Iterable[journal_pb2.Event]) -> None:
