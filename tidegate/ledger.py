@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from tidegate.accounts import Account
-from tidegate.instruments import BY_EXCHANGE, BY_VARIATION, IN_FULL, Instrument
+from tidegate.instruments import BY_EXCHANGE, BY_VARIATION, IN_FULL, PUT, Instrument
 from tidegate.numbers import ZERO, plain, round_money
+from tidegate.options import Options
 from tidegate.orders import BUY, Reservation
 from tidegate.positions import Position
 
@@ -22,6 +23,7 @@ class Totals:
     worst_quantities: by symbol, the worst-case quantities of all ledgers; symbols that nobody holds are not in it.
     exposure_bound: no instrument's exposure is above it; growth raises it, only a look at all of them lowers it.
     groups: by symbol, the groups whose exposures are summed; group_exposures: those sums.
+    option_exposures: by symbol, options' exposures, each in its currency: no product of quantity and price gives them.
     foreign_groups: by currency, the part of those sums that is in it, in that currency.
     """
 
@@ -34,6 +36,7 @@ class Totals:
     currencies: set[str] = field(default_factory=set)
     groups: Mapping[str, tuple[Hashable, ...]] = field(default_factory=dict)
     group_exposures: dict[Hashable, Decimal] = field(default_factory=dict)
+    option_exposures: dict[str, Decimal] = field(default_factory=dict)
     foreign_groups: dict[str, dict[Hashable, Decimal]] = field(default_factory=dict)
 
     def group(self, groups: Mapping[str, tuple[Hashable, ...]]) -> None:
@@ -72,6 +75,7 @@ class Ledger:
     currency: str
     totals: Totals = field(default_factory=Totals)
     rates: Mapping[str, Decimal] = field(default_factory=dict)
+    options: Options = field(default_factory=Options)
     foreign: dict[str, Account] = field(default_factory=dict)
     foreign_cash: Decimal = ZERO
     exchanged: Decimal = ZERO
@@ -150,7 +154,16 @@ class Ledger:
         position.mark = price
         if position.settlement != BY_EXCHANGE:
             self._revalue(position.account, position.quantity * step)
-        self._expose(symbol, position, ZERO, position.worst_quantity * step)
+        if position.units is None:
+            self._expose(symbol, position, ZERO, position.worst_quantity * step)
+
+    def weigh(self, instrument: Instrument) -> None:
+        """Expose a position in an option to its underlying's new price."""
+        position = self.positions.get(instrument.symbol)
+        if position is not None and instrument.option is not None:
+            before = position.exposure
+            position.units = self.options.units(instrument, instrument.option)
+            self._expose(instrument.symbol, position, ZERO, position.exposure - before)
 
     def translate(self, currency: str, rate: Decimal) -> None:
         """Value a foreign currency at a new rate: by its sums, however many positions there are."""
@@ -180,6 +193,7 @@ class Ledger:
         position = self.positions.get(symbol)
         if position is None:
             position = self._open(instrument, price if mark is None else mark)
+        before = ZERO if position.units is None else position.exposure
         if sign == BUY:
             position.working_buys += quantity
             if position.settlement != BY_VARIATION:
@@ -195,10 +209,7 @@ class Ledger:
                 loss *= account.rate
             self.reserved_loss += loss
             self.totals.reserved_loss += loss
-        if grown := position.recount():
-            self._expose(symbol, position, grown, grown * position.mark * position.multiplier)
-            if not position.worst_quantity:
-                del self.positions[symbol]
+        self._recount(symbol, position, before)
 
     def fill(
         self, instrument: Instrument, quantity: Decimal, *, price: Decimal, fee: Decimal, mark: Decimal | None
@@ -213,6 +224,7 @@ class Ledger:
         if position is None:
             position = self._open(instrument, price if mark is None else mark)
         before, account = position.market_value, position.account
+        exposed = ZERO if position.units is None else position.exposure
         if position.settlement == BY_EXCHANGE:
             self._exchange(position, quantity, price)
         else:
@@ -230,17 +242,13 @@ class Ledger:
             else:
                 account.fees += fee
         self._revalue(account, position.market_value - before)
-        grown = position.recount()
-        self._expose(symbol, position, grown, grown * position.mark * position.multiplier)
-        if not position.worst_quantity:
-            del self.positions[symbol]
+        self._recount(symbol, position, exposed)
 
     def count_groups(self) -> None:
         """Count what is held into new groups."""
         if self.totals.groups:
             for symbol, position in self.positions.items():
-                exposure = position.worst_quantity * position.mark * position.multiplier
-                self.totals.expose(symbol, exposure, position.account)
+                self.totals.expose(symbol, position.exposure, position.account)
 
     def digest(self) -> bytes:
         """Hash what the ledger holds, marks and rates left out: equal digests mean equal ledgers."""
@@ -288,6 +296,9 @@ class Ledger:
         position = Position(instrument.multiplier, mark, instrument.settlement, self._account(instrument.currency))
         if position.settlement == BY_EXCHANGE:
             position.bought = self._account(instrument.buys)
+        elif instrument.option is not None:
+            position.units = self.options.units(instrument, instrument.option)
+            position.is_put = instrument.option.right == PUT
         self.positions[instrument.symbol] = position
         return position
 
@@ -323,11 +334,22 @@ class Ledger:
         self.market_value += change
         self.totals.market_value += change
 
+    def _recount(self, symbol: str, position: Position, exposed: Decimal) -> None:
+        """Carry a change of quantities over to the exposures; exposed: an option's before it."""
+        grown = position.recount()
+        if position.units is not None:
+            self._expose(symbol, position, grown, position.exposure - exposed)
+        elif grown:
+            self._expose(symbol, position, grown, grown * position.mark * position.multiplier)
+        if not position.worst_quantity:
+            self.positions.pop(symbol)
+
     def _expose(self, symbol: str, position: Position, quantity: Decimal, amount: Decimal) -> None:
         """Carry a change of one position's worst case over to the sums."""
         totals, account = self.totals, position.account
         if totals.groups:
             totals.expose(symbol, amount, account)
+        own = amount
         if account is not None:
             account.gross_exposure += amount
             amount *= account.rate
@@ -336,9 +358,14 @@ class Ledger:
         worst = totals.worst_quantities.get(symbol, ZERO) + quantity
         if worst:
             totals.worst_quantities[symbol] = worst
-            exposure = worst * position.mark * position.multiplier
+            if position.units is None:
+                exposure = worst * position.mark * position.multiplier
+            else:
+                exposure = totals.option_exposures.get(symbol, ZERO) + own
+                totals.option_exposures[symbol] = exposure
             if account is not None:
                 exposure *= account.rate
             totals.exposure_bound = max(totals.exposure_bound, exposure)
         elif quantity:
             del totals.worst_quantities[symbol]
+            totals.option_exposures.pop(symbol, None)

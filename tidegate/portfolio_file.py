@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tidegate.clocks import BARS, WALL
-from tidegate.instruments import FX, Instrument
+from tidegate.instruments import Instrument
+from tidegate.instruments_section import Currency, InstrumentSection, instrument_problems
 from tidegate.limits_section import Leverage, LimitsSection, Positive, Share
 from tidegate.numbers import ONE, ZERO, plain, round_money
 from tidegate.risk.consequences import GATE
@@ -19,7 +20,6 @@ from tidegate.v1 import common_pb2, journal_pb2
 from tidegate.yaml_file import Problem, duplicates, read_yaml
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,32}$")]
-Currency = Annotated[str, Field(pattern=r"^[A-Z]{3,4}$")]
 _RESERVE_MIN = Decimal("0.10")
 _ALLOCATION_MAX = Decimal("0.5")
 ImportPath = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
@@ -27,33 +27,6 @@ ImportPath = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class InstrumentSection(_Section):
-    """
-    One instrument that may be traded; everything else is refused.
-
-    buys: of fx, the currency that a unit of it is; ``currency`` is the one that it is priced in.
-    """
-
-    symbol: Name
-    tick: Positive = Decimal("0.01")
-    lot: Positive = ONE
-    multiplier: Positive = ONE
-    currency: Currency | None = None
-    sector: str = ""
-    asset_class: Literal["equity", "etf", "fund", "bond", "crypto", "fx", "future", "option"] = "equity"
-    buys: Currency | Literal[""] = ""
-
-    @model_validator(mode="after")
-    def _has_what_its_product_needs(self) -> Self:
-        if (self.asset_class == FX) is not bool(self.buys):
-            message = "an fx instrument says which currency it buys, and no other instrument does"
-            raise ValueError(message)
-        if self.asset_class == FX and self.multiplier != ONE:
-            message = "an fx instrument has the multiplier 1: a unit of it is a unit of the currency that it buys"
-            raise ValueError(message)
-        return self
 
 
 class StrategySection(_Section):
@@ -140,32 +113,13 @@ class PortfolioFile(_Section):
                 yield Problem(("strategies", index, "allocation"), text)
             if strategy.route is not None and strategy.route not in adapters:
                 yield Problem(("strategies", index, "route"), f"no adapter is called {strategy.route}")
-        yield from self._currency_problems()
+        yield from instrument_problems(self.instruments, self.currency, self.currencies)
         yield from self._limit_problems()
         operator = self.replay.operator if self.replay is not None else None
         if operator is not None and operator.name.casefold() == GATE:
             yield Problem(("replay", "operator", "name"), f"{GATE} is the gate itself; nobody else has this name")
         if self.replay is not None and self.clock != "bars":
             yield Problem(("clock",), "a replay needs the clock to be bars")
-
-    def _currency_problems(self) -> Iterator[Problem]:
-        """Find currencies without a rate, and rates that are none."""
-        fx = {i.symbol: i for i in self.instruments if i.asset_class == FX and i.currency in (None, self.currency)}
-        for currency, symbol in self.currencies.items():
-            if currency == self.currency:
-                yield Problem(("currencies", currency), f"{currency} is the portfolio's currency; its rate is 1")
-            elif symbol not in fx or fx[symbol].buys != currency:
-                text = f"{symbol} is no fx instrument that buys {currency} and is priced in {self.currency}"
-                yield Problem(("currencies", currency), text)
-        known = {self.currency, *self.currencies}
-        for index, instrument in enumerate(self.instruments):
-            for key in ("currency", "buys"):
-                currency = getattr(instrument, key)
-                if currency and currency not in known:
-                    text = f"{currency} has no rate: currencies names none for it"
-                    yield Problem(("instruments", index, key), text)
-            if instrument.buys and instrument.buys == (instrument.currency or self.currency):
-                yield Problem(("instruments", index, "buys"), f"{instrument.buys} cannot buy itself")
 
     def warnings(self) -> Iterator[str]:
         """Say what is allowed and unwise, a line each."""
@@ -210,8 +164,7 @@ class PortfolioFile(_Section):
         )
 
     def _instrument(self, section: InstrumentSection) -> Instrument:
-        figures = section.model_dump() | {"currency": section.currency or self.currency}
-        return Instrument(**figures)
+        return section.to_instrument(self.currency)
 
     def _terms(self, section: StrategySection) -> journal_pb2.StrategyTerms:
         return journal_pb2.StrategyTerms(

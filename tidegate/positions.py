@@ -6,6 +6,7 @@ from decimal import Decimal
 from tidegate.accounts import Account
 from tidegate.instruments import BY_EXCHANGE, BY_VARIATION, IN_FULL
 from tidegate.numbers import ONE, ZERO
+from tidegate.options import Units
 
 
 @dataclass(slots=True)
@@ -17,6 +18,8 @@ class Position:
     working_buys, working_sells: what accepted orders may still fill.
     worst_quantity: the largest quantity, long or short, that the working orders could make of the position.
     account: that of the currency that it is priced in; None for the portfolio's own. bought: of fx, the other one's.
+    units: of an option, what a unit of it is exposed to; None for what is exposed to its own price. is_put: whether it
+    moves against its underlying.
     """
 
     multiplier: Decimal
@@ -24,6 +27,8 @@ class Position:
     settlement: int = IN_FULL
     account: Account | None = None
     bought: Account | None = None
+    units: Units | None = None
+    is_put: bool = False
     quantity: Decimal = ZERO
     cost: Decimal = ZERO
     working_buys: Decimal = ZERO
@@ -46,9 +51,18 @@ class Position:
         return value - self.cost if self.settlement == BY_VARIATION else value
 
     @property
+    def exposure(self) -> Decimal:
+        """Worst-case exposure, in its own currency."""
+        if self.units is None:
+            return self.worst_quantity * self.mark * self.multiplier
+        return self.units.worst(self.quantity + self.working_buys, self.quantity - self.working_sells)
+
+    @property
     def net_exposure(self) -> Decimal:
-        """Signed value of what is held at the mark, whatever was paid for it."""
-        return self.quantity * self.mark * self.multiplier
+        """Signed exposure of what is held, whatever was paid for it; a put's is against its underlying."""
+        if self.units is None:
+            return self.quantity * self.mark * self.multiplier
+        return -self.quantity * self.units.held if self.is_put else self.quantity * self.units.held
 
     @property
     def average_cost(self) -> Decimal:

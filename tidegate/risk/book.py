@@ -8,6 +8,7 @@ from tidegate.errors import BookError
 from tidegate.instruments import Instrument
 from tidegate.ledger import Ledger, Totals
 from tidegate.numbers import ONE, ZERO
+from tidegate.options import Options
 from tidegate.orders import Order
 from tidegate.risk.alerts import ALERT_KINDS, alert_of
 from tidegate.risk.halts import Halt, Pause
@@ -74,6 +75,7 @@ class Book:
         self.marks: dict[str, Decimal] = {}
         self.mark_times_ns: dict[str, int] = {}
         self.currencies = Currencies()
+        self.options = Options()
         self.totals = Totals()
         self.high_water = HighWater("")
 
@@ -171,7 +173,10 @@ class Book:
         known = self.instruments.get(symbol)
         if known is None:
             return worst * self.marks.get(symbol, ZERO)
-        exposure = worst * self.marks.get(symbol, ZERO) * known.multiplier
+        if known.option is None:
+            exposure = worst * self.marks.get(symbol, ZERO) * known.multiplier
+        else:
+            exposure = self.totals.option_exposures[symbol]
         return exposure if known.currency == self.currency else exposure * self.rate(known.currency)
 
     def rate(self, currency: str) -> Decimal:
@@ -212,6 +217,7 @@ class Book:
         self.limits = Limits.from_wire(configured.limits)
         self.instruments = {i.symbol: Instrument.from_wire(i) for i in configured.instruments}
         self.currencies.configure(configured.currency_rates, self.instruments)
+        self.options.configure(self.instruments)
         self.terms = {s.strategy_id: Terms.from_wire(s) for s in configured.strategies}
         self.adapters = frozenset(configured.adapters)
         self.limits_in_force = LimitTable(portfolio_limits(self.limits))
@@ -220,7 +226,7 @@ class Book:
         self.high_water = HighWater(configured.currency)
         self.deposits = self.reserve = Decimal(configured.capital)
         for strategy_id in (*self.terms, SUSPENSE):
-            ledger = Ledger(configured.currency, self.totals, self.currencies.rates)
+            ledger = Ledger(configured.currency, self.totals, self.currencies.rates, self.options)
             self.strategies[strategy_id] = StrategyBook(strategy_id, ledger, self.instruments, self.marks)
         for strategy_id, terms in self.terms.items():
             self.strategies[strategy_id].ledger.transfer(terms.capital)
@@ -299,6 +305,10 @@ class Book:
         if symbol in self.totals.worst_quantities:
             for strategy in self.strategies.values():
                 strategy.ledger.mark(symbol, price)
+        for option in self.options.take(symbol, price, time_ns):
+            if option.symbol in self.totals.worst_quantities:
+                for strategy in self.strategies.values():
+                    strategy.ledger.weigh(option)
         self._translate(symbol, price)
 
     def _translate(self, symbol: str, price: Decimal) -> None:

@@ -8,6 +8,7 @@ from tidegate.orders import BUY, NOTHING, Order
 from tidegate.v1 import orders_pb2
 
 if TYPE_CHECKING:
+    from tidegate.positions import Position
     from tidegate.risk.book import Book
 
 
@@ -114,25 +115,45 @@ class Proposal:
         self.instrument = instrument
         self.sign = sign
         self.quantity = quantity
+        self.leaves_quantity = leaves
         self.limit_price = limit_price
         self.now_ns = now_ns
         self.mark_age_ns = now_ns - book.mark_times_ns[symbol]
         self.unit_loss = unit_loss
         self.valuation_price = price
-        notional, value = quantity * price * multiplier, mark * multiplier
+        notional, worst = quantity * price * multiplier, book.totals.worst_quantities.get(symbol)
+        if instrument.option is None:
+            value = mark * multiplier
+            exposure = added * value
+            total = exposure if worst is None else (worst + added) * value
+        else:
+            exposure = _option_exposure(self, position, standing.quantity)
+            total = book.totals.option_exposures.get(symbol, ZERO) + exposure
         rate = book.currencies.rates.get(instrument.currency)
         if rate is not None:
-            notional, value, loss = notional * rate, value * rate, loss * rate
+            notional, exposure, total, loss = notional * rate, exposure * rate, total * rate, loss * rate
         self.notional = notional
         self.cost = cost
-        self.leaves_quantity = leaves
         self.added_quantity = leaves - standing.quantity
         self.reducing = reducing
-        self.added_exposure = added * value
-        worst = book.totals.worst_quantities.get(symbol)
-        self.instrument_exposure = self.added_exposure if worst is None else (worst + added) * value
-        self.gross_exposure = book.totals.gross_exposure + self.added_exposure
+        self.added_exposure = exposure
+        self.instrument_exposure = total
+        self.gross_exposure = book.totals.gross_exposure + exposure
         self.equity: Decimal = book.equity - book.totals.reserved_loss - loss
         self.strategy_equity: Decimal = ledger.equity - ledger.reserved_loss - loss
         self.position_quantity = held
         self.working_sells = sells
+
+
+def _option_exposure(proposal: Proposal, position: "Position | None", standing: Decimal) -> Decimal:
+    """Return by how much an option's worst-case exposure grows; standing: what the replaced order may still fill."""
+    option = proposal.instrument.option
+    if option is None:
+        return ZERO
+    units = proposal.book.options.units(proposal.instrument, option)
+    added = proposal.leaves_quantity - standing
+    buys, sells = (added, ZERO) if proposal.sign == BUY else (ZERO, added)
+    if position is None:
+        return units.worst(buys, -sells)
+    highest, lowest = position.quantity + position.working_buys, position.quantity - position.working_sells
+    return units.worst(highest + buys, lowest - sells) - position.exposure

@@ -18,7 +18,7 @@ from tidegate.risk.checks.increments import Increments
 from tidegate.risk.checks.leverage import Leverage
 from tidegate.risk.checks.order_size import OrderSize
 from tidegate.risk.checks.price_age import PriceAge
-from tidegate.risk.checks.products import MarginNeeded
+from tidegate.risk.checks.products import MarginNeeded, OptionAlive
 from tidegate.risk.checks.reduce_only import ReduceOnly
 from tidegate.risk.checks.scoped_limit import ScopedLimit
 from tidegate.risk.limit import CONCENTRATION, DRAWDOWN, LEVERAGE, ORDER_NOTIONAL, ORDER_QUANTITY, Limit
@@ -89,12 +89,14 @@ def build(limits: Limits, table: LimitTable, instruments: Iterable[Instrument] =
 def _add_products(
     permission: list[Check], exposure: list[Check], instruments: list[Instrument], max_price_age_ns: int
 ) -> None:
-    """Add what foreign currencies and futures ask for, if there are any."""
+    """Add what foreign currencies, futures and options ask for, if there are any."""
     if any(instrument.buys for instrument in instruments):
         permission += [RateAge(max_price_age_ns), CurrencyFunds()]
         exposure.append(RatesKnown())
     if any(instrument.settlement == BY_VARIATION for instrument in instruments):
         exposure.append(MarginNeeded())
+    if any(instrument.option is not None for instrument in instruments):
+        permission.append(OptionAlive(max_price_age_ns))
 
 
 def drawdown_of(table: LimitTable) -> Drawdown:
