@@ -75,7 +75,7 @@ class Ledger:
     currency: str
     totals: Totals = field(default_factory=Totals)
     rates: Mapping[str, Decimal] = field(default_factory=dict)
-    options: Options = field(default_factory=Options)
+    options: Options = field(default_factory=Options, compare=False)
     foreign: dict[str, Account] = field(default_factory=dict)
     foreign_cash: Decimal = ZERO
     exchanged: Decimal = ZERO

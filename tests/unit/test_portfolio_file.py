@@ -7,6 +7,7 @@ import pytest
 
 from tidegate.clocks import BARS, WALL
 from tidegate.errors import ConfigurationError
+from tidegate.instruments import Instrument
 from tidegate.portfolio_file import PortfolioFile, read_portfolio_file
 from tidegate.v1 import journal_pb2, risk_pb2
 
@@ -184,3 +185,71 @@ def test_a_missing_or_binary_file_is_refused_with_its_path(tmp_path: Path) -> No
     path.write_bytes(b"name: \xff\xfe")
     with pytest.raises(ConfigurationError, match=f"{path}:1: "):
         read_portfolio_file(path)
+
+
+PRODUCTS = """\
+name: products
+currency: USD
+currencies: {EUR: EURUSD}
+capital: 100
+instruments:
+  - {symbol: EURUSD, asset_class: fx, buys: EUR, tick: 0.0001}
+  - {symbol: DAX, currency: EUR}
+  - {symbol: BTC, asset_class: crypto, lot: 0.00000001}
+  - symbol: CALL
+    asset_class: option
+    currency: EUR
+    multiplier: 100
+    option: {underlying: DAX, strike: 90.5, expiry: 2026-12-18T17:30:00Z, right: call, volatility: 0.2}
+strategies: [{id: s, kind: external, allocation: 0.25}]
+"""
+
+
+def test_every_product_is_read_and_journaled_whole(tmp_path: Path) -> None:
+    """Pins rates, the bought currency, the smallest lot, an option's terms; and that the engine reads them back."""
+    wire = read(tmp_path, PRODUCTS).to_wire()
+    assert [("EUR", "EURUSD")] == [(rate.currency, rate.symbol) for rate in wire.currency_rates]
+    fx, dax, coin, call = wire.instruments
+    assert ("USD", "EUR", "EUR") == (fx.currency, fx.buys, dax.currency)
+    assert ("0.00000001", False) == (coin.lot, coin.HasField("option"))
+    terms = call.option
+    expected = ("DAX", "90.5", 1_797_615_000, "call", "0.2", "0")
+    assert expected == (
+        terms.underlying,
+        terms.strike,
+        terms.expiry.seconds,
+        terms.right,
+        terms.volatility,
+        terms.interest_rate,
+    )
+    assert list(wire.instruments) == [Instrument.from_wire(one).to_wire() for one in wire.instruments]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("buys: EUR, ", "", "6: instruments[0]: an fx instrument says which currency it buys"),
+        ("tick: 0.0001", "multiplier: 10", "6: instruments[0]: an fx instrument has the multiplier 1"),
+        ("EUR: EURUSD", "EUR: DAX", "3: currencies.EUR: DAX is no fx instrument that buys EUR"),
+        ("EUR: EURUSD", "EUR: GONE", "3: currencies.EUR: GONE is no fx instrument that buys EUR"),
+        ("EUR: EURUSD", "EUR: EURUSD, USD: EURUSD", "3: currencies.USD: USD is the portfolio's currency"),
+        ("{symbol: DAX, currency: EUR}", "{symbol: DAX, currency: eur}", "7: instruments[1].currency: String should"),
+        ("crypto", "cripto", "8: instruments[2].asset_class: Input should be 'equity', 'etf'"),
+        ("crypto", "option", "8: instruments[2]: an option says what it is on"),
+        ("asset_class: option", "asset_class: equity", "9: instruments[3]: an option says what it is on"),
+        ("underlying: DAX", "underlying: EURUSD", "13: instruments[3].option.underlying: EURUSD is no instrument that"),
+        ("underlying: DAX", "underlying: BTC", "13: instruments[3].option.underlying: BTC is priced in another"),
+        ("17:30:00Z", "17:30:00", "13: instruments[3].option.expiry: Input should have timezone info"),
+        ("right: call", "right: cal", "13: instruments[3].option.right: Input should be 'call' or 'put'"),
+        ("volatility: 0.2", "volatility: 0", "13: instruments[3].option.volatility: Input should be greater than 0"),
+        ("strike: 90.5", "strike: -1", "13: instruments[3].option.strike: Input should be greater than 0"),
+        ("2026-12-18", "9026-12-18", "13: instruments[3].option.expiry: Input should be less than 2262"),
+    ],
+)
+def test_a_product_that_lacks_something_is_refused_with_file_line_and_key(
+    tmp_path: Path, old: str, new: str, expected: str
+) -> None:
+    """Pins one problem, its place and its text."""
+    assert old in PRODUCTS
+    (problem,) = problems(tmp_path, PRODUCTS.replace(old, new, 1))
+    assert expected == problem[: len(expected)]
