@@ -41,6 +41,11 @@ def update(desk: Desk, *limits: risk_pb2.Limit, expires: float | None = None, re
 
 def in_force(desk: Desk) -> list[risk_pb2.Limit]:
     """Ask which limits are in force."""
+    return [state.limit for state in states(desk)]
+
+
+def states(desk: Desk) -> list[risk_pb2.LimitState]:
+    """Ask how near the book is to its limits."""
     return list(desk.ask("GetLimits", risk_pb2.GetLimitsRequest(), risk_pb2.GetLimitsResponse).in_force)
 
 
@@ -332,3 +337,24 @@ def test_a_strategys_halt_is_reset_only_when_it_would_not_halt_again(open_desk: 
     reset.high_water_mark = admin_pb2.HIGH_WATER_MARK_CHOICE_REBASE
     assert "" == desk.refusal("ResetHalt", reset)
     assert "ALLOW" == action(desk.buy("margin", "1", "B"))
+
+
+def test_every_limit_says_what_is_left_of_it(open_desk: OpenDesk) -> None:
+    """Pins actual, bound and headroom of money, multiples and shares, also below zero and without a figure."""
+    desk = limited(
+        open_desk,
+        limit("LEVERAGE", MARGIN, limit="1.5"),
+        limit("CONCENTRATION", limit="0.05"),
+        limit("DRAWDOWN", MARGIN, limit="0.1"),
+        limit("GROSS_EXPOSURE", TECH, warn="9000"),
+        limit("ORDER_QUANTITY", limit="600"),
+    )
+    desk.hold("margin", "50", "100")
+    desk.bar(2, A="120", B="100", F="100")
+    assert [
+        ("6000", "46500", "40500"),
+        ("6000", "5050", "-950"),
+        ("0", "3100", "3100"),
+        ("6000", "9000", "3000"),
+        ("", "", ""),
+    ] == [(state.actual, state.bound, state.headroom) for state in states(desk)]
