@@ -1,6 +1,7 @@
 """Currencies and futures through the gate: rates that are missing or old, cash of each currency, margin."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -206,6 +207,23 @@ def test_a_sector_s_limit_follows_a_rate(path: Path) -> None:
     desk.bar(2, EURUSD="1.01")
     assert "REJECT GROSS_EXPOSURE" == action(desk.check(desk.order("margin", BUY, "5", "DAX")))
     assert "ALLOW" == action(desk.check(desk.order("margin", BUY, "4", "DAX")))
+
+
+def test_past_sessions_lose_foreign_money_at_the_rate_of_now(path: Path) -> None:
+    """Pins that scenarios follow a rate for what is held and for what is ordered, and that a restart says the same."""
+    desk = Desk(path, configured())
+    for day in range(1, 64):
+        desk.bar(day, EURUSD="1.5", A="100", DAX="100" if day % 2 else "90")
+    desk.hold("margin", "100", "100", "DAX")
+    desk.hold("margin", "10", "100")
+
+    def worst(desk: Desk) -> tuple[float, float]:
+        scenarios = desk.book.scenarios_needed()
+        return min(scenarios.profits()), min(scenarios.profits_with("DAX", Decimal(10), 1))
+
+    assert (-1_500, -1_650) == worst(desk)
+    desk.price(63.5, EURUSD="2")
+    assert (-2_000, -2_200) == worst(desk) == worst(desk.restarted())
 
 
 def test_a_restart_has_the_same_currencies_to_the_byte(desk: Desk) -> None:
