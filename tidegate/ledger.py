@@ -12,6 +12,8 @@ from tidegate.options import Options
 from tidegate.orders import BUY, Reservation
 from tidegate.positions import Position
 
+__all__ = ["Ledger", "Position", "Totals"]
+
 
 @dataclass(slots=True)
 class Totals:
@@ -293,7 +295,8 @@ class Ledger:
         return quantity - closing, gained
 
     def _open(self, instrument: Instrument, mark: Decimal) -> Position:
-        position = Position(instrument.multiplier, mark, instrument.settlement, self._account(instrument.currency))
+        position = Position(instrument.multiplier, mark, settlement=instrument.settlement)
+        position.account = self._account(instrument.currency)
         if position.settlement == BY_EXCHANGE:
             position.bought = self._account(instrument.buys)
         elif instrument.option is not None:

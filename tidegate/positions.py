@@ -24,16 +24,16 @@ class Position:
 
     multiplier: Decimal
     mark: Decimal
-    settlement: int = IN_FULL
-    account: Account | None = None
-    bought: Account | None = None
-    units: Units | None = None
-    is_put: bool = False
     quantity: Decimal = ZERO
     cost: Decimal = ZERO
     working_buys: Decimal = ZERO
     working_sells: Decimal = ZERO
     worst_quantity: Decimal = ZERO
+    settlement: int = IN_FULL
+    account: Account | None = None
+    bought: Account | None = None
+    units: Units | None = None
+    is_put: bool = False
 
     def recount(self) -> Decimal:
         """Work the worst case out again after a change; return by how much it grew."""

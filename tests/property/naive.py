@@ -5,10 +5,13 @@ Where the engine keeps running sums, this keeps none; where the engine decides, 
 """
 
 from collections.abc import Iterator
+from decimal import Decimal
 from fractions import Fraction
 from math import floor
 
 from tests.property.facts import NS_PER_S, PORTFOLIO, Accepted, Facts, ScopeName
+from tidegate.instruments import Instrument, OptionTerms
+from tidegate.options import delta_share
 from tidegate.reasons import Reason
 from tidegate.v1 import admin_pb2, common_pb2, journal_pb2
 
@@ -80,6 +83,24 @@ class Naive(Facts):
         buys, sells = (self.working(owner, symbol, buys=is_buy) for is_buy in (True, False))
         return max(abs(held + buys), abs(held - sells))
 
+    def option(self, symbol: str) -> OptionTerms | None:
+        known = self.instruments.get(symbol)
+        return Instrument.from_wire(known).option if known is not None else None
+
+    def worst_exposure(self, owner: str, symbol: str) -> Fraction:
+        """Value the worst case; of an option by the end that is exposed most, delta where held and whole where sold."""
+        terms = self.option(symbol)
+        if terms is None:
+            return self.worst(owner, symbol) * self.price_of_unit(symbol)
+        spot, share = Fraction(terms.strike), Fraction(1)
+        if (time_ns := self.mark_times_ns.get(terms.underlying)) is not None:
+            spot = self.marks[terms.underlying]
+            share = Fraction(delta_share(terms, Decimal(spot.numerator) / Decimal(spot.denominator), time_ns))
+        held = self.held.get((owner, symbol), Fraction(0))
+        buys, sells = (self.working(owner, symbol, buys=is_buy) for is_buy in (True, False))
+        whole = spot * self.multiplier(symbol) * self.rate(self.currency(symbol))
+        return max(max(end * share, -end) * whole for end in (held + buys, held - sells))
+
     def value(self, owner: str) -> Fraction:
         """Add up what is held; of fx nothing but the cash that it moved."""
         mine = ((s, quantity) for (who, s), quantity in self.held.items() if who == owner and not self.bought(s))
@@ -93,11 +114,10 @@ class Naive(Facts):
         return self.reserve + sum((self.equity_of(owner) for owner in self.owners), Fraction(0))
 
     def instrument_exposure(self, symbol: str) -> Fraction:
-        worst = sum((self.worst(owner, symbol) for owner in self.owners), Fraction(0))
-        return worst * self.price_of_unit(symbol)
+        return sum((self.worst_exposure(owner, symbol) for owner in self.owners), Fraction(0))
 
     def gross_of(self, owner: str) -> Fraction:
-        return sum((self.worst(owner, symbol) * self.price_of_unit(symbol) for symbol in self.marks), Fraction(0))
+        return sum((self.worst_exposure(owner, symbol) for symbol in self.marks), Fraction(0))
 
     def gross(self) -> Fraction:
         return sum((self.gross_of(owner) for owner in self.owners), Fraction(0))

@@ -24,6 +24,7 @@ def findings(book: Naive, order: orders_pb2.NewOrder, now_ns: int, replaced: str
         return {(missing, REJECT)}
     reducing = is_reducing(book, order, replaced)
     found = set(_permission(book, order, now_ns, reducing=reducing))
+    found |= set(_option(book, order, now_ns, reducing=reducing))
     found |= set(_currency(book, order, now_ns, replaced, reducing=reducing))
     if not reducing:
         found |= set(_exposure(book, order, replaced)) | set(_product(book, order))
@@ -37,6 +38,18 @@ def is_reducing(book: Naive, order: orders_pb2.NewOrder, replaced: str = "") -> 
     opposite = held < 0 if is_buy else held > 0
     with _standing(book, order, replaced):
         return opposite and book.working(order.strategy_id, order.symbol, buys=is_buy) <= abs(held)
+
+
+def _option(book: Naive, order: orders_pb2.NewOrder, now_ns: int, *, reducing: bool) -> Iterator[Finding]:
+    """Ask of an option that it lives, and that its underlying's price is fresh."""
+    option = book.option(order.symbol)
+    if option is None:
+        return
+    age_ns = now_ns - book.mark_times_ns[option.underlying]
+    if now_ns >= option.expiry_ns:
+        yield Reason.OPTION_EXPIRED, REJECT
+    elif age_ns > book.configured.limits.max_price_age_s * NS_PER_S and not (reducing and order.limit_price):
+        yield Reason.PRICE_STALE, REJECT
 
 
 def _currency(
@@ -100,7 +113,8 @@ def _missing(book: Naive, order: orders_pb2.NewOrder) -> str | None:
         return Reason.INSTRUMENT_UNKNOWN
     if order.route and order.route not in book.configured.adapters:
         return Reason.ADAPTER_UNKNOWN
-    if order.symbol not in book.mark_times_ns:
+    option = book.option(order.symbol)
+    if not {order.symbol, option.underlying if option is not None else order.symbol} <= book.mark_times_ns.keys():
         return Reason.PRICE_MISSING
     return None if all(symbol in book.mark_times_ns for symbol in _rates(book, order)) else Reason.FX_RATE_MISSING
 

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -23,9 +24,9 @@ from tidegate.reasons import Reason
 from tidegate.v1 import actors_pb2, common_pb2, journal_pb2, orders_pb2, portfolio_pb2, risk_pb2
 from tidegate.views import conservation, fees_of, realised_pnl
 
-# ONE is plain, LOT has a wide lot and tick, FUT is a future, COIN has fractions of a unit; FX is euros in dollars, and
-# FOR is priced in euros.
-SYMBOLS = ("ONE", "LOT", "FUT", "COIN", "FX", "FOR")
+# ONE is plain, LOT has a wide lot and tick, FUT is a future, COIN has fractions of a unit; FX is euros in dollars,
+# FOR is priced in euros, and PUT is an option on ONE that expires when a life is old.
+SYMBOLS = ("ONE", "LOT", "FUT", "COIN", "FX", "FOR", "PUT")
 STRATEGIES = ("saver", "payer", "lever", "short")
 _IN_MEMORY = "/dev/shm"  # noqa: S108 -- only where a random name is made
 ADAPTERS = ("paper", "spare")
@@ -53,6 +54,18 @@ CONFIGURATION = PortfolioFile.model_validate(
             {"symbol": "COIN", "lot": "0.001", "tick": "0.001", "multiplier": "0.1", "asset_class": "crypto"},
             {"symbol": "FX", "tick": "0.0001", "asset_class": "fx", "buys": "EUR"},
             {"symbol": "FOR", "multiplier": "3", "currency": "EUR"},
+            {
+                "symbol": "PUT",
+                "asset_class": "option",
+                "multiplier": "100",
+                "option": {
+                    "underlying": "ONE",
+                    "strike": "100",
+                    "expiry": datetime.fromtimestamp(1_000_000_150, UTC),
+                    "right": "put",
+                    "volatility": "10",
+                },
+            },
         ],
         "strategies": [
             {"id": "saver", "kind": "cash", "class": "a:B", "route": "paper", "allocation": "0.3"},
