@@ -26,7 +26,7 @@ class _Moves(NamedTuple):
 
 class Scenarios:
     """
-    The profit or loss of each scenario, in cents: of every position the worst that working orders may make of it, summed.
+    The profit or loss of each scenario in cents: of every position the worst that working orders make of it, summed.
 
     An upper bound of the loss: a fall is met with all that may still be bought, a rise with all that may still be sold.
     So an order adds its own quantity times the falls or rises, in O(scenarios). What has changed is noted, and worked
