@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Vector = NDArray[np.float64]
 
 _SESSIONS_PER_YEAR = 252
-_CENTS = 100.0
+CENTS = 100.0
 
 
 class _Moves(NamedTuple):
@@ -26,7 +26,7 @@ class _Moves(NamedTuple):
 
 class Scenarios:
     """
-    The profit or loss of each scenario: of every position the worst of what working orders may make of it, summed.
+    The profit or loss of each scenario in cents: of every position the worst that working orders make of it, summed.
 
     An upper bound of the loss: a fall is met with all that may still be bought, a rise with all that may still be sold.
     So an order adds its own quantity times the falls or rises, in O(scenarios). What has changed is noted, and worked
@@ -40,8 +40,9 @@ class Scenarios:
         self._sessions = -1
         self._moves: dict[str, _Moves] = {}
         self._parts: dict[tuple[str, str], Vector] = {}
-        # By currency, each in its own: a new rate needs no look at the positions.
-        self._sums: dict[str, Vector] = {}
+        self._sum: Vector = np.zeros(SESSIONS_MAX)
+        # Of foreign currencies, each in its own: a new rate needs no look at the positions.
+        self._foreign: dict[str, Vector] = {}
         self._changed: set[tuple[str, str]] = set()
         # Symbols of parts that have too few observations, with how many parts each.
         self._lacking: dict[str, int] = {}
@@ -62,18 +63,20 @@ class Scenarios:
     def profits(self) -> Vector:
         """Return the profit or loss of each scenario, the newest session last."""
         self._refresh()
-        total = np.zeros(SESSIONS_MAX)
-        for currency, cents in self._sums.items():
-            total += cents if currency == self._book.currency else np.rint(cents * float(self._book.rate(currency)))
-        return total[-self._length :] / _CENTS
+        total = self._sum
+        for currency, cents in self._foreign.items():
+            total = total + np.rint(cents * float(self._book.rate(currency)))
+        return total[-self._length :]
 
     def profits_with(self, symbol: str, added: Decimal, sign: int) -> Vector:
         """Return them with an order that may still fill so much more; sign: +1 for a buy, -1 for a sell."""
         profits = self.profits()
         moves = self._moves_of(symbol)
         side = moves.falls if sign > 0 else moves.rises
-        unit = self._unit(symbol) * self._book.rate(self._currency(symbol))
-        return profits + _cents(float(sign * added * unit) * side[-self._length :]) / _CENTS
+        unit, currency = self._unit(symbol), self._currency(symbol)
+        if currency != self._book.currency:
+            unit *= self._book.rate(currency)
+        return profits + _cents(float(sign * added * unit) * side[-self._length :])
 
     @property
     def _length(self) -> int:
@@ -90,7 +93,8 @@ class Scenarios:
                 for strategy_id, strategy in self._book.strategies.items()
                 for symbol in strategy.ledger.positions
             }
-            self._sums = {}
+            self._sum = np.zeros(SESSIONS_MAX)
+            self._foreign.clear()
         for key in self._changed:
             self._work_out(key)
         self._changed.clear()
@@ -99,7 +103,7 @@ class Scenarios:
         strategy_id, symbol = key
         before = self._parts.pop(key, None)
         if before is not None:
-            self._sums[self._currency(symbol)] -= before
+            self._add(symbol, -before)
             self._count_lacking(symbol, -1)
         position = self._book.strategies[strategy_id].ledger.positions.get(symbol)
         if position is None:
@@ -108,8 +112,7 @@ class Scenarios:
         highest, lowest = position.quantity + position.working_buys, position.quantity - position.working_sells
         part = _cents(float(highest * unit) * moves.falls + float(lowest * unit) * moves.rises)
         self._parts[key] = part
-        self._sums.setdefault(self._currency(symbol), np.zeros(SESSIONS_MAX))
-        self._sums[self._currency(symbol)] += part
+        self._add(symbol, part)
         self._count_lacking(symbol, 1)
 
     def _count_lacking(self, symbol: str, step: int) -> None:
@@ -128,6 +131,13 @@ class Scenarios:
         instrument = self._book.instruments.get(symbol)
         return self._book.currency if instrument is None else instrument.currency
 
+    def _add(self, symbol: str, part: Vector) -> None:
+        currency = self._currency(symbol)
+        if currency == self._book.currency:
+            self._sum += part
+        else:
+            self._foreign[currency] = self._foreign.get(currency, 0.0) + part
+
     def _moves_of(self, symbol: str) -> _Moves:
         moves = self._moves.get(symbol)
         if moves is None:
@@ -140,7 +150,7 @@ class Scenarios:
 
 
 def _cents(amounts: Vector) -> Vector:
-    return np.rint(amounts * _CENTS)
+    return np.rint(amounts * CENTS)
 
 
 def value_at_risk(profits: Vector, confidence: float) -> float:

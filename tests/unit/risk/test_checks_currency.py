@@ -210,7 +210,7 @@ def test_a_sector_s_limit_follows_a_rate(path: Path) -> None:
 
 
 def test_past_sessions_lose_foreign_money_at_the_rate_of_now(path: Path) -> None:
-    """Pins that scenarios follow a rate for what is held and for what is ordered, and that a restart says the same."""
+    """Pins that scenarios, in cents, follow a rate for what is held and for what is ordered, and that a restart says the same."""
     desk = Desk(path, configured())
     for day in range(1, 64):
         desk.bar(day, EURUSD="1.5", A="100", DAX="100" if day % 2 else "90")
@@ -221,9 +221,9 @@ def test_past_sessions_lose_foreign_money_at_the_rate_of_now(path: Path) -> None
         scenarios = desk.book.scenarios_needed()
         return min(scenarios.profits()), min(scenarios.profits_with("DAX", Decimal(10), 1))
 
-    assert (-1_500, -1_650) == worst(desk)
+    assert (-150_000, -165_000) == worst(desk)
     desk.price(63.5, EURUSD="2")
-    assert (-2_000, -2_200) == worst(desk) == worst(desk.restarted())
+    assert (-200_000, -220_000) == worst(desk) == worst(desk.restarted())
 
 
 def test_a_restart_has_the_same_currencies_to_the_byte(desk: Desk) -> None:
