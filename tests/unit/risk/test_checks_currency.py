@@ -210,7 +210,7 @@ def test_a_sector_s_limit_follows_a_rate(path: Path) -> None:
 
 
 def test_past_sessions_lose_foreign_money_at_the_rate_of_now(path: Path) -> None:
-    """Pins that scenarios, in cents, follow a rate for what is held and for what is ordered, and that a restart says the same."""
+    """Pins that scenarios, in cents, follow a rate, for what is held and what is ordered, and after a restart."""
     desk = Desk(path, configured())
     for day in range(1, 64):
         desk.bar(day, EURUSD="1.5", A="100", DAX="100" if day % 2 else "90")
