@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from tests.property import wire
+from tests.property.again import assert_every_decision_follows_again
 from tests.property.facts import NS_PER_S
 from tests.property.naive import HALTED
 from tests.property.rig import (
@@ -302,6 +303,7 @@ class GateMachine(RuleBasedStateMachine):
         rig = self.rig
         try:
             rig.restart()
+            assert_every_decision_follows_again(rig.gate.journal.read(0))
             recorded = event_bytes(rig.gate)
             booked = [
                 event.execution_booked for event in rig.gate.journal.read(0) if event.HasField("execution_booked")

@@ -43,7 +43,7 @@ def replace_order(draft: Draft, request: orders_pb2.ReplaceOrderRequest) -> orde
     if reason is not None:
         text = f"order {request.orig_client_order_id}: {reason.meaning}"
         draft.refuse(reason, text, command="ReplaceOrder", subject=request.client_order_id)
-    violations, proposal = assess(draft, _as_replaced(order, request), ask, replaced=order)
+    violations, proposal = assess(draft, as_replaced(order, request), ask, replaced=order)
     event = draft.begin()
     decided = event.replace_decided
     decided.replace.CopyFrom(request)
@@ -63,7 +63,8 @@ def replace_order(draft: Draft, request: orders_pb2.ReplaceOrderRequest) -> orde
     return decision
 
 
-def _as_replaced(order: Order, request: orders_pb2.ReplaceOrderRequest) -> orders_pb2.NewOrder:
+def as_replaced(order: Order, request: orders_pb2.ReplaceOrderRequest) -> orders_pb2.NewOrder:
+    """Write the order that a replacement asks for."""
     new = orders_pb2.NewOrder()
     new.CopyFrom(order.request)
     new.client_order_id, new.quantity, new.limit_price = request.client_order_id, request.quantity, request.limit_price
