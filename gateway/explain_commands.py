@@ -95,7 +95,8 @@ def _pages(client: Client, head_sequence: int) -> Iterator[journal_pb2.Event]:
 def _with_progress(source: Source) -> Iterator[journal_pb2.Event]:
     """Show how far the reading is, on the terminal only, and gone when it ends."""
     columns = (TextColumn("reading the journal"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    watched = sys.stderr.isatty()
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not watched) as progress:
         task = progress.add_task("", total=source.head_sequence)
         for event in source.events:
             progress.advance(task)
