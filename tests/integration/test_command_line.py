@@ -139,6 +139,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.control("continuity")
 def test_a_run_killed_in_the_middle_and_started_again_ends_like_an_unbroken_one(
     folder: Path, begin: Program, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -41,6 +41,7 @@ def explain(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([TIDEGATE, "explain", *words], capture_output=True, text=True, check=False, timeout=60)  # noqa: S603
 
 
+@pytest.mark.control("explanation")
 def test_an_auditor_reads_one_screen_from_the_file_of_a_gateway_at_work(gateway: GatewayInThread) -> None:
     """The decision, every check with its figures, the limits and who set them, and the same decision again."""
     ran = explain("3", "--journal", str(gateway.journal))
@@ -107,6 +108,7 @@ def test_a_journal_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
     assert [] == list(tmp_path.iterdir())
 
 
+@pytest.mark.control("explanation")
 def test_a_decision_that_was_forged_with_its_hash_chain_is_a_loud_difference(
     gateway: GatewayInThread, tmp_path: Path
 ) -> None:

@@ -199,6 +199,7 @@ class Day:
                 self.machine.halt(scope, common_pb2.HALT_LEVEL_HALTED)
 
 
+@pytest.mark.control("conservation", "gross-exposure", "concentration", "way-out", "continuity", "explanation")
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_long_day_of_trading_keeps_every_invariant(seed: int) -> None:
     """Nothing that holds in a short life is lost in a long one, and it can be replayed."""

@@ -50,6 +50,7 @@ def outcomes(explanation: Explanation) -> dict[str, str]:
     }
 
 
+@pytest.mark.control("explanation")
 def test_an_allowed_order_shows_every_check_that_it_passed_with_its_figures(limited: Desk) -> None:
     """Nothing was violated, and still it is said what was looked at, and how near it came."""
     decision = limited.buy("cash", "100")
@@ -86,6 +87,7 @@ def test_a_warned_order_names_the_warning_that_it_passed_with(limited: Desk) -> 
     assert "passed" == outcomes(found)["leverage"]
 
 
+@pytest.mark.control("explanation")
 @pytest.mark.parametrize("quantity", ["5001", "0.5", "601"])
 def test_a_refused_order_is_explained_by_its_senders_id_and_by_its_event(limited: Desk, quantity: str) -> None:
     """It has no order id; its place in the journal and its sender's id name it."""
@@ -168,6 +170,7 @@ def _reserve_less(event: journal_pb2.Event) -> None:
     event.order_decided.valuation_price = "1"
 
 
+@pytest.mark.control("explanation")
 @pytest.mark.parametrize(
     ("tamper", "quantity", "fields"),
     [
@@ -211,6 +214,7 @@ def test_what_the_journal_does_not_hold_is_refused_in_one_line(limited: Desk) ->
         assert f"events hold no decision on {wanted}" in caught.value.text
 
 
+@pytest.mark.control("bounded-records")
 def test_refusals_that_were_only_counted_are_said_to_be(limited: Desk) -> None:
     """What is in the journal as a number only cannot be recomputed, and nobody is told that it can."""
     for _ in range(RECORDED_PER_S_MAX + 3):

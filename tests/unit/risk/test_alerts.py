@@ -21,6 +21,7 @@ def listed(desk: Desk, size: int) -> int:
     return len(desk.ask("ListAlerts", request, risk_pb2.ListAlertsResponse).alerts)
 
 
+@pytest.mark.control("alerts")
 def test_every_kind_of_alert_says_what_it_is_about(open_desk: OpenDesk) -> None:
     """Pins reason, scope and text of each kind, in one day that has them all, and the same after a restart."""
     desk = open_desk(configuration(max_concentration="0.3"))
@@ -66,6 +67,7 @@ def test_every_kind_of_alert_says_what_it_is_about(open_desk: OpenDesk) -> None:
     assert desk.alerts() == desk.restarted().alerts()
 
 
+@pytest.mark.control("alerts")
 def test_an_alert_is_acknowledged_by_the_first_who_says_so(desk: Desk) -> None:
     """Pins that the first name stays, over a restart, and that open alerts can be asked for alone."""
     desk.halt(instrument_scope("A"))
