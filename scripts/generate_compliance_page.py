@@ -105,7 +105,7 @@ def proofs(root: Path) -> Iterator[tuple[str, str]]:
 def marked(node: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> list[str]:
     """Return the ids that a function is marked with; one that is no test, or does not run, proves nothing."""
     calls = [one for one in node.decorator_list if isinstance(one, ast.Call) and ast.unparse(one.func) == MARKER]
-    ids = [word.value for call in calls for word in call.args if isinstance(word, ast.Constant)]
+    ids = [str(word.value) for call in calls for word in call.args if isinstance(word, ast.Constant)]
     idle = [one for one in node.decorator_list if ast.unparse(one).split("(")[0] in PROVES_NOTHING]
     if ids and (idle or not node.name.startswith("test_")):
         sys.exit(f"{name}:{node.lineno}: {node.name} is no test that runs, and so it proves no control")

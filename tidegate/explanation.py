@@ -1,7 +1,7 @@
 """Why an order was decided as it was: every check with its figures, and the decision recomputed from the journal."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from google.protobuf.message import DecodeError, Message
@@ -9,12 +9,14 @@ from google.protobuf.message import DecodeError, Message
 from tidegate.errors import BookError, JournalError, RefusedError
 from tidegate.orders import is_accepted
 from tidegate.reasons import Reason
-from tidegate.risk.checks import Check
+from tidegate.risk.assessment import assess, scopes_of
+from tidegate.risk.checks import Check, Checks, Scoped
 from tidegate.risk.draft import Draft, Key, order_key
 from tidegate.risk.engine import Engine
 from tidegate.risk.figures import Figure, LimitInForce, figures, inputs, limits_in_force
 from tidegate.risk.halts import Halt
-from tidegate.risk.orders import assess, read_order
+from tidegate.risk.limit import Limit
+from tidegate.risk.orders import read_order
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.replaces import as_replaced
 from tidegate.risk.violation import Violation
@@ -92,6 +94,8 @@ class Past:
         self.engine = Engine(self)
         # By order, the decisions that accepted it and its replacements, for as long as it works.
         self._named: dict[str, dict[Key, journal_pb2.Event]] = {}
+        # Each limit that was changed, with the last event that set it.
+        self.limits_set_at: dict[Limit, int] = {}
 
     def apply(self, event: journal_pb2.Event) -> None:
         """Let one more event have happened."""
@@ -101,6 +105,8 @@ class Past:
             asked = request_of(decided)
             names = self._named.setdefault(decided.decision.order_id, {})
             names[order_key(asked.strategy_id, asked.client_order_id)] = event
+        elif event.HasField("limit_changed"):
+            self.limits_set_at[Limit.from_wire(event.limit_changed)] = event.sequence
         elif event.HasField("execution_booked"):
             order_id = event.execution_booked.execution.order_id
             if order_id not in self.engine.book.orders:
@@ -197,23 +203,31 @@ def _explain(past: Past, event: journal_pb2.Event, decided: Decided) -> Explanat
     if proposal is None:
         results = [CheckResult("known names, and a price", is_held=True, violation=violations[0], figures=[])]
     else:
-        held = draft.checks.for_reducing if proposal.reducing else draft.checks.for_all
-        results = [_result(check, proposal, held) for check in draft.checks.for_all]
+        results = [_result(check, proposal, is_held=is_held) for check, is_held in _applied(draft.checks, proposal)]
     return Explanation(
         event=event,
         asked=asked,
         decision=decided.decision,
         inputs=[] if proposal is None else inputs(proposal),
         checks=results,
-        limits=limits_in_force(book, asked.strategy_id),
+        limits=limits_in_force(book, asked, past.limits_set_at),
         halts=[halt for halt in book.halts.values() if halt.scope.covers(asked.strategy_id, asked.symbol)],
         differences=differences(past, event),
         counted=0,
     )
 
 
-def _result(check: Check, proposal: Proposal, held: tuple[Check, ...]) -> CheckResult:
-    is_held = any(check is other for other in held)
+def _applied(checks: Checks, proposal: Proposal) -> Iterator[tuple[Check, bool]]:
+    """Name each check that bears on an order, and whether it is held against one that only reduces."""
+    parts: list[Checks | Scoped] = [checks]
+    parts += [found for scope in scopes_of(proposal) if (found := checks.scoped.get(scope)) is not None]
+    for part in parts:
+        held = part.for_reducing if proposal.reducing else part.for_all
+        for check in part.for_all:
+            yield check, any(check is other for other in held)
+
+
+def _result(check: Check, proposal: Proposal, *, is_held: bool) -> CheckResult:
     violation = check.check(proposal) if is_held else None
     return CheckResult(_name(check), is_held, violation, figures(check, proposal))
 

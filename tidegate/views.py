@@ -202,7 +202,8 @@ def _instructed(order: Order) -> int:
 
 def limits(book: Book) -> risk_pb2.GetLimitsResponse:
     """Show the limits in force."""
-    return risk_pb2.GetLimitsResponse(limits=book.limits.to_wire())
+    in_force = [limit.to_wire() for limit in book.limits_in_force]
+    return risk_pb2.GetLimitsResponse(limits=book.limits.to_wire(), in_force=in_force)
 
 
 def alerts(book: Book, request: risk_pb2.ListAlertsRequest) -> risk_pb2.ListAlertsResponse:

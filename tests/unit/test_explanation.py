@@ -1,17 +1,17 @@
 """Why an order was decided as it was: recomputed from the journal, with every check's figures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.unit.builders import REPLACED, SELL, Desk, configuration, limit
+from tests.unit.builders import BUY, REPLACED, SELL, Desk, configuration, limit, stamp, strategy_scope
 from tests.unit.conftest import OpenDesk
 from tidegate.errors import JournalError, RefusedError
 from tidegate.explanation import Explanation, Past, Wanted, decided_in, differences, explain
 from tidegate.reasons import Reason
 from tidegate.risk.figures import Figure
 from tidegate.risk.refusals import RECORDED_PER_S_MAX
-from tidegate.v1 import common_pb2, journal_pb2
+from tidegate.v1 import admin_pb2, common_pb2, journal_pb2, risk_pb2
 
 
 @pytest.fixture
@@ -240,9 +240,14 @@ def test_nothing_is_read_that_comes_long_after_the_decision(limited: Desk) -> No
     decision = limited.buy("cash", "1")
     for day in range(2, 6):
         limited.bar(day, A="100", B="50")
-    read = []
-    events = (read.append(event.sequence) or event for event in limited.gate.journal.read(0))
-    explain(events, Wanted(decision.order_id))
+    read: list[int] = []
+
+    def watched() -> Iterator[journal_pb2.Event]:
+        for event in limited.gate.journal.read(0):
+            read.append(event.sequence)
+            yield event
+
+    explain(watched(), Wanted(decision.order_id))
     assert [1, 2, 3, 4] == read
 
 
@@ -252,3 +257,26 @@ def test_only_decisions_are_decided_again(limited: Desk) -> None:
     assert decided_in(bar) is None
     with pytest.raises(RefusedError):
         Past().decide_again(bar)
+
+
+def test_an_order_that_was_made_smaller_is_recomputed_with_the_figures_of_what_was_asked(limited: Desk) -> None:
+    """A limit of the strategy's own that an operator set for an hour asked for less; it is named with its operator."""
+    change = risk_pb2.Limit(
+        figure=risk_pb2.LIMIT_FIGURE_GROSS_EXPOSURE,
+        scope=strategy_scope("cash"),
+        limit="5000",
+        action=common_pb2.ACTION_REDUCE,
+    )
+    request = admin_pb2.UpdateLimitsRequest(limits=[change], operator="ann", reason="quiet", expires=stamp(2))
+    limited.ask("UpdateLimits", request, admin_pb2.UpdateLimitsResponse)
+    order = limited.order("cash", BUY, "80", "A")
+    order.accept_reduced = True
+    decision = limited.submit(order)
+    assert "50" == decision.approved_quantity
+    found = explained(limited, decision.order_id)
+    assert [] == found.differences
+    assert Reason.GROSS_EXPOSURE == outcomes(found)["scoped limit"]
+    shown = {result.name: result.figures for result in found.checks}
+    assert [Figure("gross_exposure of the strategy cash, to reduce above", "8000", "5000")] == shown["scoped limit"]
+    (temporary,) = [limit for limit in found.limits if limit.set_by.startswith("ann (quiet, until ")]
+    assert ("gross_exposure of the strategy cash", 3) == (temporary.name, temporary.sequence)

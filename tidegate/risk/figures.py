@@ -4,7 +4,7 @@ The figures that each check looks at, for whoever asks why: the same numbers, al
 Nothing here decides, and nothing that decides calls it. A new check gets a line in ``_FIGURES``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -21,9 +21,20 @@ from tidegate.risk.checks.leverage import Leverage
 from tidegate.risk.checks.order_size import OrderSize
 from tidegate.risk.checks.price_age import PriceAge
 from tidegate.risk.checks.reduce_only import ReduceOnly
+from tidegate.risk.checks.scoped_limit import ScopedLimit
+from tidegate.risk.limit import DRAWDOWN, Limit, figure_name
+from tidegate.risk.limit_table import HALT
 from tidegate.risk.proposal import Proposal
-from tidegate.times import NS_PER_S
-from tidegate.v1 import common_pb2
+from tidegate.risk.scopes import PORTFOLIO, groups_of, instrument_scope, strategy_scope
+from tidegate.times import NS_PER_S, to_stamp
+from tidegate.v1 import common_pb2, orders_pb2
+
+_ACTIONS = {
+    common_pb2.ACTION_WARN: "warn",
+    common_pb2.ACTION_REDUCE: "reduce",
+    common_pb2.ACTION_REJECT: "refuse",
+    common_pb2.ACTION_HALT: "halt",
+}
 
 
 class Figure(NamedTuple):
@@ -49,11 +60,6 @@ def figures(check: Check, proposal: Proposal) -> list[Figure]:
     return [Figure("figures", "not stated by this check")] if state is None else state(check, proposal)
 
 
-def has_figures(check: Check) -> bool:
-    """Tell whether a check says what it holds a proposal against."""
-    return type(check) in _FIGURES
-
-
 def inputs(proposal: Proposal) -> list[Figure]:
     """Say what the checks were given: the order as it was valued, and the book as it was."""
     book, symbol = proposal.book, proposal.instrument.symbol
@@ -74,18 +80,41 @@ def inputs(proposal: Proposal) -> list[Figure]:
     ]
 
 
-def limits_in_force(book: Book, strategy_id: str) -> list[LimitInForce]:
-    """List the portfolio's limits and the strategy's own terms; the journal's first event sets them all."""
-    configuration = book.configuration
+def limits_in_force(book: Book, asked: orders_pb2.NewOrder, set_at: Mapping[Limit, int]) -> list[LimitInForce]:
+    """List what an order is held against, the strategy's own terms too; set_at: the events that changed limits."""
+    configuration, strategy_id = book.configuration, asked.strategy_id
     if configuration is None:
         return []
     set_by = f"portfolio file {configuration.name}"
-    named = [(field.name, str(value)) for field, value in book.limits.to_wire().ListFields()]
+    scopes = {PORTFOLIO, strategy_scope(strategy_id), instrument_scope(asked.symbol)}
+    if (instrument := book.instruments.get(asked.symbol)) is not None:
+        scopes.update(groups_of(instrument))
+    found = [
+        LimitInForce(
+            f"{figure_name(limit.figure)} of the {limit.scope}",
+            ", ".join(f"{what} above {plain(threshold)}" for what, threshold in _thresholds(limit)),
+            _setter(limit) if limit.operator else set_by,
+            set_at.get(limit, 1),
+        )
+        for limit in book.limits_in_force
+        if limit.scope in scopes
+    ]
+    found.append(LimitInForce("age of the mark, s", _seconds(book.limits.max_price_age_ns), set_by, 1))
     for terms in configuration.strategies:
         if terms.strategy_id == strategy_id:
-            own = [(field.name, str(value)) for field, value in terms.ListFields() if field.name != "strategy_id"]
-            named += [(f"{strategy_id}: {name}", value) for name, value in own]
-    return [LimitInForce(name, value, set_by, 1) for name, value in named]
+            value = f"{terms.kind}, capital {terms.capital}, leverage up to {terms.max_leverage}"
+            found.append(LimitInForce(f"terms of strategy {strategy_id}", value, set_by, 1))
+    return found
+
+
+def _setter(limit: Limit) -> str:
+    until = f", until {to_stamp(limit.expires_ns).ToJsonString()}" if limit.expires_ns else ""
+    return f"{limit.operator} ({limit.reason}{until})"
+
+
+def _thresholds(limit: Limit) -> list[tuple[str, Decimal]]:
+    found = (("warn", limit.warn), (_ACTIONS[limit.action], limit.limit))
+    return [(what, threshold) for what, threshold in found if threshold is not None]
 
 
 def _halt_state(_check: HaltState, proposal: Proposal) -> list[Figure]:
@@ -124,12 +153,20 @@ def _order_size(check: OrderSize, proposal: Proposal) -> list[Figure]:
 
 
 def _drawdown(_check: Drawdown, proposal: Proposal) -> list[Figure]:
-    limits, peak = proposal.book.limits, proposal.book.high_water_mark
-    shares = (("warn", limits.warn_drawdown), ("refuse", limits.max_drawdown), ("halt", limits.halt_drawdown))
+    table, peak = proposal.book.limits_in_force, proposal.book.high_water_mark
+    thresholds = [*_thresholds(table.get(DRAWDOWN)), *_thresholds(table.get(DRAWDOWN, action=HALT))]
     return [
         Figure(f"equity at worst, to {what} below", plain(proposal.equity), plain((1 - share) * peak))
-        for what, share in shares
-        if share is not None
+        for what, share in thresholds
+    ]
+
+
+def _scoped_limit(check: ScopedLimit, proposal: Proposal) -> list[Figure]:
+    limit, (actual, base) = check.limit, check.measure(proposal)
+    name = f"{figure_name(limit.figure)} of the {limit.scope}"
+    return [
+        Figure(f"{name}, to {what} above", plain(actual), plain(threshold * base))
+        for what, threshold in _thresholds(limit)
     ]
 
 
@@ -181,6 +218,7 @@ _FIGURES: dict[type, Callable[[Any, Proposal], list[Figure]]] = {
     PriceAge: _price_age,
     Increments: _increments,
     ReduceOnly: _reduce_only,
+    ScopedLimit: _scoped_limit,
     OrderSize: _order_size,
     Drawdown: _drawdown,
     Leverage: _leverage,

@@ -4,9 +4,14 @@ import importlib
 import inspect
 import pkgutil
 
-from tests.unit.builders import Desk
+from tests.unit.builders import BUY, configuration, stamp, strategy_scope
+from tests.unit.conftest import OpenDesk
 from tidegate.risk import checks
-from tidegate.risk.figures import _FIGURES, Figure, LimitInForce, limits_in_force
+from tidegate.risk.figures import _FIGURES, LimitInForce, limits_in_force
+from tidegate.risk.limit import Limit
+from tidegate.v1 import admin_pb2, risk_pb2
+
+UNTIL = stamp(5).ToJsonString()
 
 
 def test_every_check_states_its_figures() -> None:
@@ -22,14 +27,21 @@ def test_every_check_states_its_figures() -> None:
     assert defined == set(_FIGURES)
 
 
-def test_the_limits_in_force_name_who_set_them(desk: Desk) -> None:
-    """The portfolio's limits and the strategy's own terms, none of another strategy."""
-    found = limits_in_force(desk.book, "margin")
-    assert LimitInForce("max_price_age_s", "259200", "portfolio file desk", 1) in found
-    assert LimitInForce("margin: max_leverage", "2", "portfolio file desk", 1) in found
-    assert not [limit for limit in found if limit.name.startswith("cash:")]
-
-
-def test_a_figure_without_a_limit_has_an_empty_one() -> None:
-    """What is only looked at is held against nothing."""
-    assert Figure("mark", "100", "") == Figure("mark", "100")
+def test_the_limits_in_force_name_who_set_them(open_desk: OpenDesk) -> None:
+    """The portfolio's limits, those of the order's own scopes, and the strategy's terms; none of another's."""
+    desk = open_desk(configuration(max_leverage="2", warn_leverage="1.5"))
+    desk.bar(1, A="100")
+    ours, theirs = strategy_scope("margin"), strategy_scope("cash")
+    limits = [
+        risk_pb2.Limit(figure=risk_pb2.LIMIT_FIGURE_LEVERAGE, scope=scope, limit="1.5") for scope in (ours, theirs)
+    ]
+    request = admin_pb2.UpdateLimitsRequest(limits=limits, operator="ann", reason="quiet", expires=stamp(5))
+    desk.ask("UpdateLimits", request, admin_pb2.UpdateLimitsResponse)
+    changed = Limit.from_wire(desk.events("limit_changed")[0].limit_changed)
+    found = limits_in_force(desk.book, desk.order("margin", BUY, "1", "A"), {changed: 3})
+    assert [
+        LimitInForce("leverage of the portfolio", "warn above 1.5, refuse above 2", "portfolio file desk", 1),
+        LimitInForce("leverage of the strategy margin", "refuse above 1.5", f"ann (quiet, until {UNTIL})", 3),
+        LimitInForce("age of the mark, s", "259200", "portfolio file desk", 1),
+        LimitInForce("terms of strategy margin", "margin, capital 30000, leverage up to 2", "portfolio file desk", 1),
+    ] == found
