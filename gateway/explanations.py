@@ -22,7 +22,7 @@ def show_explanation(explanation: Explanation, proof: str, console: Console) -> 
     if explanation.inputs:
         console.print("given    " + "; ".join(f"{figure.name} {figure.actual}" for figure in explanation.inputs))
     console.print(_checks(explanation.checks))
-    console.print(f"in force {'; '.join(_limits(explanation)) or 'no limit'}")
+    console.print(_limits(explanation))
     for halt in explanation.halts:
         level = common_pb2.HaltLevel.Name(halt.level).removeprefix("HALT_LEVEL_")
         console.print(f"halted   {halt.scope}: {level} by {halt.operator} (event {halt.sequence}): {halt.text}")
@@ -97,12 +97,13 @@ def _figure(figure: Figure) -> str:
     return f"{figure.name}: {figure.actual}" + (f" against {figure.limit}" if figure.limit else "")
 
 
-def _limits(explanation: Explanation) -> list[str]:
-    by_setter: dict[str, list[str]] = {}
+def _limits(explanation: Explanation) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("in force", "value", "set by"):
+        table.add_column(column, overflow="fold")
     for limit in explanation.limits:
-        setter = f"set by {limit.set_by} (event {limit.sequence})"
-        by_setter.setdefault(setter, []).append(f"{limit.name} {limit.value}")
-    return [f"{', '.join(named)}: {setter}" for setter, named in by_setter.items()]
+        table.add_row(limit.name, limit.value, f"{limit.set_by}, event {limit.sequence}")
+    return table
 
 
 def _action(action: common_pb2.Action.ValueType) -> str:
