@@ -353,14 +353,14 @@ class GetLimitsResponse(_message.Message):
         """As the portfolio file stated them, for the whole portfolio."""
 
     @_builtins.property
-    def in_force(self) -> _containers.RepeatedCompositeFieldContainer[Global___Limit]:
-        """Every limit in force, with who set it."""
+    def in_force(self) -> _containers.RepeatedCompositeFieldContainer[Global___LimitState]:
+        """Every limit in force, with who set it and what is left."""
 
     def __init__(
         self,
         *,
         limits: Global___Limits | None = ...,
-        in_force: _abc.Iterable[Global___Limit] | None = ...,
+        in_force: _abc.Iterable[Global___LimitState] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -369,6 +369,40 @@ class GetLimitsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetLimitsResponse: _TypeAlias = GetLimitsResponse  # noqa: Y015
+
+@_typing.final
+class LimitState(_message.Message):
+    """A limit, and the book against it: working orders at their worst. Empty figures: it bounds single orders."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIMIT_FIELD_NUMBER: _builtins.int
+    ACTUAL_FIELD_NUMBER: _builtins.int
+    BOUND_FIELD_NUMBER: _builtins.int
+    HEADROOM_FIELD_NUMBER: _builtins.int
+    actual: _builtins.str
+    """Decimals in the limit's own unit: money, or money of which the limit is a share or a multiple."""
+    bound: _builtins.str
+    """What the limit, or without one the warning, comes to."""
+    headroom: _builtins.str
+    """The one less the other; negative above the limit."""
+    @_builtins.property
+    def limit(self) -> Global___Limit: ...
+    def __init__(
+        self,
+        *,
+        limit: Global___Limit | None = ...,
+        actual: _builtins.str = ...,
+        bound: _builtins.str = ...,
+        headroom: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actual", b"actual", "bound", b"bound", "headroom", b"headroom", "limit", b"limit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LimitState: _TypeAlias = LimitState  # noqa: Y015
 
 @_typing.final
 class WatchRiskMetricsRequest(_message.Message):

@@ -69,8 +69,13 @@ class ScopedLimit:
 
     def assess(self, book: "Book") -> Violation | None:
         """Return what the book violates now, or None; a figure of orders has no state."""
+        measured = self.measure(book)
+        return None if measured is None else self._assess(measured, "")
+
+    def measure(self, book: "Book") -> Measured | None:
+        """Return the figure and its base as they are now; None for a figure of orders."""
         measure = _OF_BOOK.get(self.limit.figure)
-        return None if measure is None else self._assess(measure(book, self.limit.scope), "")
+        return None if measure is None else measure(book, self.limit.scope)
 
     def _assess(self, measured: Measured, symbol: str) -> Violation | None:
         limit, (actual, base) = self.limit, measured
