@@ -159,7 +159,7 @@ def explain(events: Iterable[journal_pb2.Event], wanted: Wanted) -> Explanation:
             if found is None:
                 decided = decided_in(event)
                 if decided is not None and wanted.is_met_by(event, decided):
-                    found = _explain(past, event, decided)
+                    found = explain_decision(past, event, decided)
                 past.apply(event)
             if event.HasField("refusals_counted"):
                 counts.append(event)
@@ -175,23 +175,8 @@ def explain(events: Iterable[journal_pb2.Event], wanted: Wanted) -> Explanation:
     return found._replace(counted=_refusals(near, asked_by))
 
 
-def differences(past: Past, event: journal_pb2.Event) -> list[Difference]:
-    """Decide again what an event decided, and say in what the two differ; empty: the same, to the byte."""
-    kind = event.WhichOneof("body") or ""
-    recorded = getattr(event, kind)
-    try:
-        draft = past.decide_again(event)
-    except Exception as error:  # noqa: BLE001 -- a decision that fails now is a difference to be shown, whatever it is
-        return [Difference("decision", _text(recorded.decision), f"fails: {type(error).__name__}: {error}")]
-    if draft.refusal is not None:
-        return [Difference("decision", _text(recorded.decision), f"refused: {draft.refusal.reason}: {draft.refusal}")]
-    again = next((getattr(made, kind) for made in draft.events if made.WhichOneof("body") == kind), None)
-    if again is None:
-        return [Difference("decision", _text(recorded.decision), "nothing would be recorded")]
-    return [*_compare(recorded.decision, again.decision), *_compare(recorded, again)]
-
-
-def _explain(past: Past, event: journal_pb2.Event, decided: Decided) -> Explanation:
+def explain_decision(past: Past, event: journal_pb2.Event, decided: Decided) -> Explanation:
+    """Explain a decision by the past up to just before its event."""
     book = past.engine.book
     if isinstance(decided, journal_pb2.OrderDecided):
         asked, replaced = decided.order, None
@@ -215,6 +200,22 @@ def _explain(past: Past, event: journal_pb2.Event, decided: Decided) -> Explanat
         differences=differences(past, event),
         counted=0,
     )
+
+
+def differences(past: Past, event: journal_pb2.Event) -> list[Difference]:
+    """Decide again what an event decided, and say in what the two differ; empty: the same, to the byte."""
+    kind = event.WhichOneof("body") or ""
+    recorded = getattr(event, kind)
+    try:
+        draft = past.decide_again(event)
+    except Exception as error:  # noqa: BLE001 -- a decision that fails now is a difference to be shown, whatever it is
+        return [Difference("decision", _text(recorded.decision), f"fails: {type(error).__name__}: {error}")]
+    if draft.refusal is not None:
+        return [Difference("decision", _text(recorded.decision), f"refused: {draft.refusal.reason}: {draft.refusal}")]
+    again = next((getattr(made, kind) for made in draft.events if made.WhichOneof("body") == kind), None)
+    if again is None:
+        return [Difference("decision", _text(recorded.decision), "nothing would be recorded")]
+    return [*_compare(recorded.decision, again.decision), *_compare(recorded, again)]
 
 
 def _applied(checks: Checks, proposal: Proposal) -> Iterator[tuple[Check, bool]]:

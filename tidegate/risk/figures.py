@@ -162,7 +162,7 @@ def _drawdown(_check: Drawdown, proposal: Proposal) -> list[Figure]:
 
 
 def _scoped_limit(check: ScopedLimit, proposal: Proposal) -> list[Figure]:
-    limit, (actual, base) = check.limit, check.measure(proposal)
+    limit, (actual, base) = check.limit, check.measure_order(proposal)
     name = f"{figure_name(limit.figure)} of the {limit.scope}"
     return [
         Figure(f"{name}, to {what} above", plain(actual), plain(threshold * base))

@@ -63,7 +63,7 @@ class ScopedLimit:
             )
         return found
 
-    def measure(self, proposal: Proposal) -> Measured:
+    def measure_order(self, proposal: Proposal) -> Measured:
         """Return what the order would make of its figure."""
         return _OF_ORDER[self.limit.figure](proposal, self.limit.scope)
 
