@@ -1,5 +1,7 @@
 """What an auditor reads of an explanation: one screen, or JSON."""
 
+import re
+from decimal import Decimal
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
@@ -9,6 +11,8 @@ from rich.table import Table
 from tidegate.explanation import CheckResult, Explanation
 from tidegate.risk.figures import Figure
 from tidegate.v1 import common_pb2
+
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 
 def show_explanation(explanation: Explanation, proof: str, console: Console) -> None:
@@ -20,7 +24,9 @@ def show_explanation(explanation: Explanation, proof: str, console: Console) -> 
         + (f", {decision.reason_code}: {decision.reason}" if decision.reason_code else "")
     )
     if explanation.inputs:
-        console.print("given    " + "; ".join(f"{figure.name} {figure.actual}" for figure in explanation.inputs))
+        console.print(
+            "given    " + "; ".join(f"{figure.name} {_grouped(figure.actual)}" for figure in explanation.inputs)
+        )
     console.print(_checks(explanation.checks))
     console.print(_limits(explanation))
     for halt in explanation.halts:
@@ -94,7 +100,13 @@ def _outcome(result: CheckResult) -> str:
 
 
 def _figure(figure: Figure) -> str:
-    return f"{figure.name}: {figure.actual}" + (f" against {figure.limit}" if figure.limit else "")
+    against = f" against {_grouped(figure.limit)}" if figure.limit else ""
+    return f"{figure.name}: {_grouped(figure.actual)}{against}"
+
+
+def _grouped(text: str) -> str:
+    """Write a number as people read it; what is a word stays as it is."""
+    return f"{Decimal(text):,f}" if _NUMBER.fullmatch(text) else text
 
 
 def _limits(explanation: Explanation) -> Table:

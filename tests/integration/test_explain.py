@@ -49,7 +49,7 @@ def test_an_auditor_reads_one_screen_from_the_file_of_a_gateway_at_work(gateway:
     for line in (
         "order a of desk: BUY 1 AAA at market, sent by broker, event 3 of ",
         "decision ALLOW, approved quantity 1",
-        "leverage       passed   gross exposure, to warn above: 100 against 1800000",
+        "leverage       passed   gross exposure, to warn above: 100 against 1,800,000",
         "concentration of the portfolio  warn above 0.15, refuse above 0.2 ",
         "portfolio file testing, event 1",
         "its hash chain holds as far as it was read",

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from tidegate.explanation import Past, decided_in, explain_decision
+from tidegate.explanation import explain_decision
+from tidegate.past import Past, decided_in
 from tidegate.v1 import journal_pb2
 
 

@@ -7,7 +7,8 @@ import pytest
 from tests.unit.builders import BUY, REPLACED, SELL, Desk, configuration, limit, stamp, strategy_scope
 from tests.unit.conftest import OpenDesk
 from tidegate.errors import JournalError, RefusedError
-from tidegate.explanation import Explanation, Past, Wanted, decided_in, differences, explain
+from tidegate.explanation import Explanation, Wanted, differences, explain
+from tidegate.past import Past, decided_in
 from tidegate.reasons import Reason
 from tidegate.risk.figures import Figure
 from tidegate.risk.refusals import RECORDED_PER_S_MAX
