@@ -281,3 +281,26 @@ def test_an_order_that_was_made_smaller_is_recomputed_with_the_figures_of_what_w
     assert [Figure("gross_exposure of the strategy cash, to reduce above", "8000", "5000")] == shown["scoped limit"]
     (temporary,) = [limit for limit in found.limits if limit.set_by.startswith("ann (quiet, until ")]
     assert ("gross_exposure of the strategy cash", 3) == (temporary.name, temporary.sequence)
+
+
+def test_value_at_risk_is_explained_where_it_is_defined_and_where_it_is_not(open_desk: OpenDesk) -> None:
+    """Undefined names the first instrument in the alphabet, whatever was held first, so that it follows again."""
+    desk = open_desk(configuration())
+    for day in range(1, 63):
+        desk.bar(day, F=str(20 + day % 3))
+    limit = risk_pb2.Limit(
+        figure=risk_pb2.LIMIT_FIGURE_VALUE_AT_RISK, limit="0.05", confidence="0.95", on_undefined=common_pb2.ACTION_WARN
+    )
+    request = admin_pb2.UpdateLimitsRequest(limits=[limit], operator="ann", reason="quiet")
+    desk.ask("UpdateLimits", request, admin_pb2.UpdateLimitsResponse)
+    passed = explained(desk, desk.buy("margin", "1", "F").order_id)
+    desk.bar(63, A="100", B="50", F="20")
+    desk.hold("margin", "10", "50", "B")
+    desk.hold("cash", "10", "100", "A")
+    undefined = explained(desk, desk.buy("margin", "1", "F").order_id)
+    assert ([], []) == (passed.differences, undefined.differences)
+    shown = [{result.name: result.figures for result in found.checks} for found in (passed, undefined)]
+    (figure,) = shown[0]["scenario limit"]
+    assert ("value_at_risk of the portfolio, to refuse above", "5000") == (figure.name, figure.limit)
+    assert [Figure("sessions of A, to be at least", "0", "60")] == shown[1]["scenario limit"]
+    assert undefined.decision.reason.startswith("value at risk of a session is undefined: A has")

@@ -21,11 +21,13 @@ from tidegate.risk.checks.leverage import Leverage
 from tidegate.risk.checks.order_size import OrderSize
 from tidegate.risk.checks.price_age import PriceAge
 from tidegate.risk.checks.reduce_only import ReduceOnly
+from tidegate.risk.checks.scenario_limit import ScenarioLimit
 from tidegate.risk.checks.scoped_limit import ScopedLimit
 from tidegate.risk.limit import DRAWDOWN, Limit, figure_name
 from tidegate.risk.limit_table import HALT
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.scopes import PORTFOLIO, groups_of, instrument_scope, strategy_scope
+from tidegate.risk.session_history import OBSERVATIONS_MIN
 from tidegate.times import NS_PER_S, to_stamp
 from tidegate.v1 import common_pb2, orders_pb2
 
@@ -161,7 +163,14 @@ def _drawdown(_check: Drawdown, proposal: Proposal) -> list[Figure]:
     ]
 
 
-def _scoped_limit(check: ScopedLimit, proposal: Proposal) -> list[Figure]:
+def _scenario_limit(check: ScenarioLimit, proposal: Proposal) -> list[Figure]:
+    if lacking := check.lacking(proposal):
+        found = proposal.book.history.observations.get(lacking, 0)
+        return [Figure(f"sessions of {lacking}, to be at least", str(found), str(OBSERVATIONS_MIN))]
+    return _scoped_limit(check, proposal)
+
+
+def _scoped_limit(check: ScopedLimit | ScenarioLimit, proposal: Proposal) -> list[Figure]:
     limit, (actual, base) = check.limit, check.measure_order(proposal)
     name = f"{figure_name(limit.figure)} of the {limit.scope}"
     return [
@@ -219,6 +228,7 @@ _FIGURES: dict[type, Callable[[Any, Proposal], list[Figure]]] = {
     Increments: _increments,
     ReduceOnly: _reduce_only,
     ScopedLimit: _scoped_limit,
+    ScenarioLimit: _scenario_limit,
     OrderSize: _order_size,
     Drawdown: _drawdown,
     Leverage: _leverage,
