@@ -73,7 +73,7 @@ def _run(returns: "Vector", method: str, confidence: float, window: int) -> "Bac
 
     steps = track(
         forecasts(returns, window, confidence, Method(method)),
-        description=f"{method} {confidence:.1%}",
+        description=f"{method} {confidence:g}",
         total=max(0, len(returns) - window),
         console=Console(stderr=True),
         transient=True,
@@ -91,7 +91,7 @@ def _table(results: list[tuple[str, float, "Backtest"]]) -> Table:
     for method, confidence, result in results:
         counts = f"{result.sessions:,}", f"{result.expected:,.1f}", f"{result.exceptions:,}"
         tests = result.coverage, result.independence, result.conditional
-        table.add_row(method, f"{confidence:.1%}", *counts, *map(_shown, tests))
+        table.add_row(method, f"{confidence:g}", *counts, *map(_shown, tests))
     return table
 
 
