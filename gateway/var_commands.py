@@ -53,7 +53,9 @@ def backtest(
     except StatisticsError as error:
         fail(str(error))
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
-    console.print(f"S&P 500, sessions {days[window]} to {days[-1]}, window {window}, verdicts at 5%", highlight=False)
+    sessions = len(returns) - window
+    title = f"S&P 500, {sessions:,} sessions, {days[window]} to {days[-1]}; window {window}, verdicts at 5%"
+    console.print(title, highlight=False)
     console.print(_table(results))
 
 
@@ -82,18 +84,19 @@ def _run(returns: "Vector", method: str, confidence: float, window: int) -> "Bac
 
 
 def _table(results: list[tuple[str, float, "Backtest"]]) -> Table:
-    table = Table(box=None, padding=(0, 1, 0, 0))
+    # 80 columns wide, so that it fits a plain terminal.
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("method", no_wrap=True)
-    for name in ("conf.", "sessions", "expected", "observed"):
+    for name in ("conf.", "expected", "observed"):
         table.add_column(name, justify="right", no_wrap=True)
     for name in ("Kupiec", "independence", "both"):
         table.add_column(name, no_wrap=True)
     for method, confidence, result in results:
-        counts = f"{result.sessions:,}", f"{result.expected:,.1f}", f"{result.exceptions:,}"
+        counts = f"{result.expected:,.1f}", f"{result.exceptions:,}"
         tests = result.coverage, result.independence, result.conditional
         table.add_row(method, f"{confidence:g}", *counts, *map(_shown, tests))
     return table
 
 
 def _shown(test: "LikelihoodRatio") -> str:
-    return str(test.verdict()) if test.p_value is None else f"{test.p_value:.4f} {test.verdict()}"
+    return str(test.verdict()) if test.p_value is None else f"{test.p_value:.3f} {test.verdict()}"

@@ -57,8 +57,8 @@ def expected_row(returns: pd.Series, method: str, confidence: float) -> list[str
     table = pd.crosstab(hits[:-1], hits[1:]).to_numpy()
     apart = chi2_contingency(table, correction=False, lambda_="log-likelihood")
     values = [coverage.pvalue, apart.pvalue, chi2.sf(coverage.statistic + apart.statistic, 2)]
-    verdicts = [word for p in values for word in (f"{p:.4f}", "rejected" if p < 0.05 else "passed")]
-    return [method, f"{confidence:g}", f"{count:,}", f"{rate * count:,.1f}", str(struck), *verdicts]
+    verdicts = [word for p in values for word in (f"{p:.3f}", "rejected" if p < 0.05 else "passed")]
+    return [method, f"{confidence:g}", f"{rate * count:,.1f}", str(struck), *verdicts]
 
 
 def test_the_table_is_what_another_calculation_comes_to() -> None:
@@ -67,7 +67,7 @@ def test_the_table_is_what_another_calculation_comes_to() -> None:
     assert (0, "") == (done.exit_code, done.stderr.strip())
     returns = load_sp500_index()["SP500"].pct_change().iloc[1:]
     title, _, *rows = done.stdout.splitlines()
-    assert "S&P 500, sessions 1991-12-24 to 2022-12-28, window 500, verdicts at 5%" == title
+    assert "S&P 500, 7,812 sessions, 1991-12-24 to 2022-12-28; window 500, verdicts at 5%" == title
     expected = [
         expected_row(returns, method, confidence)
         for method in ("historical", "filtered", "parametric")
@@ -76,13 +76,20 @@ def test_the_table_is_what_another_calculation_comes_to() -> None:
     assert expected == [row.split() for row in rows]
 
 
+def test_the_table_fits_a_plain_terminal() -> None:
+    """Pins that no verdict is cut off where a person reads it."""
+    done = backtest("--window", "8000")
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
 def test_methods_confidences_and_the_window_can_be_chosen() -> None:
     """Pins the options: rows come in the order asked for."""
     done = backtest("--method", "parametric", "--confidence", "0.975", "--confidence", "0.9", "--window", "8000")
     assert 0 == done.exit_code
     title, _, *rows = done.stdout.splitlines()
+    assert "312 sessions, " in title
     assert "window 8000" in title
-    assert [["parametric", "0.975", "312"], ["parametric", "0.9", "312"]] == [row.split()[:3] for row in rows]
+    assert [["parametric", "0.975", "7.8"], ["parametric", "0.9", "31.2"]] == [row.split()[:3] for row in rows]
 
 
 @pytest.mark.parametrize(
