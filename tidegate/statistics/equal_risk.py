@@ -45,7 +45,7 @@ def equal_risk_weights(covariances: Vector) -> Vector | None:
     Return the weights above zero, of sum 1, whose contributions to the variance are equal; None when there are none.
 
     Cyclical coordinate descent (Griveau-Billion, Richard and Roncalli 2013) on the correlations: each weight in turn
-    solves w * (correlations @ w)[i] = 1 / n while the others stand.
+    solves w[i] * (correlations @ w)[i] = 1 while the others stand.
     """
     deviations = np.sqrt(np.diag(covariances))
     correlations = covariances / np.outer(deviations, deviations)
@@ -55,7 +55,7 @@ def equal_risk_weights(covariances: Vector) -> Vector | None:
         before = weights.copy()
         for i in range(count):
             others = float(correlations[i] @ weights) - weights[i]
-            weights[i] = (sqrt(others * others + 4.0 / count) - others) / 2.0
+            weights[i] = (sqrt(others * others + 4.0) - others) / 2.0
         if np.abs(weights - before).max() <= _PRECISION * weights.max():
             weights = weights / deviations
             return weights / float(weights.sum())

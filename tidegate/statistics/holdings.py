@@ -83,13 +83,17 @@ def profits(holdings: Sequence[Holding], returns: Returns, part: Callable[[Holdi
     Raises:
         StatisticsError: an instrument has no returns.
     """
-    made: dict[str, Vector] = {}
+    nets: dict[tuple[str, str], Decimal] = {}  # exact, so that what cancels leaves no dust
     for holding in holdings:
-        if holding.symbol not in returns:
-            message = f"{holding.symbol} has no returns"
+        key = part(holding), holding.symbol
+        nets[key] = nets.get(key, ZERO) + holding.value
+    made: dict[str, Vector] = {}
+    for (name, symbol), value in nets.items():
+        if symbol not in returns:
+            message = f"{symbol} has no returns"
             raise StatisticsError(message)
-        profit = float(holding.value) * returns[holding.symbol]
-        made[part(holding)] = made[part(holding)] + profit if part(holding) in made else profit
+        profit = float(value) * returns[symbol]
+        made[name] = made[name] + profit if name in made else profit
     return made
 
 

@@ -37,10 +37,12 @@ def test_correlation_is_pearsons() -> None:
 
 def test_what_is_constant_has_neither_beta_nor_correlation() -> None:
     """Pins that a deviation of zero is undefined, also one that is only rounding."""
-    assert beta(MARKET, CONSTANT) is None
+    rounded = CONSTANT + 1e-14 * MARKET
+    assert np.ptp(rounded) > 0.0
+    assert beta(MARKET, rounded) is beta(MARKET, CONSTANT) is None
     assert beta(CONSTANT, MARKET) == pytest.approx(0.0)
     assert correlation(MARKET, CONSTANT) is None
-    assert correlation(CONSTANT + 1e-17 * MARKET, MARKET) is None
+    assert correlation(rounded, MARKET) is None
 
 
 @pytest.mark.parametrize(("sessions", "defined"), [(0, False), (59, False), (60, True)])

@@ -47,12 +47,13 @@ def test_a_position_is_measured_by_itself_and_against_the_rest() -> None:
     assert Decimal("0.8") == risks["A"].concentration
 
 
-def test_two_strategies_on_opposite_sides_concentrate_and_risk_nothing() -> None:
+def test_strategies_on_opposite_sides_concentrate_and_risk_nothing() -> None:
     """Pins that size is gross and risk is net."""
-    held = [holding("A", "400"), holding("A", "-400", strategy_id="two"), holding("B", "100")]
+    sides = [holding("A", "0.1"), holding("A", "0.2", strategy_id="two"), holding("A", "-0.3", strategy_id="three")]
+    held = [*sides, holding("B", "100")]
     risk = position_risks(held, RETURNS, Decimal(1_000))[0]
     assert (Decimal(0), Decimal(0)) == (risk.value_at_risk, risk.expected_shortfall)
-    assert (None, Decimal("0.8")) == (risk.correlation, risk.concentration)
+    assert (None, Decimal("0.0006")) == (risk.correlation, risk.concentration)
 
 
 def test_a_position_alone_moves_with_nothing() -> None:
