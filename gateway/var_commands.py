@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 var_app = typer.Typer(no_args_is_help=True, help="Judge the value at risk.")
 
-_EXTRA = frozenset({"numpy", "pandas", "scipy", "skfolio"})
+_EXTRA = frozenset({"pandas", "scipy", "skfolio"})
 _METHODS = ("historical", "filtered", "parametric")
 # So that no row is wrapped where nobody watches.
 _WIDTH = 4_096

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-STATISTICS = {"tidegate.statistics", "numpy", "pandas", "scipy", "skfolio"}
+STATISTICS = {"tidegate.statistics", "pandas", "scipy", "skfolio"}
 # Where, but where not, and what may not be imported there.
 RULES = [
     pytest.param("tidegate", "tidegate/v1", {"ray", "grpc", "actors", "gateway"}, id="the bottom floor stands alone"),

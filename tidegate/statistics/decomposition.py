@@ -10,7 +10,6 @@ from tidegate.statistics.value_at_risk import (
     Method,
     TailRisk,
     normal_tail,
-    tail_quantile,
     tail_risk,
     volatility_scale,
 )
@@ -58,7 +57,8 @@ def decompose(
         if method is Method.FILTERED:
             parts = parts * volatility_scale(whole)
             whole = parts.sum(axis=0)
-        shortfall = -parts[:, whole <= tail_quantile(whole, confidence)].mean(axis=1)
+        worst = parts[:, whole <= -total.value_at_risk]
+        shortfall = -worst.mean(axis=1) if worst.size else np.zeros(len(parts))
         share = total.value_at_risk / total.expected_shortfall if total.expected_shortfall > 0.0 else 0.0
         at_risk = shortfall * share
     if total.value_at_risk == 0.0:

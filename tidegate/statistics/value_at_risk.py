@@ -55,9 +55,9 @@ def estimate(profits: Vector, confidence: float, method: Method) -> TailRisk:
         return TailRisk(max(0.0, float(at_quantile * deviation - mean)), max(0.0, float(beyond * deviation - mean)))
     if method is Method.FILTERED:
         profits = profits * volatility_scale(profits)
-    quantile = tail_quantile(profits, confidence)
-    shortfall = -profits[profits <= quantile].mean()
-    return TailRisk(max(0.0, -quantile), max(0.0, float(shortfall)))
+    at_risk = max(0.0, -float(np.quantile(profits, 1.0 - confidence)))
+    worst = profits[profits <= -at_risk]
+    return TailRisk(at_risk, max(0.0, -float(worst.mean())) if len(worst) else 0.0)
 
 
 def check_confidence(confidence: float) -> None:
@@ -70,11 +70,6 @@ def check_confidence(confidence: float) -> None:
     if not 0.0 < confidence < 1.0:
         message = f"a confidence lies between 0 and 1, as 0.95 does, not {confidence}"
         raise StatisticsError(message)
-
-
-def tail_quantile(profits: Vector, confidence: float) -> float:
-    """Return the profit at 1 - confidence, interpolated linearly; one profit at least is not above it."""
-    return float(np.quantile(profits, 1.0 - confidence))
 
 
 def normal_tail(confidence: float) -> tuple[float, float]:

@@ -107,7 +107,7 @@ def test_what_cannot_be_run_is_one_clear_line(words: list[str], line: str) -> No
     assert (1, "", line) == (done.exit_code, done.stdout, done.stderr.strip())
 
 
-@pytest.mark.parametrize("missing", ["numpy", "scipy", "skfolio"])
+@pytest.mark.parametrize("missing", ["pandas", "scipy", "skfolio"])
 def test_without_the_extra_it_says_what_to_install(missing: str) -> None:
     """Pins one line and no traceback, in a process where the library cannot be imported."""
     program = f"import sys; sys.modules[{missing!r}] = None; from gateway.cli import app; app()"
@@ -122,6 +122,6 @@ def test_without_the_extra_it_says_what_to_install(missing: str) -> None:
 def test_the_command_line_and_the_bottom_floor_need_no_statistics() -> None:
     """Pins that the extra is imported where it is asked for: not by the engine, a strategy or another command."""
     modules = "gateway.cli, tidegate, tidegate.gate, tidegate.strategy_runner"
-    program = f"import sys, {modules}; print(sorted({{'numpy', 'scipy', 'skfolio'}} & set(sys.modules)))"
+    program = f"import sys, {modules}; print(sorted({{'numpy', 'pandas', 'scipy', 'skfolio'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)  # noqa: S603
     assert "[]\n" == done.stdout

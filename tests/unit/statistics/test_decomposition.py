@@ -82,6 +82,16 @@ def test_the_tail_of_a_known_history_is_split_by_hand() -> None:
     assert {"a": (6.0, 6.0), "b": (4.0, 4.0)} == found.components
 
 
+def test_a_shortfall_beyond_a_value_at_risk_of_zero_is_split_as_well() -> None:
+    """Pins the edge: what three sessions of a hundred lose, and no component of a value at risk that is not there."""
+    a, b = np.ones(100), np.zeros(100)
+    a[:3], b[:3] = -6.0, -4.0
+    found = decompose({"a": a, "b": b}, 0.95)
+    assert found is not None
+    assert (0.0, 10.0) == found.total
+    assert {"a": (0.0, 6.0), "b": (0.0, 4.0)} == found.components
+
+
 def test_the_covariance_split_is_that_of_the_textbook() -> None:
     """Pins it: z times each part's covariance with the whole, over the deviation of the whole."""
     rows = correlated([[0.0004, 0.0], [0.0, 0.0004]])

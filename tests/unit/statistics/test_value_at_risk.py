@@ -10,6 +10,7 @@ from scipy.stats import norm, zscore
 
 from tests.unit.statistics.samples import normal, vectors
 from tidegate.errors import StatisticsError
+from tidegate.risk import scenarios
 from tidegate.statistics.value_at_risk import Method, TailRisk, tail_risk, volatility_scale
 from tidegate.statistics.vectors import Vector
 
@@ -31,6 +32,20 @@ def risk_of(profits: Vector, confidence: float, method: Method) -> TailRisk:
 def test_the_historical_quantile_is_interpolated_and_the_shortfall_is_the_mean_beyond_it() -> None:
     """Pins both against figures made by hand."""
     assert [pytest.approx(45.05), 48.0] == list(risk_of(HUNDRED, 0.95, Method.HISTORICAL))
+
+
+def test_where_the_value_at_risk_is_zero_the_shortfall_is_the_mean_of_what_loses() -> None:
+    """Pins the definition at its edge: three sessions of a hundred lose 10, the others gain."""
+    profits = np.concatenate([np.full(3, -10.0), np.ones(97)])
+    assert (0.0, 10.0) == tail_risk(profits, 0.95)
+
+
+@given(vectors(sessions_max=252), st.sampled_from([0.95, 0.975, 0.99]))
+def test_the_report_and_the_limits_speak_of_the_same_figures(profits: Vector, confidence: float) -> None:
+    """Pins that historical simulation here and in the engine's limits is the same function."""
+    figures = risk_of(profits, confidence, Method.HISTORICAL)
+    assert pytest.approx(scenarios.value_at_risk(profits, confidence), abs=1e-12) == figures.value_at_risk
+    assert pytest.approx(scenarios.expected_shortfall(profits, confidence), abs=1e-9) == figures.expected_shortfall
 
 
 def test_a_fifth_percentile_of_minus_2_5_percent_is_25_000_of_a_million() -> None:
