@@ -41,8 +41,8 @@ class Context:
     """
     What a strategy may see and do: its own ledger, and its orders or targets of this bar.
 
-    Every order goes through the gate; it is decided after ``on_bar`` has returned. A strategy with risk models speaks in
-    targets only: an order would pass them by.
+    Every order goes through the gate; it is decided after ``on_bar`` has returned. A strategy with risk models speaks
+    in targets only: an order would pass them by.
     marks: the newest price by symbol.
     """
 

@@ -52,9 +52,12 @@ class RiskContext:
         up, down = position.quantity + position.working_buys, position.quantity - position.working_sells
         return up if abs(up) >= abs(down) else down
 
+    def price(self, symbol: str) -> Decimal | None:
+        """Return the newest price, or a position's mark while there is none; None while there is neither."""
+        position = self.positions.get(symbol)
+        return self.prices.get(symbol, None if position is None else position.mark)
+
     def value(self, symbol: str, quantity: Decimal) -> Decimal | None:
-        """Return what a quantity is worth at the newest price or mark, signed like it; None while there is neither."""
-        price = self.prices.get(symbol)
-        if price is None and symbol in self.positions:
-            price = self.positions[symbol].mark
+        """Return what a quantity is worth, signed like it; None while there is no price."""
+        price = self.price(symbol)
         return None if price is None else quantity * price * self.instruments[symbol].multiplier

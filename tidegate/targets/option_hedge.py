@@ -33,9 +33,13 @@ class Put:
         day = expiry if isinstance(expiry, date) else date.fromisoformat(expiry)
         return cls(symbol, positive("strike", strike), day, positive("volatility", volatility))
 
+    def days_left(self, context: RiskContext) -> int:
+        """Return the days to expiry; on the day itself there is nothing left to hedge with."""
+        return (self.expiry - context.time.date()).days
+
     def protection(self, context: RiskContext, spot: Decimal, rate: Decimal) -> Decimal:
         """Return what value of the underlying one unit of the put takes away; zero when it is of no use (any more)."""
-        days = (self.expiry - context.time.date()).days
+        days = self.days_left(context)
         if days <= 0 or self.symbol in context.suppressed or self.symbol not in context.prices:
             return ZERO
         slope = black_scholes.delta(
@@ -86,23 +90,19 @@ class OptionHedge(RiskModel):
         changed = []
         for underlying, put in self._puts.items():
             quantity = wanted[underlying].quantity if underlying in wanted else context.worst(underlying)
-            excess = (context.value(underlying, quantity) or ZERO) - max(self._threshold * context.equity, ZERO)
+            spot, room = context.price(underlying), max(self._threshold * context.equity, ZERO)
+            value = context.value(underlying, quantity)
             contracts = ZERO
-            if quantity > ZERO and excess > ZERO:
+            if spot is not None and value is not None and value > room:
                 is_out = put.symbol in wanted and wanted[put.symbol].liquidates
-                protection = ZERO if is_out else put.protection(context, self._rate)
+                protection = ZERO if is_out else put.protection(context, spot, self._rate)
                 if protection:
                     lot = context.instruments[put.symbol].lot
-                    contracts = (excess / protection / lot).to_integral_value(rounding=ROUND_CEILING) * lot
+                    contracts = ((value - room) / protection / lot).to_integral_value(rounding=ROUND_CEILING) * lot
                 else:
-                    changed.append(self._cut(context, underlying, quantity))
+                    fits = whole_lots(quantity * room / value, context.instruments[underlying].lot)
+                    changed.append(PortfolioTarget(underlying, fits, reason="its put does not protect it"))
             before = wanted[put.symbol].quantity if put.symbol in wanted else context.expected(put.symbol)
-            if contracts != before:
+            if contracts != before and put.days_left(context) > 0:
                 changed.append(PortfolioTarget(put.symbol, contracts))
         return changed
-
-    def _cut(self, context: RiskContext, underlying: str, quantity: Decimal) -> PortfolioTarget:
-        """Leave so much of an underlying as needs no protection."""
-        value, room = context.value(underlying, quantity), max(self._threshold * context.equity, ZERO)
-        fits = whole_lots(quantity * room / value, context.instruments[underlying].lot) if value else ZERO
-        return PortfolioTarget(underlying, fits, reason="its put does not protect it")
