@@ -39,5 +39,5 @@ def move_to(target: PortfolioTarget, context: RiskContext) -> Move:
         return Move(symbol, whole_lots(missing, lot), SELL if sells else 0)
     if step < ZERO:
         surplus = max(held - sells - target.quantity, ZERO)
-        return Move(symbol, -whole_lots(surplus, lot), BUY if buys else 0)
+        return Move(symbol, ZERO - whole_lots(surplus, lot), BUY if buys else 0)
     return Move(symbol, ZERO, 0)

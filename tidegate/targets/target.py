@@ -9,7 +9,7 @@ from tidegate.numbers import ZERO
 
 def whole_lots(quantity: Decimal, lot: Decimal) -> Decimal:
     """Round a quantity to whole lots, towards zero: never more risk than was asked for."""
-    return (quantity / lot).to_integral_value(rounding=ROUND_DOWN) * lot
+    return (quantity / lot).to_integral_value(rounding=ROUND_DOWN) * lot + ZERO  # never -0
 
 
 @dataclass(frozen=True, slots=True)
