@@ -26,7 +26,7 @@ class RiskModel:
         raise NotImplementedError
 
     def rearm(self, *, rebase: bool) -> None:
-        """Run when everything is re-armed by hand; rebase: what is measured against begins anew with the next bar."""
+        """Run when everything is re-armed by hand; rebase: what the whole is measured against begins anew."""
 
 
 def positive(name: str, number: Decimal | int | str) -> Decimal:
