@@ -10,7 +10,7 @@ from tidegate.imports import load
 from tidegate.targets.model import RiskModel
 
 ROOT = Path(__file__).parents[3]
-ROW = re.compile(r"^\| `(\w+:\w+)` \| ([^|]*) \|", re.MULTILINE)
+ROW = re.compile(r"^\| `(\w+:\w+)` \|([^|]*)\|", re.MULTILINE)
 ROWS = ROW.findall((ROOT / "docs" / "targets.md").read_text(encoding="utf-8"))
 WRITTEN = {"()": "[]", "False": "false"}
 
