@@ -10,8 +10,10 @@ import pytest
 import ray
 
 from actors.names import NAMESPACE, strategy_name
+from actors.strategy_actor import load_risk_model, load_strategy
 from tests.integration.conftest import PORTFOLIO
 from tests.integration.desk import events_of, open_desk, write_portfolio
+from tidegate.portfolio_file import read_portfolio_file
 from tidegate.v1 import common_pb2, journal_pb2
 
 pytestmark = [pytest.mark.usefixtures("ray_cluster"), pytest.mark.timeout(300)]
@@ -103,3 +105,13 @@ def test_a_strategy_that_is_killed_goes_on_with_its_models_where_they_were(
 ) -> None:
     """After the stop: the process that comes back knows what is suppressed, and the journals are the same."""
     assert unbroken == run(tmp_path, kill_after=36)
+
+
+def test_the_examples_portfolio_file_can_be_run() -> None:
+    """Its strategy and its models can be built with the parameters that it names."""
+    folder = EXAMPLE.parents[1]
+    (section,) = read_portfolio_file(folder / "targets_portfolio.yaml").strategies
+    models = [load_risk_model(model.code, model.parameters, folder) for model in section.risk_models]
+    assert ["FlashCrashByFall", "TrailingStop", "MaximumSectorExposure"] == [type(model).__name__ for model in models]
+    assert section.code is not None
+    assert load_strategy(section.code, section.parameters, folder)

@@ -3,6 +3,8 @@
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.unit.targets.contexts import context, position
 from tidegate.ledger import Position
@@ -155,3 +157,34 @@ def test_what_was_wanted_when_it_was_liquidated_is_suppressed_too() -> None:
     moves(targeting)
     assert [] == moves(targeting, equity="9000", wanted={"B": "5"})
     assert ["B"] == list(targeting.suppressed)
+
+
+BARS = st.lists(
+    st.tuples(st.integers(60, 140), st.none() | st.integers(-30, 30), st.booleans(), st.booleans()), max_size=30
+)
+
+
+@given(bars=BARS)
+def test_while_an_instrument_is_suppressed_no_move_adds_to_it(
+    bars: list[tuple[int, int | None, bool, bool]],
+) -> None:
+    """Whatever the strategy wants, whatever prices do, whether orders are filled or lost, until it is re-armed."""
+    targeting = Targeting([MaximumDrawdownPerSecurity("0.05"), MaximumSectorExposure("0.20")])
+    held, cost = Decimal(0), Decimal(0)
+    for price, wanted, is_filled, by_hand in bars:
+        if by_hand:
+            targeting.rearm("A")
+        before = set(targeting.suppressed)
+        if wanted is not None:
+            targeting.want(PortfolioTarget("A", Decimal(wanted)))
+        position_now = {"A": position(str(held), str(cost), str(price))} if held else {}
+        decided = targeting.decide(context(closes={"A": str(price)}, held=position_now))
+        quantity = sum((move.quantity for move in decided), Decimal(0))
+        if "A" in targeting.suppressed:
+            assert -held == quantity
+        elif before:
+            assert not held
+        if is_filled:
+            turned = (held + quantity) * held <= 0
+            cost = Decimal(price) if turned else cost
+            held += quantity
