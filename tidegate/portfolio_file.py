@@ -14,7 +14,7 @@ from tidegate.risk.consequences import GATE
 from tidegate.risk.limits import Limits
 from tidegate.risk.terms import CASH, MARGIN
 from tidegate.times import NS_PER_S
-from tidegate.v1 import journal_pb2
+from tidegate.v1 import journal_pb2, order_rules_pb2
 from tidegate.yaml_file import Problem, duplicates, read_yaml
 
 _DEFAULTS = Limits()
@@ -31,7 +31,12 @@ def _bounded(number: Decimal) -> Decimal:
 Positive = Annotated[Decimal, Field(gt=0), AfterValidator(_bounded)]
 Share = Annotated[Decimal, Field(gt=0, le=1), AfterValidator(_bounded)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,32}$")]
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 ImportPath = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+
+
+def _text(number: Decimal | None) -> str:
+    return "" if number is None else plain(number)
 
 
 class _Section(BaseModel):
@@ -48,6 +53,88 @@ class InstrumentSection(_Section):
     currency: str | None = None
     sector: str = ""
     asset_class: str = "equity"
+    min_quantity: Positive | None = None
+    max_quantity: Positive | None = None
+    min_notional: Positive | None = None
+    max_notional: Positive | None = None
+    calendar: str = ""
+
+    @model_validator(mode="after")
+    def _has_room_between_its_sizes(self) -> Self:
+        for what in ("quantity", "notional"):
+            least, most = getattr(self, f"min_{what}"), getattr(self, f"max_{what}")
+            if least is not None and most is not None and least > most:
+                message = f"min_{what} is above max_{what}"
+                raise ValueError(message)
+        return self
+
+
+class RatesSection(_Section):
+    """How many orders, and of how much; none is asked for when left out."""
+
+    max_messages_per_s: Count | None = None
+    max_working_orders: Count | None = None
+    max_daily_quantity: Positive | None = None
+    max_daily_notional: Positive | None = None
+
+    def rates(self) -> order_rules_pb2.OrderRates | None:
+        """Write the rates; None when nothing is asked."""
+        rates = order_rules_pb2.OrderRates(
+            max_messages_per_s=self.max_messages_per_s or 0,
+            max_working_orders=self.max_working_orders or 0,
+            max_daily_quantity=_text(self.max_daily_quantity),
+            max_daily_notional=_text(self.max_daily_notional),
+        )
+        return rates if rates.ByteSize() else None
+
+
+class CollarSection(_Section):
+    """How far from the mark a price may be; passive: also on the side where it only waits."""
+
+    share: Annotated[Decimal, Field(gt=0, lt=1), AfterValidator(_bounded)]
+    passive: bool = False
+
+
+class PriceMoveSection(_Section):
+    """How far the mark may have moved within some seconds, as a share; more stops added risk."""
+
+    share: Positive
+    within_s: Annotated[int, Field(ge=1, le=86_400)]
+
+
+class ThrottleSection(_Section):
+    """So many fills of one strategy, instrument and side within so many seconds turn it off."""
+
+    fills: Annotated[int, Field(ge=2, le=1_000)]
+    within_s: Annotated[int, Field(ge=1, le=86_400)]
+    scope: Literal["strategy", "instrument"] = "strategy"
+
+
+class OrdersSection(RatesSection):
+    """What is asked of every order; the rates are those of all strategies together."""
+
+    collar: CollarSection | None = None
+    price_move: PriceMoveSection | None = None
+    duplicate_within_ms: Annotated[int, Field(ge=1, le=3_600_000)] | None = None
+    throttle: ThrottleSection | None = None
+    refuse_self_trade: bool = False
+
+    def to_wire(self) -> order_rules_pb2.OrderRules | None:
+        """Write the rules; None when nothing is asked."""
+        collar, move, throttle = self.collar, self.price_move, self.throttle
+        rules = order_rules_pb2.OrderRules(
+            collar=_text(collar.share if collar else None),
+            collar_passive=collar is not None and collar.passive,
+            max_price_move=_text(move.share if move else None),
+            price_move_within_s=move.within_s if move else 0,
+            duplicate_within_ms=self.duplicate_within_ms or 0,
+            rates=self.rates(),
+            throttle_fills=throttle.fills if throttle else 0,
+            throttle_within_s=throttle.within_s if throttle else 0,
+            throttle_instrument=throttle is not None and throttle.scope == "instrument",
+            self_trade=self.refuse_self_trade,
+        )
+        return rules if rules.ByteSize() else None
 
 
 class LimitsSection(_Section):
@@ -65,7 +152,7 @@ class LimitsSection(_Section):
     max_price_age_s: Annotated[int, Field(ge=1, le=31_536_000)] = 60
 
 
-class StrategySection(_Section):
+class StrategySection(RatesSection):
     """One strategy: its code (none for kind external), its capital, and who routes its orders."""
 
     id: Name
@@ -75,6 +162,8 @@ class StrategySection(_Section):
     max_leverage: Positive = ONE
     route: Name | None = None
     parameters: dict[str, Any] = {}
+    instruments: Annotated[list[Name], Field(min_length=1)] | None = None
+    short_selling: bool = True
 
     @model_validator(mode="after")
     def _has_code_unless_external(self) -> Self:
@@ -126,6 +215,7 @@ class PortfolioFile(_Section):
     bar_deadline_s: Annotated[float, Field(gt=0, le=3_600)] = 5.0
     route_within_s: Annotated[int, Field(ge=1, le=86_400)] = 30
     limits: LimitsSection = LimitsSection()
+    orders: OrdersSection = OrdersSection()
     instruments: Annotated[list[InstrumentSection], Field(min_length=1)]
     strategies: Annotated[list[StrategySection], Field(min_length=1)]
     adapters: list[AdapterSection] = []
@@ -136,12 +226,16 @@ class PortfolioFile(_Section):
         yield from duplicates("instruments", "symbol", [i.symbol for i in self.instruments])
         yield from duplicates("strategies", "id", [s.id for s in self.strategies])
         yield from duplicates("adapters", "name", [a.name for a in self.adapters])
+        symbols = {instrument.symbol for instrument in self.instruments}
         total, adapters = ZERO, {adapter.name for adapter in self.adapters}
         for index, strategy in enumerate(self.strategies):
             total += strategy.allocation
             if total > ONE:
                 text = f"allocations add up to {plain(total * 100)}%, over 100%"
                 yield Problem(("strategies", index, "allocation"), text)
+            unknown = [name for name in strategy.instruments or [] if name not in symbols]
+            for name in unknown:
+                yield Problem(("strategies", index, "instruments"), f"no instrument is called {name}")
             if strategy.route is not None and strategy.route not in adapters:
                 yield Problem(("strategies", index, "route"), f"no adapter is called {strategy.route}")
         for index, instrument in enumerate(self.instruments):
@@ -168,6 +262,7 @@ class PortfolioFile(_Section):
             synchronised_adapters=[adapter.name for adapter in self.adapters if adapter.synchronised],
             clock=BARS if self.clock == "bars" else WALL,
             route_within_s=self.route_within_s,
+            order_rules=self.orders.to_wire(),
         )
 
     def _instrument(self, section: InstrumentSection) -> Instrument:
@@ -180,6 +275,9 @@ class PortfolioFile(_Section):
             kind=CASH if section.kind == "cash" else MARGIN,
             capital=plain(round_money(self.capital * section.allocation, self.currency, rounding=ROUND_DOWN)),
             max_leverage=plain(section.max_leverage),
+            instruments=section.instruments or (),
+            rates=section.rates(),
+            long_only=section.kind != "cash" and not section.short_selling,
         )
 
 

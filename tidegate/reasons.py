@@ -60,6 +60,10 @@ class Reason(StrEnum):
     PRICE_STALE = "PRICE_STALE", "The instrument's price is older than the limit."
     PRICE_OFF_TICK = "PRICE_OFF_TICK", "The order's price is not a multiple of the instrument's tick."
     QUANTITY_OFF_LOT = "QUANTITY_OFF_LOT", "The quantity is not a multiple of the instrument's lot."
+    INSTRUMENT_NOT_PERMITTED = "INSTRUMENT_NOT_PERMITTED", "The strategy may not trade the instrument."
+    MARKET_CLOSED = "MARKET_CLOSED", "The instrument's exchange is closed, or its sessions are not known so far ahead."
+    QUANTITY_TOO_SMALL = "QUANTITY_TOO_SMALL", "The quantity is below the instrument's smallest order."
+    NOTIONAL_TOO_SMALL = "NOTIONAL_TOO_SMALL", "The value is below the instrument's smallest order."
     ORDER_QUANTITY = "ORDER_QUANTITY", "The quantity is above the limit of one order."
     ORDER_NOTIONAL = "ORDER_NOTIONAL", "The value is above the limit of one order."
     NOT_REDUCING = "NOT_REDUCING", "The order is reduce_only and would do more than reduce the position."
@@ -67,7 +71,7 @@ class Reason(StrEnum):
     CONCENTRATION = "CONCENTRATION", "One instrument's exposure, working orders at their worst, is over its share."
     DRAWDOWN = "DRAWDOWN", "Equity is too far below its high-water mark."
     CAPITAL = "CAPITAL", "The strategy's own capital does not carry the order."
-    SHORT_SALE = "SHORT_SALE", "A cash strategy may not sell what it does not have."
+    SHORT_SALE = "SHORT_SALE", "The strategy may not sell what it does not have."
 
     # Routing and the life of an order.
     ORDER_DONE = "ORDER_DONE", "The order is filled, canceled, rejected or expired."

@@ -9,8 +9,10 @@ from tidegate.ledger import Ledger, Totals
 from tidegate.numbers import ZERO, round_money
 from tidegate.orders import Order
 from tidegate.risk.alerts import ALERT_KINDS, alert_of
+from tidegate.risk.calendars import Calendar
 from tidegate.risk.halts import Halt, Pause
 from tidegate.risk.limits import Limits
+from tidegate.risk.order_rules import OrderRules
 from tidegate.risk.scopes import PORTFOLIO as PORTFOLIO_SCOPE
 from tidegate.risk.scopes import Scope, instrument_scope, strategy_scope
 from tidegate.risk.terms import Terms
@@ -53,6 +55,8 @@ class Book:
         self.configuration: journal_pb2.PortfolioConfigured | None = None
         self.currency = ""
         self.limits = Limits()
+        self.order_rules = OrderRules()
+        self.calendars: dict[str, Calendar] = {}
         self.instruments: dict[str, Instrument] = {}
         self.terms: dict[str, Terms] = {}
         self.adapters: frozenset[str] = frozenset()
@@ -106,6 +110,7 @@ class Book:
             "session_closed": self._close_session,
             "capital_moved": self._move_capital,
             "alert_acknowledged": self._acknowledge_alert,
+            "calendar_recorded": self._record_calendar,
             "command_refused": _ignore,
             "alert_raised": _ignore,
             "refusals_counted": _ignore,
@@ -184,6 +189,7 @@ class Book:
         self.configuration = configured
         self.currency = configured.currency
         self.limits = Limits.from_wire(configured.limits)
+        self.order_rules = OrderRules.from_wire(configured)
         self.instruments = {i.symbol: Instrument.from_wire(i) for i in configured.instruments}
         self.terms = {s.strategy_id: Terms.from_wire(s) for s in configured.strategies}
         self.adapters = frozenset(configured.adapters)
@@ -331,6 +337,9 @@ class Book:
         alert = self.alerts.get(event.alert_acknowledged.alert_sequence)
         if alert is not None:
             alert.acknowledged_by = event.alert_acknowledged.operator
+
+    def _record_calendar(self, event: journal_pb2.Event) -> None:
+        self.calendars[event.calendar_recorded.name] = Calendar(event.calendar_recorded)
 
     def _alert(self, event: journal_pb2.Event) -> None:
         self.alerts[event.sequence] = alert_of(event)

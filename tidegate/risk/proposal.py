@@ -27,7 +27,7 @@ class Proposal:
 
     ledger, terms: the strategy's.
 
-    mark_age_ns: how old the mark is, by the command's stamp.
+    now_ns: the command's stamp. mark_age_ns: how old the mark is by it. replaced: the working order, if any.
     unit_loss: what a unit loses against the mark if it is filled at its limit: a limit is the worst that a fill may be.
     valuation_price: what a unit costs at worst: a limit buy its limit when above the mark, else the mark.
     notional: the order's own value, at the valuation price.
@@ -53,9 +53,11 @@ class Proposal:
         "limit_price",
         "mark_age_ns",
         "notional",
+        "now_ns",
         "position_quantity",
         "quantity",
         "reducing",
+        "replaced",
         "request",
         "sign",
         "strategy_equity",
@@ -110,6 +112,8 @@ class Proposal:
         self.sign = sign
         self.quantity = quantity
         self.limit_price = limit_price
+        self.replaced = replaced
+        self.now_ns = now_ns
         self.mark_age_ns = now_ns - book.mark_times_ns[symbol]
         self.unit_loss = unit_loss
         self.valuation_price = price

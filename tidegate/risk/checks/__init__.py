@@ -12,11 +12,16 @@ from tidegate.risk.checks.concentration import Concentration
 from tidegate.risk.checks.drawdown import Drawdown
 from tidegate.risk.checks.halt_state import HaltState
 from tidegate.risk.checks.increments import Increments
+from tidegate.risk.checks.instrument_size import InstrumentSize
 from tidegate.risk.checks.leverage import Leverage
+from tidegate.risk.checks.market_hours import MarketHours
 from tidegate.risk.checks.order_size import OrderSize
+from tidegate.risk.checks.permitted import Permitted
 from tidegate.risk.checks.price_age import PriceAge
 from tidegate.risk.checks.reduce_only import ReduceOnly
+from tidegate.risk.checks.short_sale import ShortSale
 from tidegate.risk.limits import Limits
+from tidegate.risk.order_rules import OrderRules
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.violation import Violation
 
@@ -35,12 +40,13 @@ class Checks(NamedTuple):
     for_reducing: tuple[Check, ...]
 
 
-def build(limits: Limits) -> Checks:
-    """Build the checks that these limits ask for; one that is not configured costs nothing."""
+def build(limits: Limits, rules: OrderRules) -> Checks:
+    """Build the checks that these limits and rules ask for; one that is not configured costs nothing."""
     permission: list[Check] = [HaltState(), PriceAge(limits.max_price_age_ns), Increments(), ReduceOnly()]
     if limits.max_order_quantity is not None or limits.max_order_notional is not None:
         permission.append(OrderSize(limits.max_order_quantity, limits.max_order_notional))
-    exposure: list[Check] = []
+    permission += _permission(rules)
+    exposure: list[Check] = _exposure(rules)
     if limits.halt_drawdown is not None or limits.max_drawdown is not None or limits.warn_drawdown is not None:
         exposure.append(Drawdown(limits.warn_drawdown, limits.max_drawdown, limits.halt_drawdown))
     if limits.max_leverage is not None or limits.warn_leverage is not None:
@@ -49,3 +55,23 @@ def build(limits: Limits) -> Checks:
         exposure.append(Concentration(limits.warn_concentration, limits.max_concentration))
     exposure.append(Capital())
     return Checks((*permission, *exposure), tuple(permission))
+
+
+def _permission(rules: OrderRules) -> list[Check]:
+    """Build what the rules ask of every order."""
+    found: list[Check] = []
+    if rules.permitted:
+        found.append(Permitted(rules.permitted))
+    if rules.has_calendars:
+        found.append(MarketHours())
+    if rules.has_sizes:
+        found.append(InstrumentSize())
+    return found
+
+
+def _exposure(rules: OrderRules) -> list[Check]:
+    """Build what the rules ask of orders that do more than reduce."""
+    found: list[Check] = []
+    if rules.long_only:
+        found.append(ShortSale(rules.long_only))
+    return found
