@@ -66,6 +66,19 @@ class Reason(StrEnum):
     NOTIONAL_TOO_SMALL = "NOTIONAL_TOO_SMALL", "The value is below the instrument's smallest order."
     ORDER_QUANTITY = "ORDER_QUANTITY", "The quantity is above the limit of one order."
     ORDER_NOTIONAL = "ORDER_NOTIONAL", "The value is above the limit of one order."
+    PRICE_COLLAR = "PRICE_COLLAR", "The order's limit is too far from the mark, or a stop order's from its stop."
+    PRICE_MOVED = "PRICE_MOVED", "The instrument's price has moved too far within a short time; only reducing passes."
+    DUPLICATE_ORDER = "DUPLICATE_ORDER", "The same order was accepted a moment before."
+    MESSAGE_RATE = "MESSAGE_RATE", "The strategy, or all of them, sent too many messages within the second."
+    WORKING_ORDERS = "WORKING_ORDERS", "The strategy, or all of them, have as many working orders as they may."
+    DAILY_QUANTITY = "DAILY_QUANTITY", "The quantity that was accepted today would be over its limit."
+    DAILY_NOTIONAL = "DAILY_NOTIONAL", "The value that was accepted today would be over its limit."
+    EXECUTION_THROTTLE = (
+        "EXECUTION_THROTTLE",
+        "The strategy was filled too often within a short time; release it by hand.",
+    )
+    THROTTLE_RELEASED = "THROTTLE_RELEASED", "Somebody let a throttled strategy add risk again."
+    SELF_TRADE = "SELF_TRADE", "The order would cross a working order of ours."
     NOT_REDUCING = "NOT_REDUCING", "The order is reduce_only and would do more than reduce the position."
     LEVERAGE = "LEVERAGE", "Gross exposure, working orders at their worst, is over its share of equity."
     CONCENTRATION = "CONCENTRATION", "One instrument's exposure, working orders at their worst, is over its share."

@@ -88,6 +88,6 @@ def test_a_rule_that_says_nothing_is_refused(tmp_path: Path, old: str, new: str,
 def test_names_and_sizes_have_to_make_sense(tmp_path: Path) -> None:
     """Pins what no single key shows."""
     text = GOOD.replace("    sector: technology\n", "    min_quantity: 2\n    max_quantity: 1\n")
-    assert ["8: instruments[0]: min_quantity is above max_quantity"] == problems(tmp_path, text)
+    assert ["9: instruments[0]: min_quantity is above max_quantity"] == problems(tmp_path, text)
     text = GOOD.replace("  - id: desk\n", "  - id: desk\n    instruments: [NONE]\n")
     assert ["19: strategies[1].instruments: no instrument is called NONE"] == problems(tmp_path, text)

@@ -10,6 +10,7 @@ from tidegate.numbers import ZERO, round_money
 from tidegate.orders import Order
 from tidegate.risk.alerts import ALERT_KINDS, alert_of
 from tidegate.risk.calendars import Calendar
+from tidegate.risk.counters import Counters
 from tidegate.risk.halts import Halt, Pause
 from tidegate.risk.limits import Limits
 from tidegate.risk.order_rules import OrderRules
@@ -57,6 +58,9 @@ class Book:
         self.limits = Limits()
         self.order_rules = OrderRules()
         self.calendars: dict[str, Calendar] = {}
+        self.counters = Counters(self.order_rules)
+        # Why a strategy is throttled: as a whole, or in one instrument.
+        self.throttles: dict[tuple[str, str], str] = {}
         self.instruments: dict[str, Instrument] = {}
         self.terms: dict[str, Terms] = {}
         self.adapters: frozenset[str] = frozenset()
@@ -111,6 +115,8 @@ class Book:
             "capital_moved": self._move_capital,
             "alert_acknowledged": self._acknowledge_alert,
             "calendar_recorded": self._record_calendar,
+            "throttle_tripped": self._throttle,
+            "throttle_released": self._release,
             "command_refused": _ignore,
             "alert_raised": _ignore,
             "refusals_counted": _ignore,
@@ -131,6 +137,7 @@ class Book:
             text = f"event {sequence} ({kind}) has no place here"
             raise BookError(text)
         self._appliers[kind](event)
+        self.counters.take(event, kind, self)
         if kind in ALERT_KINDS:
             self._alert(event)
         self.sequence = sequence
@@ -190,6 +197,7 @@ class Book:
         self.currency = configured.currency
         self.limits = Limits.from_wire(configured.limits)
         self.order_rules = OrderRules.from_wire(configured)
+        self.counters = Counters(self.order_rules)
         self.instruments = {i.symbol: Instrument.from_wire(i) for i in configured.instruments}
         self.terms = {s.strategy_id: Terms.from_wire(s) for s in configured.strategies}
         self.adapters = frozenset(configured.adapters)
@@ -340,6 +348,16 @@ class Book:
 
     def _record_calendar(self, event: journal_pb2.Event) -> None:
         self.calendars[event.calendar_recorded.name] = Calendar(event.calendar_recorded)
+
+    def _throttle(self, event: journal_pb2.Event) -> None:
+        tripped = event.throttle_tripped
+        self.throttles[tripped.strategy_id, tripped.symbol] = tripped.reason
+
+    def _release(self, event: journal_pb2.Event) -> None:
+        released = event.throttle_released
+        for strategy_id, symbol in list(self.throttles):
+            if strategy_id == released.strategy_id and released.symbol in ("", symbol):
+                del self.throttles[strategy_id, symbol]
 
     def _alert(self, event: journal_pb2.Event) -> None:
         self.alerts[event.sequence] = alert_of(event)

@@ -21,6 +21,7 @@ from tidegate.risk import (
     replaces,
     routing,
     sessions,
+    throttling,
     timers,
 )
 from tidegate.risk.book import Book
@@ -49,6 +50,7 @@ _DECIDERS: dict[type[Message], Callable[[Draft, Any], Any]] = {
     journal_pb2.BarCompleted: market_data.complete_bar,
     admin_pb2.HaltRequest: halting.halt,
     admin_pb2.ResetHaltRequest: halting.reset_halt,
+    admin_pb2.ReleaseThrottleRequest: throttling.release_throttle,
     admin_pb2.TransferCapitalRequest: capital_moves.transfer_capital,
     journal_pb2.StrategyPaused: operators.pause_strategy,
     journal_pb2.StrategyResumed: operators.resume_strategy,
@@ -111,6 +113,7 @@ class Engine:
         for event in causes:
             follow_up = self._draft(now_ns)
             consequences.follow(follow_up, event)
+            throttling.follow(follow_up, event)
             for consequence in follow_up.events:
                 self.apply(consequence)
             decided.events += follow_up.events
