@@ -11,9 +11,6 @@ from tidegate.risk.calendars import Calendar
 from tidegate.times import from_datetime
 from tidegate.v1 import order_rules_pb2
 
-# The package is written for a pandas before this one.
-pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
-
 
 def portfolio(calendar: str, clock: str = "wall") -> PortfolioFile:
     """Write a portfolio with one instrument on a calendar, and one without."""
