@@ -158,6 +158,7 @@ def submit(  # noqa: PLR0913 -- each is an option of the command
     quantity: Annotated[str, typer.Option(help="A positive decimal.")],
     side: Annotated[str, typer.Option(help="buy or sell.")] = "buy",
     limit: Annotated[str, typer.Option(help="The limit price; none is a market order.")] = "",
+    stop: Annotated[str, typer.Option(help="The price from which on it works.")] = "",
     client_order_id: Annotated[str, typer.Option(help="Your own id; a new one by default.")] = "",
     route: Annotated[str, typer.Option(help="The adapter that sends it; none: you send it.")] = "",
     reduce_only: Annotated[bool, typer.Option("--reduce-only", help="Never open or flip a position.")] = False,
@@ -174,6 +175,7 @@ def submit(  # noqa: PLR0913 -- each is an option of the command
         side=sides[side],
         quantity=quantity,
         limit_price=limit,
+        stop_price=stop,
         reduce_only=reduce_only,
         route=route,
     )
