@@ -13,6 +13,7 @@ from rich.console import Console
 from gateway.addresses import DEFAULT_ADDRESS
 from gateway.client import new_order
 from gateway.credentials import CA, CERTIFICATE, KEY, TOKEN
+from gateway.limit_commands import limits_app
 from gateway.protection import Protection
 from gateway.tables import show_portfolio, show_risk
 from gateway.terminal import REFUSED, Shown, connected, fail, fail_call
@@ -28,6 +29,7 @@ app = typer.Typer(
 order_app = typer.Typer(no_args_is_help=True, help="Submit, cancel and look at orders.")
 app.add_typer(order_app, name="order")
 app.add_typer(token_app, name="token")
+app.add_typer(limits_app, name="limits")
 
 Address = Annotated[str, typer.Option(help="Where the gateway listens.")]
 

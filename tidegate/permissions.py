@@ -215,6 +215,7 @@ RULES: dict[str, Rule] = {
     "ResetHalt": _OPERATE,
     "ReleaseThrottle": _OPERATE,
     "TransferCapital": _OPERATE,
+    "UpdateLimits": _OPERATE,
     "PauseStrategy": _OPERATE,
     "ResumeStrategy": _OPERATE,
     # What the actors ask each other; not on the wire.

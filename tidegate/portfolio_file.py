@@ -5,38 +5,24 @@ from decimal import ROUND_DOWN, Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tidegate.clocks import BARS, WALL
 from tidegate.instruments import Instrument
-from tidegate.numbers import FRACTION_DIGITS_MAX, INTEGER_DIGITS_MAX, ONE, ZERO, parse, plain, round_money
+from tidegate.limits_section import Leverage, LimitsSection, Positive, Share
+from tidegate.numbers import ONE, ZERO, plain, round_money
+from tidegate.orders_section import OrdersSection, RatesSection
 from tidegate.risk.consequences import GATE
-from tidegate.risk.limits import Limits
+from tidegate.risk.limit_table import portfolio_limits
+from tidegate.risk.scopes import Scope, groups_of, instrument_scope, strategy_scope
 from tidegate.risk.terms import CASH, MARGIN
-from tidegate.times import NS_PER_S
-from tidegate.v1 import journal_pb2, order_rules_pb2
+from tidegate.v1 import common_pb2, journal_pb2
 from tidegate.yaml_file import Problem, duplicates, read_yaml
 
-_DEFAULTS = Limits()
-
-
-def _bounded(number: Decimal) -> Decimal:
-    # A far exponent is refused unwritten: its plain spelling has that many digits.
-    if abs(number.adjusted()) > INTEGER_DIGITS_MAX or parse(format(number, "f")) is None:
-        message = f"takes at most {INTEGER_DIGITS_MAX} digits before the point and {FRACTION_DIGITS_MAX} behind"
-        raise ValueError(message)
-    return number
-
-
-Positive = Annotated[Decimal, Field(gt=0), AfterValidator(_bounded)]
-Share = Annotated[Decimal, Field(gt=0, le=1), AfterValidator(_bounded)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,32}$")]
-Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+_RESERVE_MIN = Decimal("0.10")
+_ALLOCATION_MAX = Decimal("0.5")
 ImportPath = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
-
-
-def _text(number: Decimal | None) -> str:
-    return "" if number is None else plain(number)
 
 
 class _Section(BaseModel):
@@ -69,89 +55,6 @@ class InstrumentSection(_Section):
         return self
 
 
-class RatesSection(_Section):
-    """How many orders, and of how much; none is asked for when left out."""
-
-    max_messages_per_s: Count | None = None
-    max_working_orders: Count | None = None
-    max_daily_quantity: Positive | None = None
-    max_daily_notional: Positive | None = None
-
-    def rates(self) -> order_rules_pb2.OrderRates | None:
-        """Write the rates; None when nothing is asked."""
-        rates = order_rules_pb2.OrderRates(
-            max_messages_per_s=self.max_messages_per_s or 0,
-            max_working_orders=self.max_working_orders or 0,
-            max_daily_quantity=_text(self.max_daily_quantity),
-            max_daily_notional=_text(self.max_daily_notional),
-        )
-        return rates if rates.ByteSize() else None
-
-
-class CollarSection(_Section):
-    """How far from the mark a price may be; passive: also on the side where it only waits."""
-
-    share: Annotated[Decimal, Field(gt=0, lt=1), AfterValidator(_bounded)]
-    passive: bool = False
-
-
-class PriceMoveSection(_Section):
-    """How far the mark may have moved within some seconds, as a share; more stops added risk."""
-
-    share: Positive
-    within_s: Annotated[int, Field(ge=1, le=86_400)]
-
-
-class ThrottleSection(_Section):
-    """So many fills of one strategy, instrument and side within so many seconds turn it off."""
-
-    fills: Annotated[int, Field(ge=2, le=1_000)]
-    within_s: Annotated[int, Field(ge=1, le=86_400)]
-    scope: Literal["strategy", "instrument"] = "strategy"
-
-
-class OrdersSection(RatesSection):
-    """What is asked of every order; the rates are those of all strategies together."""
-
-    collar: CollarSection | None = None
-    price_move: PriceMoveSection | None = None
-    duplicate_within_ms: Annotated[int, Field(ge=1, le=3_600_000)] | None = None
-    throttle: ThrottleSection | None = None
-    refuse_self_trade: bool = False
-
-    def to_wire(self) -> order_rules_pb2.OrderRules | None:
-        """Write the rules; None when nothing is asked."""
-        collar, move, throttle = self.collar, self.price_move, self.throttle
-        rules = order_rules_pb2.OrderRules(
-            collar=_text(collar.share if collar else None),
-            collar_passive=collar is not None and collar.passive,
-            max_price_move=_text(move.share if move else None),
-            price_move_within_s=move.within_s if move else 0,
-            duplicate_within_ms=self.duplicate_within_ms or 0,
-            rates=self.rates(),
-            throttle_fills=throttle.fills if throttle else 0,
-            throttle_within_s=throttle.within_s if throttle else 0,
-            throttle_instrument=throttle is not None and throttle.scope == "instrument",
-            self_trade=self.refuse_self_trade,
-        )
-        return rules if rules.ByteSize() else None
-
-
-class LimitsSection(_Section):
-    """The portfolio's limits; ``null`` switches one off."""
-
-    max_leverage: Positive | None = _DEFAULTS.max_leverage
-    warn_leverage: Positive | None = _DEFAULTS.warn_leverage
-    max_concentration: Positive | None = _DEFAULTS.max_concentration
-    warn_concentration: Positive | None = _DEFAULTS.warn_concentration
-    halt_drawdown: Share | None = _DEFAULTS.halt_drawdown
-    max_drawdown: Share | None = _DEFAULTS.max_drawdown
-    warn_drawdown: Share | None = _DEFAULTS.warn_drawdown
-    max_order_notional: Positive | None = None
-    max_order_quantity: Positive | None = None
-    max_price_age_s: Annotated[int, Field(ge=1, le=31_536_000)] = 60
-
-
 class StrategySection(RatesSection):
     """One strategy: its code (none for kind external), its capital, and who routes its orders."""
 
@@ -159,9 +62,9 @@ class StrategySection(RatesSection):
     code: Annotated[ImportPath | None, Field(alias="class")] = None
     kind: Literal["cash", "margin", "external"] = "cash"
     allocation: Share
-    max_leverage: Positive = ONE
+    max_leverage: Leverage = ONE
     route: Name | None = None
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] = Field(default_factory=dict)
     instruments: Annotated[list[Name], Field(min_length=1)] | None = None
     short_selling: bool = True
 
@@ -242,22 +145,48 @@ class PortfolioFile(_Section):
             if instrument.currency not in (None, self.currency):
                 text = f"only {self.currency}, the portfolio's currency, can be traded"
                 yield Problem(("instruments", index, "currency"), text)
+        yield from self._limit_problems()
         operator = self.replay.operator if self.replay is not None else None
         if operator is not None and operator.name.casefold() == GATE:
             yield Problem(("replay", "operator", "name"), f"{GATE} is the gate itself; nobody else has this name")
         if self.replay is not None and self.clock != "bars":
             yield Problem(("clock",), "a replay needs the clock to be bars")
 
+    def warnings(self) -> Iterator[str]:
+        """Say what is allowed and unwise, a line each."""
+        yield from self.limits.warnings()
+        reserve = ONE - sum(strategy.allocation for strategy in self.strategies)
+        if reserve < _RESERVE_MIN:
+            yield f"strategies: the reserve is {plain(reserve * 100)}% of the capital; 10% or more is wise"
+        for strategy in self.strategies:
+            if strategy.allocation > _ALLOCATION_MAX:
+                yield f"strategies: {strategy.id} has {plain(strategy.allocation * 100)}% of the capital, over half"
+
+    def _limit_problems(self) -> Iterator[Problem]:
+        """Find limits of what there is not, and limits that are stated twice."""
+        known = {Scope(common_pb2.SCOPE_KIND_PORTFOLIO)}
+        known |= {strategy_scope(strategy.id) for strategy in self.strategies}
+        for section in self.instruments:
+            known |= {instrument_scope(section.symbol), *groups_of(self._instrument(section))}
+        stated = {limit.key for limit in portfolio_limits(self.limits.to_limits()) if not limit.is_none}
+        for index, further in enumerate(self.limits.further):
+            place, limit = ("limits", "further", index), further.to_limit()
+            if limit.scope not in known:
+                yield Problem(place, f"there is no {limit.scope}")
+            if limit.key in stated:
+                yield Problem(place, f"the {limit.scope} has a limit of {further.figure} with this action already")
+            stated.add(limit.key)
+
     def to_wire(self) -> journal_pb2.PortfolioConfigured:
         """Write what the journal has to know: everything that decides, nothing that only runs."""
-        limits = self.limits.model_dump(exclude={"max_price_age_s"})
         return journal_pb2.PortfolioConfigured(
             name=self.name,
             currency=self.currency,
             capital=plain(self.capital),
             instruments=[self._instrument(section).to_wire() for section in self.instruments],
             strategies=[self._terms(section) for section in self.strategies],
-            limits=Limits(**limits, max_price_age_ns=self.limits.max_price_age_s * NS_PER_S).to_wire(),
+            limits=self.limits.to_limits().to_wire(),
+            further_limits=[further.to_limit().to_wire() for further in self.limits.further],
             adapters=[adapter.name for adapter in self.adapters],
             synchronised_adapters=[adapter.name for adapter in self.adapters if adapter.synchronised],
             clock=BARS if self.clock == "bars" else WALL,

@@ -138,6 +138,7 @@ WHOLE: dict[str, set[Role]] = {
     "ResetHalt": OFFICERS,
     "ReleaseThrottle": OFFICERS,
     "TransferCapital": OFFICERS,
+    "UpdateLimits": OFFICERS,
     "PauseStrategy": OFFICERS,
     "ResumeStrategy": OFFICERS,
     "NextBar": set(),

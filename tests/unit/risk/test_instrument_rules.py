@@ -2,12 +2,12 @@
 
 import pytest
 
-from tests.unit.builders import BUY, FIRST_DAY_S, SELL, Desk, action, bar, configuration, limit
+from tests.unit.builders import BUY, FIRST_DAY_S, SELL, Desk, action, bar, configuration, instrument_scope, limit
 from tests.unit.conftest import OpenDesk
 from tidegate.errors import BookError
 from tidegate.risk.calendars import Calendar
 from tidegate.times import NS_PER_S
-from tidegate.v1 import common_pb2, journal_pb2, market_data_pb2, order_rules_pb2
+from tidegate.v1 import common_pb2, journal_pb2, market_data_pb2, order_rules_pb2, risk_pb2
 
 HOUR_S = 3_600
 DAY_S = 86_400
@@ -221,3 +221,29 @@ class TestShortSelling:
     def test_another_margin_strategy_sells_short(self, desk: Desk) -> None:
         """Pins that the rule is each strategy's own."""
         assert "ALLOW" == action(desk.sell("margin", "1"))
+
+
+class TestReduce:
+    @pytest.mark.parametrize(
+        ("min_quantity", "expected"),
+        [("", ("REDUCE CONCENTRATION", "100")), ("100", ("REDUCE CONCENTRATION", "100")), ("101", ("REJECT", "0"))],
+    )
+    def test_the_largest_that_fits_is_not_too_small(
+        self, open_desk: OpenDesk, min_quantity: str, expected: tuple[str, str]
+    ) -> None:
+        """Pins that a smallest order does not hide what fits above it, and that nothing below it is taken."""
+        configured = sized(min_quantity=min_quantity)
+        further = risk_pb2.Limit(
+            figure=risk_pb2.LIMIT_FIGURE_CONCENTRATION,
+            scope=instrument_scope("A"),
+            limit="0.1",
+            action=common_pb2.ACTION_REDUCE,
+        )
+        configured.further_limits.append(further)
+        desk = open_desk(configured)
+        desk.bar(1, A="100", B="50")
+        order = desk.order("cash", BUY, "400", "A")
+        order.accept_reduced = True
+        decision = desk.submit(order)
+        assert expected[1] == decision.approved_quantity
+        assert action(decision).startswith(expected[0])

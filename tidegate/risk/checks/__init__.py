@@ -5,33 +5,30 @@ Permission checks look at every order. Exposure checks leave reducing orders alo
 makes the loss. A new check is a new module and a line in ``build``.
 """
 
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from tidegate.risk.checks import order_checks
 from tidegate.risk.checks.capital import Capital
-from tidegate.risk.checks.collar import Collar
 from tidegate.risk.checks.concentration import Concentration
-from tidegate.risk.checks.daily_total import DailyTotal
 from tidegate.risk.checks.drawdown import Drawdown
-from tidegate.risk.checks.duplicate import Duplicate
 from tidegate.risk.checks.halt_state import HaltState
 from tidegate.risk.checks.increments import Increments
-from tidegate.risk.checks.instrument_size import InstrumentSize
 from tidegate.risk.checks.leverage import Leverage
-from tidegate.risk.checks.market_hours import MarketHours
-from tidegate.risk.checks.message_rate import MessageRate
 from tidegate.risk.checks.order_size import OrderSize
-from tidegate.risk.checks.permitted import Permitted
 from tidegate.risk.checks.price_age import PriceAge
-from tidegate.risk.checks.price_move import PriceMove
 from tidegate.risk.checks.reduce_only import ReduceOnly
-from tidegate.risk.checks.self_trade import SelfTrade
-from tidegate.risk.checks.short_sale import ShortSale
-from tidegate.risk.checks.throttle import Throttle
-from tidegate.risk.checks.working_orders import WorkingOrders
+from tidegate.risk.checks.scoped_limit import Measured, ScopedLimit
+from tidegate.risk.limit import CONCENTRATION, DRAWDOWN, LEVERAGE, OF_SCENARIOS, ORDER_NOTIONAL, ORDER_QUANTITY, Limit
+from tidegate.risk.limit_table import HALT, REJECT, LimitTable
 from tidegate.risk.limits import Limits
 from tidegate.risk.order_rules import OrderRules
 from tidegate.risk.proposal import Proposal
+from tidegate.risk.scopes import PORTFOLIO, Scope
 from tidegate.risk.violation import Violation
+
+if TYPE_CHECKING:
+    from tidegate.reasons import Reason
+    from tidegate.risk.book import Book
 
 
 class Check(Protocol):
@@ -41,61 +38,118 @@ class Check(Protocol):
         """Return what the order would violate, or None."""
 
 
+class StandingCheck(Check, Protocol):
+    """One limit that the book itself may be over."""
+
+    @property
+    def limit(self) -> Limit:
+        """What it is held against."""
+
+    @property
+    def reason(self) -> "Reason":
+        """The reason code of its violations."""
+
+    def assess(self, book: "Book") -> Violation | None:
+        """Return what the book violates now, or None."""
+
+    def measure(self, book: "Book") -> Measured | None:
+        """Return the figure and its base as they are now; None for a figure of orders, and for an undefined one."""
+
+
+class Scoped(NamedTuple):
+    """The limits of one scope other than the portfolio."""
+
+    for_all: tuple[ScopedLimit, ...]
+    for_reducing: tuple[ScopedLimit, ...]
+
+
 class Checks(NamedTuple):
-    """The checks that are configured, in the order in which equally severe violations are named."""
+    """
+    The checks that are configured, in the order in which equally severe violations are named.
+
+    scoped: by strategy, instrument, sector and asset class; an order meets those of its own scopes only.
+    standing: every limit that the book itself may be over, beside the portfolio's drawdown, leverage and concentration.
+    """
 
     for_all: tuple[Check, ...]
     for_reducing: tuple[Check, ...]
+    scoped: dict[Scope, Scoped]
+    standing: tuple[StandingCheck, ...]
 
 
-def build(limits: Limits, rules: OrderRules) -> Checks:
-    """Build the checks that these limits and rules ask for; one that is not configured costs nothing."""
+# Bounds on one order: on reducing ones as well.
+_SIZES = (ORDER_QUANTITY, ORDER_NOTIONAL)
+_OF_ORDERS = frozenset(_SIZES)
+
+
+def build(limits: Limits, table: LimitTable, rules: OrderRules) -> Checks:
+    """Build the checks that the limits in force and the rules ask for; one that is not configured costs nothing."""
     permission: list[Check] = [HaltState(), PriceAge(limits.max_price_age_ns), Increments(), ReduceOnly()]
-    if limits.max_order_quantity is not None or limits.max_order_notional is not None:
-        permission.append(OrderSize(limits.max_order_quantity, limits.max_order_notional))
-    permission += _permission(rules, limits.max_price_age_ns)
-    exposure: list[Check] = _exposure(rules)
-    if limits.halt_drawdown is not None or limits.max_drawdown is not None or limits.warn_drawdown is not None:
-        exposure.append(Drawdown(limits.warn_drawdown, limits.max_drawdown, limits.halt_drawdown))
-    if limits.max_leverage is not None or limits.warn_leverage is not None:
-        exposure.append(Leverage(limits.warn_leverage, limits.max_leverage))
-    if limits.max_concentration is not None or limits.warn_concentration is not None:
-        exposure.append(Concentration(limits.warn_concentration, limits.max_concentration))
+    sizes = [limit.limit if _is_built_in(limit := table.get(figure)) else None for figure in _SIZES]
+    if any(size is not None for size in sizes):
+        permission.append(OrderSize(*sizes))
+    permission += order_checks.for_all(rules, limits.max_price_age_ns)
+    exposure: list[Check] = order_checks.for_adding(rules)
+    if not (table.get(DRAWDOWN).is_none and table.get(DRAWDOWN, action=HALT).is_none):
+        exposure.append(drawdown_of(table))
+    if not table.get(LEVERAGE).is_none:
+        exposure.append(leverage_of(table))
+    if not table.get(CONCENTRATION).is_none:
+        exposure.append(concentration_of(table))
+    further = [limit for limit in table if not _is_built_in(limit)]
+    of_portfolio = [limit for limit in further if limit.scope == PORTFOLIO]
+    permission += [ScopedLimit(limit) for limit in of_portfolio if limit.figure in _OF_ORDERS]
+    exposure += [check_of(limit) for limit in of_portfolio if limit.figure not in _OF_ORDERS]
     exposure.append(Capital())
-    return Checks((*permission, *exposure), tuple(permission))
+    scoped = _scoped([limit for limit in further if limit.scope != PORTFOLIO])
+    standing = tuple(check_of(limit) for limit in further if limit.figure not in _OF_ORDERS)
+    return Checks((*permission, *exposure), tuple(permission), scoped, standing)
 
 
-def _permission(rules: OrderRules, price_age_limit_ns: int) -> list[Check]:
-    """Build what the rules ask of every order."""
-    found: list[Check] = []
-    if rules.permitted:
-        found.append(Permitted(rules.permitted))
-    if rules.has_calendars:
-        found.append(MarketHours())
-    if rules.has_sizes:
-        found.append(InstrumentSize())
-    if rules.collar is not None:
-        found.append(Collar(rules.collar, rules.is_collar_passive, price_age_limit_ns))
-    if rules.duplicate_within_ns:
-        found.append(Duplicate(rules.duplicate_within_ns))
-    if any(rates.messages_per_s is not None for rates in rules.all_rates):
-        found.append(MessageRate(rules))
-    if rules.is_self_trade_refused:
-        found.append(SelfTrade())
-    return found
+def drawdown_of(table: LimitTable) -> Drawdown:
+    """Build the portfolio's drawdown check."""
+    refusing, halting = table.get(DRAWDOWN), table.get(DRAWDOWN, action=HALT)
+    warns = [limit.warn for limit in (refusing, halting) if limit.warn is not None]
+    return Drawdown(min(warns, default=None), refusing.limit, halting.limit)
 
 
-def _exposure(rules: OrderRules) -> list[Check]:
-    """Build what the rules ask of orders that do more than reduce."""
-    found: list[Check] = []
-    if rules.long_only:
-        found.append(ShortSale(rules.long_only))
-    if rules.price_move is not None:
-        found.append(PriceMove(rules.price_move, rules.price_move_within_ns))
-    if rules.throttle_fills:
-        found.append(Throttle())
-    if any(rates.working_orders is not None for rates in rules.all_rates):
-        found.append(WorkingOrders(rules))
-    if any(rates.counts_days for rates in rules.all_rates):
-        found.append(DailyTotal(rules))
-    return found
+def leverage_of(table: LimitTable) -> Leverage:
+    """Build the portfolio's leverage check."""
+    limit = table.get(LEVERAGE)
+    return Leverage(limit.warn, limit.limit)
+
+
+def concentration_of(table: LimitTable) -> Concentration:
+    """Build the check of each instrument's share of the portfolio."""
+    limit = table.get(CONCENTRATION)
+    return Concentration(limit.warn, limit.limit)
+
+
+def check_of(limit: Limit) -> StandingCheck:
+    """Build the check of one limit."""
+    if limit.figure in OF_SCENARIOS:
+        from tidegate.risk.checks.scenario_limit import ScenarioLimit  # noqa: PLC0415 -- numpy, only where it is needed
+
+        return ScenarioLimit(limit)
+    return ScopedLimit(limit)
+
+
+def _is_built_in(limit: Limit) -> bool:
+    """Whether one of the checks above looks after a limit."""
+    if limit.scope != PORTFOLIO:
+        return False
+    if limit.figure == DRAWDOWN:
+        return limit.action in (REJECT, HALT)
+    if limit.action != REJECT:
+        return False
+    return limit.figure in (LEVERAGE, CONCENTRATION) or (limit.figure in _OF_ORDERS and limit.warn is None)
+
+
+def _scoped(limits: list[Limit]) -> dict[Scope, Scoped]:
+    found: dict[Scope, list[ScopedLimit]] = {}
+    for limit in limits:
+        found.setdefault(limit.scope, []).append(ScopedLimit(limit))
+    return {
+        scope: Scoped(tuple(checks), tuple(check for check in checks if check.limit.figure in _OF_ORDERS))
+        for scope, checks in found.items()
+    }
