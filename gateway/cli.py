@@ -19,6 +19,7 @@ from gateway.tables import show_portfolio, show_risk
 from gateway.terminal import REFUSED, Shown, connected, fail, fail_call
 from gateway.tls import TlsFiles
 from gateway.token_commands import token_app
+from gateway.var_commands import var_app
 from tidegate.errors import TidegateError
 from tidegate.risk.consequences import GATE
 from tidegate.v1 import admin_pb2, common_pb2, market_data_pb2, orders_pb2
@@ -30,6 +31,7 @@ order_app = typer.Typer(no_args_is_help=True, help="Submit, cancel and look at o
 app.add_typer(order_app, name="order")
 app.add_typer(token_app, name="token")
 app.add_typer(limits_app, name="limits")
+app.add_typer(var_app, name="var")
 
 Address = Annotated[str, typer.Option(help="Where the gateway listens.")]
 

@@ -55,6 +55,13 @@ class InstrumentSection(_Section):
         return self
 
 
+class RiskModelSection(_Section):
+    """One risk model that a strategy's targets pass; run by the strategy itself, so the journal does not know it."""
+
+    code: Annotated[ImportPath, Field(alias="class")]
+    parameters: dict[str, Any] = {}
+
+
 class StrategySection(RatesSection):
     """One strategy: its code (none for kind external), its capital, and who routes its orders."""
 
@@ -65,6 +72,7 @@ class StrategySection(RatesSection):
     max_leverage: Leverage = ONE
     route: Name | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
+    risk_models: list[RiskModelSection] = Field(default_factory=list)
     instruments: Annotated[list[Name], Field(min_length=1)] | None = None
     short_selling: bool = True
 
@@ -75,6 +83,9 @@ class StrategySection(RatesSection):
             raise ValueError(message)
         if self.code is not None and self.route is None:
             message = "a strategy with a class needs a route: the adapter that sends its orders"
+            raise ValueError(message)
+        if self.code is None and self.risk_models:
+            message = "risk models look at a class's targets, and a strategy of kind external has none"
             raise ValueError(message)
         return self
 
