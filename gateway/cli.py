@@ -17,6 +17,7 @@ from gateway.limit_commands import limits_app
 from gateway.protection import Protection
 from gateway.tables import show_portfolio, show_risk
 from gateway.terminal import REFUSED, Shown, connected, fail, fail_call
+from gateway.throttle_commands import release
 from gateway.tls import TlsFiles
 from gateway.token_commands import token_app
 from gateway.var_commands import var_app
@@ -31,6 +32,7 @@ order_app = typer.Typer(no_args_is_help=True, help="Submit, cancel and look at o
 app.add_typer(order_app, name="order")
 app.add_typer(token_app, name="token")
 app.add_typer(limits_app, name="limits")
+app.command()(release)
 app.add_typer(var_app, name="var")
 
 Address = Annotated[str, typer.Option(help="Where the gateway listens.")]

@@ -1,11 +1,14 @@
 """The rules on orders through the real gateway: each refuses with its reason code, and says whose it is."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from typer.testing import CliRunner
 
+from gateway.cli import app
 from gateway.client import new_order
 from gateway.testing import RunningGateway, running_gateway
 from tidegate.portfolio_file import PortfolioFile
@@ -178,8 +181,10 @@ async def test_a_runaway_program_is_turned_off_until_a_person_turns_it_on(
     decision = await orders.submit("free", BUY, "1")
     assert Reason.EXECUTION_THROTTLE == decision.reason_code
     assert "strategy free had 4 buys of FREE filled within 10 s" in decision.reason
+    command = ["release", "free", "--reason", "found the bug", "--operator", "ann", "--address", gateway.address]
+    first, second = [await asyncio.to_thread(CliRunner().invoke, app, command) for _ in range(2)]
+    assert ["free: released\n", "free: was not throttled\n"] == [first.output, second.output]
     release = admin_pb2.ReleaseThrottleRequest(strategy_id="free", operator="ann", reason="found the bug")
-    assert (await gateway.client.admin.ReleaseThrottle(release)).changed
     assert not (await gateway.client.admin.ReleaseThrottle(release)).changed
     assert "" == (await orders.submit("free", BUY, "1")).reason_code
     alerts = (await gateway.client.risk.ListAlerts(risk_pb2.ListAlertsRequest())).alerts
