@@ -12,12 +12,16 @@ from tidegate.instruments import Instrument
 from tidegate.numbers import FRACTION_DIGITS_MAX, INTEGER_DIGITS_MAX, ONE, ZERO, parse, plain, round_money
 from tidegate.risk.consequences import GATE
 from tidegate.risk.limits import Limits
+from tidegate.risk.price_bands import DAILY, Band
 from tidegate.risk.terms import CASH, MARGIN
 from tidegate.times import NS_PER_S
 from tidegate.v1 import journal_pb2
 from tidegate.yaml_file import Problem, duplicates, read_yaml
 
 _DEFAULTS = Limits()
+_BAND, _CONFIRMATIONS = Decimal("0.10"), 2
+# Before the file's own: a live price twice again, and a daily close is what it is, however far from the last one.
+_BANDS = (Band(share=_BAND, confirmations=_CONFIRMATIONS), Band(interval=DAILY, share=_BAND))
 
 
 def _bounded(number: Decimal) -> Decimal:
@@ -63,6 +67,23 @@ class LimitsSection(_Section):
     max_order_notional: Positive | None = None
     max_order_quantity: Positive | None = None
     max_price_age_s: Annotated[int, Field(ge=1, le=31_536_000)] = 60
+
+
+class PriceBandSection(_Section):
+    """How far the prices that it names may be from the mark, and the further prints that confirm one further away."""
+
+    symbol: Name | None = None
+    feed: Name | None = None
+    interval: Name | None = None
+    band: Positive = _BAND
+    confirmations: Annotated[int, Field(ge=0, le=20)] = _CONFIRMATIONS
+
+    @model_validator(mode="after")
+    def _names_no_feed_of_bars(self) -> Self:
+        if self.feed is not None and self.interval is not None:
+            message = "a feed has live prices, an interval has bars: name one of them"
+            raise ValueError(message)
+        return self
 
 
 class StrategySection(_Section):
@@ -126,6 +147,7 @@ class PortfolioFile(_Section):
     bar_deadline_s: Annotated[float, Field(gt=0, le=3_600)] = 5.0
     route_within_s: Annotated[int, Field(ge=1, le=86_400)] = 30
     limits: LimitsSection = LimitsSection()
+    price_bands: list[PriceBandSection] = []
     instruments: Annotated[list[InstrumentSection], Field(min_length=1)]
     strategies: Annotated[list[StrategySection], Field(min_length=1)]
     adapters: list[AdapterSection] = []
@@ -148,6 +170,10 @@ class PortfolioFile(_Section):
             if instrument.currency not in (None, self.currency):
                 text = f"only {self.currency}, the portfolio's currency, can be traded"
                 yield Problem(("instruments", index, "currency"), text)
+        symbols = {instrument.symbol for instrument in self.instruments}
+        for index, entry in enumerate(self.price_bands):
+            if entry.symbol is not None and entry.symbol not in symbols:
+                yield Problem(("price_bands", index, "symbol"), f"no instrument is called {entry.symbol}")
         operator = self.replay.operator if self.replay is not None else None
         if operator is not None and operator.name.casefold() == GATE:
             yield Problem(("replay", "operator", "name"), f"{GATE} is the gate itself; nobody else has this name")
@@ -168,6 +194,7 @@ class PortfolioFile(_Section):
             synchronised_adapters=[adapter.name for adapter in self.adapters if adapter.synchronised],
             clock=BARS if self.clock == "bars" else WALL,
             route_within_s=self.route_within_s,
+            price_bands=[band.to_wire() for band in (*_BANDS, *map(_band, self.price_bands))],
         )
 
     def _instrument(self, section: InstrumentSection) -> Instrument:
@@ -181,6 +208,11 @@ class PortfolioFile(_Section):
             capital=plain(round_money(self.capital * section.allocation, self.currency, rounding=ROUND_DOWN)),
             max_leverage=plain(section.max_leverage),
         )
+
+
+def _band(section: PriceBandSection) -> Band:
+    names = (section.symbol or "", section.feed or "", section.interval or "")
+    return Band(*names, section.band, section.confirmations)
 
 
 def read_portfolio_file(

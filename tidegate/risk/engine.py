@@ -68,7 +68,7 @@ class Engine:
         self.book = Book()
         self.performance = Performance()
         self._archive = archive
-        self._checks = checks.build(self.book.limits)
+        self._checks = checks.build(self.book.limits, self.book.price_bands)
         self._refusals = Refusals()
 
     def decide(self, command: Message, now_ns: int) -> Draft:
@@ -93,7 +93,7 @@ class Engine:
         self.book.apply(event, kind)
         self.performance.apply(event, kind, self.book)
         if kind == "portfolio_configured":
-            self._checks = checks.build(self.book.limits)
+            self._checks = checks.build(self.book.limits, self.book.price_bands)
 
     def execute(self, command: Message, now_ns: int) -> Draft:
         """

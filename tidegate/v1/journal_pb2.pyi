@@ -55,6 +55,7 @@ class Event(_message.Message):
     REPLACE_DECIDED_FIELD_NUMBER: _builtins.int
     CAPITAL_MOVED_FIELD_NUMBER: _builtins.int
     ALERT_ACKNOWLEDGED_FIELD_NUMBER: _builtins.int
+    PRICE_HELD_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
@@ -110,6 +111,8 @@ class Event(_message.Message):
     def capital_moved(self) -> Global___CapitalMoved: ...
     @_builtins.property
     def alert_acknowledged(self) -> Global___AlertAcknowledged: ...
+    @_builtins.property
+    def price_held(self) -> Global___PriceHeld: ...
     def __init__(
         self,
         *,
@@ -140,12 +143,13 @@ class Event(_message.Message):
         replace_decided: Global___ReplaceDecided | None = ...,
         capital_moved: Global___CapitalMoved | None = ...,
         alert_acknowledged: Global___AlertAcknowledged | None = ...,
+        price_held: Global___PriceHeld | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "price_held", b"price_held", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "sequence", b"sequence", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "price_held", b"price_held", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "sequence", b"sequence", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["portfolio_configured", "order_decided", "order_claimed", "cancel_requested", "execution_booked", "bar_published", "prices_published", "bar_acknowledged", "bar_completed", "trading_halted", "halt_reset", "capital_transferred", "strategy_paused", "strategy_resumed", "limit_breached", "limit_restored", "command_refused", "alert_raised", "refusals_counted", "order_overdue", "session_opened", "session_closed", "replace_decided", "capital_moved", "alert_acknowledged"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["portfolio_configured", "order_decided", "order_claimed", "cancel_requested", "execution_booked", "bar_published", "prices_published", "bar_acknowledged", "bar_completed", "trading_halted", "halt_reset", "capital_transferred", "strategy_paused", "strategy_resumed", "limit_breached", "limit_restored", "command_refused", "alert_raised", "refusals_counted", "order_overdue", "session_opened", "session_closed", "replace_decided", "capital_moved", "alert_acknowledged", "price_held"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -219,6 +223,43 @@ class StrategyTerms(_message.Message):
 Global___StrategyTerms: _TypeAlias = StrategyTerms  # noqa: Y015
 
 @_typing.final
+class PriceBand(_message.Message):
+    """How far a price may be from its instrument's mark, and how often what is further away must be printed again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    FEED_FIELD_NUMBER: _builtins.int
+    INTERVAL_FIELD_NUMBER: _builtins.int
+    BAND_FIELD_NUMBER: _builtins.int
+    CONFIRMATIONS_FIELD_NUMBER: _builtins.int
+    symbol: _builtins.str
+    """Empty: of every instrument."""
+    feed: _builtins.str
+    """Empty: of every feed. A bar has none."""
+    interval: _builtins.str
+    """Of bars; empty: of live prices, and of bars whose interval no entry names."""
+    band: _builtins.str
+    """Decimal; a share of the mark."""
+    confirmations: _builtins.int
+    def __init__(
+        self,
+        *,
+        symbol: _builtins.str = ...,
+        feed: _builtins.str = ...,
+        interval: _builtins.str = ...,
+        band: _builtins.str = ...,
+        confirmations: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["band", b"band", "confirmations", b"confirmations", "feed", b"feed", "interval", b"interval", "symbol", b"symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PriceBand: _TypeAlias = PriceBand  # noqa: Y015
+
+@_typing.final
 class PortfolioConfigured(_message.Message):
     """The first event of every journal: what the portfolio is."""
 
@@ -234,6 +275,7 @@ class PortfolioConfigured(_message.Message):
     SYNCHRONISED_ADAPTERS_FIELD_NUMBER: _builtins.int
     CLOCK_FIELD_NUMBER: _builtins.int
     ROUTE_WITHIN_S_FIELD_NUMBER: _builtins.int
+    PRICE_BANDS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     currency: _builtins.str
     capital: _builtins.str
@@ -254,6 +296,10 @@ class PortfolioConfigured(_message.Message):
     def synchronised_adapters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Adapters whose report on a bar the strategies wait for."""
 
+    @_builtins.property
+    def price_bands(self) -> _containers.RepeatedCompositeFieldContainer[Global___PriceBand]:
+        """The last one that fits a price counts; none: no price is held."""
+
     def __init__(
         self,
         *,
@@ -267,10 +313,11 @@ class PortfolioConfigured(_message.Message):
         synchronised_adapters: _abc.Iterable[_builtins.str] | None = ...,
         clock: _builtins.str = ...,
         route_within_s: _builtins.int = ...,
+        price_bands: _abc.Iterable[Global___PriceBand] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "capital", b"capital", "clock", b"clock", "currency", b"currency", "instruments", b"instruments", "limits", b"limits", "name", b"name", "route_within_s", b"route_within_s", "strategies", b"strategies", "synchronised_adapters", b"synchronised_adapters"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "capital", b"capital", "clock", b"clock", "currency", b"currency", "instruments", b"instruments", "limits", b"limits", "name", b"name", "price_bands", b"price_bands", "route_within_s", b"route_within_s", "strategies", b"strategies", "synchronised_adapters", b"synchronised_adapters"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -738,6 +785,40 @@ class RefusalsCounted(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RefusalsCounted: _TypeAlias = RefusalsCounted  # noqa: Y015
+
+@_typing.final
+class PriceHeld(_message.Message):
+    """The prices of an instrument began to be held: that of the event before is outside the band round the mark."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    MARK_FIELD_NUMBER: _builtins.int
+    BAND_FIELD_NUMBER: _builtins.int
+    symbol: _builtins.str
+    price: _builtins.str
+    """Decimals."""
+    mark: _builtins.str
+    @_builtins.property
+    def band(self) -> Global___PriceBand:
+        """The one that counted."""
+
+    def __init__(
+        self,
+        *,
+        symbol: _builtins.str = ...,
+        price: _builtins.str = ...,
+        mark: _builtins.str = ...,
+        band: Global___PriceBand | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["band", b"band"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["band", b"band", "mark", b"mark", "price", b"price", "symbol", b"symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PriceHeld: _TypeAlias = PriceHeld  # noqa: Y015
 
 @_typing.final
 class OrderOverdue(_message.Message):

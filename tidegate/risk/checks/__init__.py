@@ -11,12 +11,14 @@ from tidegate.risk.checks.capital import Capital
 from tidegate.risk.checks.concentration import Concentration
 from tidegate.risk.checks.drawdown import Drawdown
 from tidegate.risk.checks.halt_state import HaltState
+from tidegate.risk.checks.held_price import HeldPrice
 from tidegate.risk.checks.increments import Increments
 from tidegate.risk.checks.leverage import Leverage
 from tidegate.risk.checks.order_size import OrderSize
 from tidegate.risk.checks.price_age import PriceAge
 from tidegate.risk.checks.reduce_only import ReduceOnly
 from tidegate.risk.limits import Limits
+from tidegate.risk.price_bands import PriceBands
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.violation import Violation
 
@@ -35,9 +37,11 @@ class Checks(NamedTuple):
     for_reducing: tuple[Check, ...]
 
 
-def build(limits: Limits) -> Checks:
+def build(limits: Limits, price_bands: PriceBands) -> Checks:
     """Build the checks that these limits ask for; one that is not configured costs nothing."""
     permission: list[Check] = [HaltState(), PriceAge(limits.max_price_age_ns), Increments(), ReduceOnly()]
+    if price_bands.is_on:
+        permission.append(HeldPrice())
     if limits.max_order_quantity is not None or limits.max_order_notional is not None:
         permission.append(OrderSize(limits.max_order_quantity, limits.max_order_notional))
     exposure: list[Check] = []
