@@ -123,7 +123,7 @@ def test_the_confirmed_price_is_the_nearest_of_those_that_agree(open_desk: OpenD
     desk = opened(open_desk)
     prints(desk, "60", "59", "0.01")
     assert "60" == mark(desk)
-    assert ["0.01"] == [one.price for one in held(desk)]
+    assert [("0.01", 1)] == [(one.price, one.prints) for one in held(desk)]
     assert to_ns(stamp(OPENING)) == desk.book.mark_times_ns["A"]
     prints(desk, "58", begin=OPENING + MINUTE)
     assert ("58", []) == (mark(desk), held(desk))
@@ -146,6 +146,29 @@ def test_prints_of_one_message_confirm_nothing_among_themselves(open_desk: OpenD
     assert [1] == [one.prints for one in held(desk)]
     publish(desk, ("A", "10", OPENING + 3 * SECOND), ("A", "99", OPENING + 2 * SECOND))
     assert ("10", []) == (mark(desk), held(desk))
+
+
+def test_of_two_prices_with_one_time_in_a_message_the_last_is_taken(open_desk: OpenDesk) -> None:
+    """Pins the order of the message where times do not tell."""
+    desk = opened(open_desk)
+    publish(desk, ("A", "99", OPENING), ("A", "10", OPENING), ("A", "98", OPENING))
+    assert ("98", []) == (mark(desk), held(desk))
+
+
+def test_only_so_many_prints_as_the_newest_one_asks_for_must_agree(open_desk: OpenDesk) -> None:
+    """Pins that with two feeds the print that comes in is judged by the entry of its own feed."""
+    desk = opened(open_desk, band(confirmations=1), band(confirmations=5, feed="backup"))
+    prints(desk, "60", "20", feed="backup")
+    prints(desk, "20", begin=OPENING + MINUTE)
+    assert ("20", []) == (mark(desk), held(desk))
+
+
+def test_a_normal_print_of_the_same_time_discards_what_is_held(open_desk: OpenDesk) -> None:
+    """Pins that of two feeds at one moment the one near the mark is believed."""
+    desk = opened(open_desk)
+    prints(desk, "10")
+    prints(desk, "101", feed="other")
+    assert ("101", []) == (mark(desk), held(desk))
 
 
 def test_the_same_print_again_confirms_nothing(open_desk: OpenDesk) -> None:
