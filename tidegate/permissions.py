@@ -214,6 +214,7 @@ RULES: dict[str, Rule] = {
     "Halt": Rule(_OFFICERS, strategies=lambda r: _scoped(r.scope), is_signed=True),
     "ResetHalt": _OPERATE,
     "TransferCapital": _OPERATE,
+    "UpdateLimits": _OPERATE,
     "PauseStrategy": _OPERATE,
     "ResumeStrategy": _OPERATE,
     # What the actors ask each other; not on the wire.

@@ -5,36 +5,23 @@ from decimal import ROUND_DOWN, Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tidegate.clocks import BARS, WALL
 from tidegate.instruments import Instrument
-from tidegate.numbers import FRACTION_DIGITS_MAX, INTEGER_DIGITS_MAX, ONE, ZERO, parse, plain, round_money
+from tidegate.limits_section import Leverage, LimitsSection, Positive, Share
+from tidegate.numbers import ONE, ZERO, plain, round_money
+from tidegate.price_bands_section import BANDS, PriceBandSection
 from tidegate.risk.consequences import GATE
-from tidegate.risk.limits import Limits
-from tidegate.risk.price_bands import DAILY, Band
+from tidegate.risk.limit_table import portfolio_limits
+from tidegate.risk.scopes import Scope, groups_of, instrument_scope, strategy_scope
 from tidegate.risk.terms import CASH, MARGIN
-from tidegate.times import NS_PER_S
-from tidegate.v1 import journal_pb2
+from tidegate.v1 import common_pb2, journal_pb2
 from tidegate.yaml_file import Problem, duplicates, read_yaml
 
-_DEFAULTS = Limits()
-_BAND, _CONFIRMATIONS = Decimal("0.10"), 2
-# Before the file's own: a live price twice again, and a daily close is what it is, however far from the last one.
-_BANDS = (Band(share=_BAND, confirmations=_CONFIRMATIONS), Band(interval=DAILY, share=_BAND))
-
-
-def _bounded(number: Decimal) -> Decimal:
-    # A far exponent is refused unwritten: its plain spelling has that many digits.
-    if abs(number.adjusted()) > INTEGER_DIGITS_MAX or parse(format(number, "f")) is None:
-        message = f"takes at most {INTEGER_DIGITS_MAX} digits before the point and {FRACTION_DIGITS_MAX} behind"
-        raise ValueError(message)
-    return number
-
-
-Positive = Annotated[Decimal, Field(gt=0), AfterValidator(_bounded)]
-Share = Annotated[Decimal, Field(gt=0, le=1), AfterValidator(_bounded)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,32}$")]
+_RESERVE_MIN = Decimal("0.10")
+_ALLOCATION_MAX = Decimal("0.5")
 ImportPath = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 
 
@@ -54,38 +41,6 @@ class InstrumentSection(_Section):
     asset_class: str = "equity"
 
 
-class LimitsSection(_Section):
-    """The portfolio's limits; ``null`` switches one off."""
-
-    max_leverage: Positive | None = _DEFAULTS.max_leverage
-    warn_leverage: Positive | None = _DEFAULTS.warn_leverage
-    max_concentration: Positive | None = _DEFAULTS.max_concentration
-    warn_concentration: Positive | None = _DEFAULTS.warn_concentration
-    halt_drawdown: Share | None = _DEFAULTS.halt_drawdown
-    max_drawdown: Share | None = _DEFAULTS.max_drawdown
-    warn_drawdown: Share | None = _DEFAULTS.warn_drawdown
-    max_order_notional: Positive | None = None
-    max_order_quantity: Positive | None = None
-    max_price_age_s: Annotated[int, Field(ge=1, le=31_536_000)] = 60
-
-
-class PriceBandSection(_Section):
-    """How far the prices that it names may be from the mark, and the further prints that confirm one further away."""
-
-    symbol: Name | None = None
-    feed: Name | None = None
-    interval: Name | None = None
-    band: Positive = _BAND
-    confirmations: Annotated[int, Field(ge=0, le=20)] = _CONFIRMATIONS
-
-    @model_validator(mode="after")
-    def _names_no_feed_of_bars(self) -> Self:
-        if self.feed is not None and self.interval is not None:
-            message = "a feed has live prices, an interval has bars: name one of them"
-            raise ValueError(message)
-        return self
-
-
 class StrategySection(_Section):
     """One strategy: its code (none for kind external), its capital, and who routes its orders."""
 
@@ -93,7 +48,7 @@ class StrategySection(_Section):
     code: Annotated[ImportPath | None, Field(alias="class")] = None
     kind: Literal["cash", "margin", "external"] = "cash"
     allocation: Share
-    max_leverage: Positive = ONE
+    max_leverage: Leverage = ONE
     route: Name | None = None
     parameters: dict[str, Any] = {}
 
@@ -174,27 +129,53 @@ class PortfolioFile(_Section):
         for index, entry in enumerate(self.price_bands):
             if entry.symbol is not None and entry.symbol not in symbols:
                 yield Problem(("price_bands", index, "symbol"), f"no instrument is called {entry.symbol}")
+        yield from self._limit_problems()
         operator = self.replay.operator if self.replay is not None else None
         if operator is not None and operator.name.casefold() == GATE:
             yield Problem(("replay", "operator", "name"), f"{GATE} is the gate itself; nobody else has this name")
         if self.replay is not None and self.clock != "bars":
             yield Problem(("clock",), "a replay needs the clock to be bars")
 
+    def warnings(self) -> Iterator[str]:
+        """Say what is allowed and unwise, a line each."""
+        yield from self.limits.warnings()
+        reserve = ONE - sum(strategy.allocation for strategy in self.strategies)
+        if reserve < _RESERVE_MIN:
+            yield f"strategies: the reserve is {plain(reserve * 100)}% of the capital; 10% or more is wise"
+        for strategy in self.strategies:
+            if strategy.allocation > _ALLOCATION_MAX:
+                yield f"strategies: {strategy.id} has {plain(strategy.allocation * 100)}% of the capital, over half"
+
+    def _limit_problems(self) -> Iterator[Problem]:
+        """Find limits of what there is not, and limits that are stated twice."""
+        known = {Scope(common_pb2.SCOPE_KIND_PORTFOLIO)}
+        known |= {strategy_scope(strategy.id) for strategy in self.strategies}
+        for section in self.instruments:
+            known |= {instrument_scope(section.symbol), *groups_of(self._instrument(section))}
+        stated = {limit.key for limit in portfolio_limits(self.limits.to_limits()) if not limit.is_none}
+        for index, further in enumerate(self.limits.further):
+            place, limit = ("limits", "further", index), further.to_limit()
+            if limit.scope not in known:
+                yield Problem(place, f"there is no {limit.scope}")
+            if limit.key in stated:
+                yield Problem(place, f"the {limit.scope} has a limit of {further.figure} with this action already")
+            stated.add(limit.key)
+
     def to_wire(self) -> journal_pb2.PortfolioConfigured:
         """Write what the journal has to know: everything that decides, nothing that only runs."""
-        limits = self.limits.model_dump(exclude={"max_price_age_s"})
         return journal_pb2.PortfolioConfigured(
             name=self.name,
             currency=self.currency,
             capital=plain(self.capital),
             instruments=[self._instrument(section).to_wire() for section in self.instruments],
             strategies=[self._terms(section) for section in self.strategies],
-            limits=Limits(**limits, max_price_age_ns=self.limits.max_price_age_s * NS_PER_S).to_wire(),
+            limits=self.limits.to_limits().to_wire(),
+            further_limits=[further.to_limit().to_wire() for further in self.limits.further],
             adapters=[adapter.name for adapter in self.adapters],
             synchronised_adapters=[adapter.name for adapter in self.adapters if adapter.synchronised],
             clock=BARS if self.clock == "bars" else WALL,
             route_within_s=self.route_within_s,
-            price_bands=[band.to_wire() for band in (*_BANDS, *map(_band, self.price_bands))],
+            price_bands=[band.to_wire() for band in (*BANDS, *(entry.to_band() for entry in self.price_bands))],
         )
 
     def _instrument(self, section: InstrumentSection) -> Instrument:
@@ -208,11 +189,6 @@ class PortfolioFile(_Section):
             capital=plain(round_money(self.capital * section.allocation, self.currency, rounding=ROUND_DOWN)),
             max_leverage=plain(section.max_leverage),
         )
-
-
-def _band(section: PriceBandSection) -> Band:
-    names = (section.symbol or "", section.feed or "", section.interval or "")
-    return Band(*names, section.band, section.confirmations)
 
 
 def read_portfolio_file(

@@ -30,6 +30,7 @@ class Reason(StrEnum):
     TEXT_INVALID = "TEXT_INVALID", "A required text is empty, or longer than 500 characters."
     EXECUTION_TYPE_INVALID = "EXECUTION_TYPE_INVALID", "The execution type is not one that the gate knows."
     SCOPE_INVALID = "SCOPE_INVALID", "The scope's kind is unknown, or its name does not fit its kind."
+    LIMIT_INVALID = "LIMIT_INVALID", "The limit's figure, scope, action or thresholds do not go together."
     HALT_LEVEL_INVALID = "HALT_LEVEL_INVALID", "The level is neither REDUCE_ONLY nor HALTED."
     BATCH_TOO_LARGE = "BATCH_TOO_LARGE", "The batch has more entries than the method takes."
     BAR_EMPTY = "BAR_EMPTY", "The bar has no prices."
@@ -70,6 +71,8 @@ class Reason(StrEnum):
     LEVERAGE = "LEVERAGE", "Gross exposure, working orders at their worst, is over its share of equity."
     CONCENTRATION = "CONCENTRATION", "One instrument's exposure, working orders at their worst, is over its share."
     DRAWDOWN = "DRAWDOWN", "Equity is too far below its high-water mark."
+    GROSS_EXPOSURE = "GROSS_EXPOSURE", "Gross exposure of a scope, working orders at their worst, is over its limit."
+    DAILY_LOSS = "DAILY_LOSS", "Too much was lost since the UTC day began."
     CAPITAL = "CAPITAL", "The strategy's own capital does not carry the order."
     SHORT_SALE = "SHORT_SALE", "A cash strategy may not sell what it does not have."
 

@@ -137,6 +137,7 @@ WHOLE: dict[str, set[Role]] = {
     "Halt": OFFICERS,
     "ResetHalt": OFFICERS,
     "TransferCapital": OFFICERS,
+    "UpdateLimits": OFFICERS,
     "PauseStrategy": OFFICERS,
     "ResumeStrategy": OFFICERS,
     "NextBar": set(),

@@ -15,6 +15,7 @@ from tidegate.risk import (
     consequences,
     executions,
     halting,
+    limit_changes,
     market_data,
     operators,
     orders,
@@ -37,6 +38,7 @@ _DECIDERS: dict[type[Message], Callable[[Draft, Any], Any]] = {
     orders_pb2.CancelAllOrdersRequest: cancels.cancel_all_orders,
     orders_pb2.ReplaceOrderRequest: replaces.replace_order,
     actors_pb2.AdvanceTimeRequest: timers.advance_time,
+    admin_pb2.UpdateLimitsRequest: limit_changes.update_limits,
     journal_pb2.SessionOpened: sessions.open_session,
     journal_pb2.SessionClosed: sessions.close_session,
     journal_pb2.CapitalMoved: capital_moves.move_capital,
@@ -55,6 +57,9 @@ _DECIDERS: dict[type[Message], Callable[[Draft, Any], Any]] = {
 }
 
 
+_CHANGES_CHECKS = frozenset({"portfolio_configured", "limit_changed", "limit_expired"})
+
+
 class Engine:
     """
     Decides commands against its book.
@@ -68,7 +73,7 @@ class Engine:
         self.book = Book()
         self.performance = Performance()
         self._archive = archive
-        self._checks = checks.build(self.book.limits, self.book.price_bands)
+        self._checks = checks.build(self.book.limits, self.book.limits_in_force, self.book.price_bands)
         self._refusals = Refusals()
 
     def decide(self, command: Message, now_ns: int) -> Draft:
@@ -92,8 +97,8 @@ class Engine:
         kind = event.WhichOneof("body")
         self.book.apply(event, kind)
         self.performance.apply(event, kind, self.book)
-        if kind == "portfolio_configured":
-            self._checks = checks.build(self.book.limits, self.book.price_bands)
+        if kind in _CHANGES_CHECKS:
+            self._checks = checks.build(self.book.limits, self.book.limits_in_force, self.book.price_bands)
 
     def execute(self, command: Message, now_ns: int) -> Draft:
         """

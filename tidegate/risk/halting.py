@@ -4,8 +4,9 @@ from tidegate.errors import RefusedError
 from tidegate.numbers import ZERO
 from tidegate.reasons import Reason
 from tidegate.risk.cancels import request_cancels
-from tidegate.risk.checks.drawdown import Drawdown
+from tidegate.risk.checks import drawdown_of
 from tidegate.risk.draft import Draft
+from tidegate.risk.limit import SHARES
 from tidegate.risk.operators import read_operator, read_scope
 from tidegate.risk.scopes import PORTFOLIO, Scope
 from tidegate.risk.violation import money
@@ -13,6 +14,7 @@ from tidegate.v1 import admin_pb2, common_pb2, journal_pb2, risk_pb2
 
 _REBASE = admin_pb2.HIGH_WATER_MARK_CHOICE_REBASE
 _KEEP = admin_pb2.HIGH_WATER_MARK_CHOICE_KEEP
+_HALT = common_pb2.ACTION_HALT
 
 
 def halt(draft: Draft, command: admin_pb2.HaltRequest) -> admin_pb2.HaltResponse:
@@ -59,31 +61,39 @@ def reset_halt(draft: Draft, command: admin_pb2.ResetHaltRequest) -> admin_pb2.R
         raise RefusedError(Reason.HIGH_WATER_MARK_UNDECIDED, text, field="high_water_mark")
     if scope not in draft.book.halts:
         return admin_pb2.ResetHaltResponse(changed=False)
-    if scope == PORTFOLIO:
-        _refuse_if_it_would_halt_again(draft, command)
+    owns_losses = scope.kind in (common_pb2.SCOPE_KIND_PORTFOLIO, common_pb2.SCOPE_KIND_STRATEGY)
+    rebases = owns_losses and choice == _REBASE
+    if owns_losses:
+        _refuse_if_it_would_halt_again(draft, scope, command.operator, rebases=rebases)
     draft.record(
         halt_reset=journal_pb2.HaltReset(
             scope=scope.to_wire(),
             operator=command.operator,
             reason=command.reason,
-            high_water_mark=choice if scope == PORTFOLIO else _KEEP,
+            high_water_mark=_REBASE if rebases else _KEEP,
         )
     )
     return admin_pb2.ResetHaltResponse(changed=True)
 
 
-def _refuse_if_it_would_halt_again(draft: Draft, command: admin_pb2.ResetHaltRequest) -> None:
+def _refuse_if_it_would_halt_again(draft: Draft, scope: Scope, operator: str, *, rebases: bool) -> None:
     book = draft.book
-    peak = book.equity if command.high_water_mark == _REBASE else book.high_water_mark
-    limits = book.limits
-    found = Drawdown(limits.warn_drawdown, limits.max_drawdown, limits.halt_drawdown).assess(book.equity, peak)
     # At equity <= 0 a re-based mark is no way out either: there is nothing to trade with.
-    if book.equity <= ZERO or (found is not None and found.action == common_pb2.ACTION_HALT):
-        text = found.text if found is not None else f"equity is {money(book.equity)}"
+    text = f"equity is {money(book.equity)}" if scope == PORTFOLIO and book.equity <= ZERO else ""
+    found = []
+    if scope == PORTFOLIO:
+        peak = book.equity if rebases else book.high_water_mark
+        found.append(drawdown_of(book.limits_in_force).assess(book.equity, peak))
+    for check in draft.checks.standing:
+        is_met = rebases and check.limit.figure in SHARES
+        if check.limit.scope == scope and not is_met:
+            found.append(check.assess(book))
+    halting = [violation.text for violation in found if violation is not None and violation.action == _HALT]
+    if text := next(iter(halting), text):
         draft.refuse(
             Reason.RESET_WOULD_HALT_AGAIN,
             f"trading would halt again at once: {text}",
             command="ResetHalt",
-            subject=str(PORTFOLIO),
-            operator=command.operator,
+            subject=str(scope),
+            operator=operator,
         )

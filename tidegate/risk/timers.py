@@ -6,6 +6,7 @@ from tidegate.orders import Order
 from tidegate.reasons import Reason
 from tidegate.risk.cancels import request_cancels
 from tidegate.risk.draft import Draft
+from tidegate.risk.limit_changes import expire_limits
 from tidegate.times import NS_PER_S
 from tidegate.v1 import actors_pb2, journal_pb2
 
@@ -20,6 +21,7 @@ def advance_time(draft: Draft, _command: actors_pb2.AdvanceTimeRequest) -> actor
     An order has ``route_within_s`` until the alert, and as long again until the cancel. An order that its submitter
     sends itself is only alerted: its permission has run out, and only the submitter knows what it did with it.
     """
+    expire_limits(draft)
     configuration = draft.book.configuration
     if configuration is None:
         return actors_pb2.AdvanceTimeResponse()
