@@ -1,12 +1,17 @@
 """Prices far from the mark, through the real gateway: a phantom halts nobody, a crash does after its confirmations."""
 
+import asyncio
+import io
 from pathlib import Path
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from prometheus_client import REGISTRY
+from rich.console import Console
 
+from gateway.client import Client
 from gateway.prices import Prices
+from gateway.tables import show_risk
 from tests.integration.conftest import Running
 from tests.integration.test_gateway import bar, order
 from tidegate.clocks import bar_clock
@@ -31,6 +36,14 @@ async def level(running: Running) -> common_pb2.HaltLevel.ValueType:
     """Ask whether the portfolio is halted."""
     state = await running.client.risk.GetHaltState(risk_pb2.GetHaltStateRequest())
     return state.level
+
+
+async def status(running: Running) -> str:
+    """Read what ``tidegate status`` says of the risk."""
+    written = io.StringIO()
+    with Client(running.address) as client:
+        await asyncio.to_thread(show_risk, client, Console(file=written))
+    return written.getvalue()
 
 
 async def hold(running: Running) -> None:
@@ -65,6 +78,7 @@ async def test_a_phantom_print_halts_nobody(running: Running) -> None:
     REGISTRY.register(collector := running.port.collector())
     assert 1 == REGISTRY.get_sample_value("tidegate_held_prices")
     REGISTRY.unregister(collector)
+    assert "held: the price of UP, 10; its mark is 100 of 2020-01-02T00:00:00Z" in await status(running)
     await publish(running, 2, "100")
     after = await running.client.risk.GetRiskMetrics(METRICS)
     assert (before.equity, before.high_water_mark, 0) == (after.equity, after.high_water_mark, len(after.held_prices))
