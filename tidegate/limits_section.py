@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from tidegate.numbers import FRACTION_DIGITS_MAX, INTEGER_DIGITS_MAX, parse, plain
-from tidegate.risk.limit import LEVERAGE_MAX, SCOPES, Limit, figure_name
+from tidegate.risk.limit import CONFIDENCE, LEVERAGE_MAX, SCOPES, Limit, figure_name
 from tidegate.risk.limit_changes import fault_of
 from tidegate.risk.limits import Limits
 from tidegate.risk.scopes import Scope
@@ -69,7 +69,16 @@ class FurtherLimit(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     figure: Literal[
-        "leverage", "concentration", "gross_exposure", "drawdown", "daily_loss", "order_quantity", "order_notional"
+        "leverage",
+        "concentration",
+        "gross_exposure",
+        "drawdown",
+        "daily_loss",
+        "order_quantity",
+        "order_notional",
+        "value_at_risk",
+        "expected_shortfall",
+        "volatility",
     ]
     strategy: str | None = None
     instrument: str | None = None
@@ -78,6 +87,8 @@ class FurtherLimit(BaseModel):
     warn: Positive | None = None
     limit: Positive | None = None
     action: Literal["warn", "reduce", "reject", "halt"] = "reject"
+    confidence: Share = CONFIDENCE
+    on_undefined: Literal["warn", "reject"] = "reject"
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -102,7 +113,9 @@ class FurtherLimit(BaseModel):
     def to_limit(self) -> Limit:
         """Turn the entry into a limit."""
         action = common_pb2.Action.Value(f"ACTION_{self.action.upper()}")
-        return Limit(_FIGURES[self.figure], self.scope, self.warn, self.limit, action)
+        on_undefined = common_pb2.Action.Value(f"ACTION_{self.on_undefined.upper()}")
+        figures = (self.scope, self.warn, self.limit, action)
+        return Limit(_FIGURES[self.figure], *figures, confidence=self.confidence, on_undefined=on_undefined)
 
     def _named(self) -> list[tuple[str, str]]:
         return [(kind, name) for kind in _KINDS if (name := getattr(self, kind)) is not None]

@@ -11,7 +11,7 @@ from tidegate.publications import INSTRUCTIONS_MAX, instructions_for
 from tidegate.reasons import Reason
 from tidegate.risk import door
 from tidegate.risk.book import SUSPENSE, Book
-from tidegate.risk.checks.scoped_limit import ScopedLimit
+from tidegate.risk.checks import check_of
 from tidegate.risk.draft import Archive, order_key
 from tidegate.risk.engine import Engine
 from tidegate.risk.limit import CONCENTRATION, Limit
@@ -223,7 +223,7 @@ def limits(book: Book) -> risk_pb2.GetLimitsResponse:
 
 def _limit_state(book: Book, limit: Limit) -> risk_pb2.LimitState:
     """Hold the book against one limit; of the instruments' shares the largest."""
-    measured = ScopedLimit(limit).measure(book)
+    measured = check_of(limit).measure(book)
     threshold = limit.warn if limit.limit is None else limit.limit
     if measured is None or threshold is None:
         return risk_pb2.LimitState(limit=limit.to_wire())

@@ -18,6 +18,7 @@ from tidegate.risk.limits import Limits
 from tidegate.risk.price_bands import Band, PriceBands
 from tidegate.risk.scopes import PORTFOLIO as PORTFOLIO_SCOPE
 from tidegate.risk.scopes import Scope, groups_of, instrument_scope, strategy_scope
+from tidegate.risk.session_history import SessionHistory
 from tidegate.risk.terms import Terms
 from tidegate.strategy_book import StrategyBook, strategies_of
 from tidegate.times import to_ns
@@ -25,6 +26,8 @@ from tidegate.v1 import admin_pb2, common_pb2, journal_pb2, market_data_pb2, ris
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tidegate.risk.scenarios import Scenarios
 
 # Bars that no allocator completed; past the bound the oldest is given up, so that memory stays flat.
 PENDING_BARS_MAX = 1_000
@@ -80,6 +83,9 @@ class Book:
         self.held_alerts_ns: dict[str, int] = {}
         self.totals = Totals()
         self.high_water = HighWater("")
+        self.history = SessionHistory()
+        # Worked out only while a limit needs them.
+        self.scenarios: Scenarios | None = None
 
         self.halts: dict[Scope, Halt] = {}
         self.pauses: dict[str, Pause] = {}
@@ -163,6 +169,14 @@ class Book:
         """Return the equity of the portfolio or of a strategy."""
         return self.equity if scope == PORTFOLIO_SCOPE else self.strategies[scope.name].ledger.equity
 
+    def scenarios_needed(self) -> "Scenarios":
+        """Return the scenarios, from now on kept up to date."""
+        if self.scenarios is None:
+            from tidegate.risk.scenarios import Scenarios  # noqa: PLC0415 -- numpy, only where a limit asks for it
+
+            self.scenarios = Scenarios(self, self.history)
+        return self.scenarios
+
     @property
     def next_bar_sequence(self) -> int:
         """The oldest bar that is not completed; 0 when there is none."""
@@ -232,12 +246,16 @@ class Book:
         if decided.decision.order_id:
             order = self.strategies[decided.order.strategy_id].accept(event)
             self.orders[order.order_id] = order
+            if self.scenarios is not None:
+                self.scenarios.touch(decided.order.strategy_id, decided.order.symbol)
             (self.awaiting if decided.order.route else self.unreported)[order.order_id] = order
 
     def _decide_replace(self, event: journal_pb2.Event) -> None:
         decided = event.replace_decided
         if decided.decision.order_id:
             self.strategies[decided.replace.strategy_id].apply(event)
+            if self.scenarios is not None:
+                self.scenarios.touch(decided.replace.strategy_id, self.orders[decided.order_id].request.symbol)
             self._track(decided.order_id)
 
     def _apply_to_order(self, event: journal_pb2.Event) -> None:
@@ -267,6 +285,8 @@ class Book:
             # Never priced: worth what it cost, until a price comes. Orders stay refused, for it has no mark time.
             self.marks[booked.symbol] = Decimal(booked.execution.last_price)
         self.strategies[booked.strategy_id].apply(event)
+        if self.scenarios is not None:
+            self.scenarios.touch(booked.strategy_id, booked.symbol)
         self._track(booked.execution.order_id)
         scopes = [PORTFOLIO_SCOPE, strategy_scope(booked.strategy_id)] if booked.strategy_id else [PORTFOLIO_SCOPE]
         self._raise_high_water({scope: self.equity_of(scope) for scope in scopes})
@@ -301,9 +321,12 @@ class Book:
                 if new is mark:
                     return
         self.marks[symbol], self.mark_times_ns[symbol] = new
+        self.history.mark(symbol, *new)
         if symbol in self.totals.worst_quantities:
-            for strategy in self.strategies.values():
+            for strategy_id, strategy in self.strategies.items():
                 strategy.ledger.mark(symbol, new.price)
+                if self.scenarios is not None:
+                    self.scenarios.touch(strategy_id, symbol)
 
     def _note_held_price(self, event: journal_pb2.Event) -> None:
         self.held_alerts_ns[event.price_held.symbol] = to_ns(event.time)

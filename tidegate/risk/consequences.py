@@ -8,7 +8,6 @@ from tidegate.numbers import ZERO, plain
 from tidegate.reasons import Reason
 from tidegate.risk.book import SUSPENSE, Book
 from tidegate.risk.checks import Checks, concentration_of, drawdown_of, leverage_of
-from tidegate.risk.checks.scoped_limit import FIGURE_REASONS
 from tidegate.risk.draft import Draft
 from tidegate.risk.halting import record_halt
 from tidegate.risk.limit import CONCENTRATION
@@ -21,6 +20,19 @@ GATE = "tidegate"
 
 _HALT = common_pb2.ACTION_HALT
 _WARN = common_pb2.ACTION_WARN
+# Of limits that stand in the table, and may be taken away.
+_LIMIT_REASONS = frozenset(
+    {
+        Reason.LEVERAGE,
+        Reason.CONCENTRATION,
+        Reason.GROSS_EXPOSURE,
+        Reason.DRAWDOWN,
+        Reason.DAILY_LOSS,
+        Reason.VALUE_AT_RISK,
+        Reason.EXPECTED_SHORTFALL,
+        Reason.VOLATILITY,
+    }
+)
 _CAUSES = frozenset(
     {
         "bar_published",
@@ -112,7 +124,7 @@ def _further(book: Book, checks: Checks) -> Iterator[tuple[str, Scope, Violation
         yield check.reason, check.limit.scope, None if violation is None or violation.action == _WARN else violation
     limited = {(check.reason, check.limit.scope) for check in checks.standing}
     for reason, scope in book.breaches:
-        if reason in FIGURE_REASONS and (reason, scope) not in limited:
+        if reason in _LIMIT_REASONS and (reason, scope) not in limited:
             yield reason, scope, None
 
 

@@ -18,6 +18,9 @@ DRAWDOWN = risk_pb2.LIMIT_FIGURE_DRAWDOWN
 DAILY_LOSS = risk_pb2.LIMIT_FIGURE_DAILY_LOSS
 ORDER_QUANTITY = risk_pb2.LIMIT_FIGURE_ORDER_QUANTITY
 ORDER_NOTIONAL = risk_pb2.LIMIT_FIGURE_ORDER_NOTIONAL
+VALUE_AT_RISK = risk_pb2.LIMIT_FIGURE_VALUE_AT_RISK
+EXPECTED_SHORTFALL = risk_pb2.LIMIT_FIGURE_EXPECTED_SHORTFALL
+VOLATILITY = risk_pb2.LIMIT_FIGURE_VOLATILITY
 
 _EVERYWHERE = frozenset(
     {
@@ -29,6 +32,7 @@ _EVERYWHERE = frozenset(
     }
 )
 _OWNERS = frozenset({common_pb2.SCOPE_KIND_PORTFOLIO, common_pb2.SCOPE_KIND_STRATEGY})
+_PORTFOLIO_ONLY = frozenset({common_pb2.SCOPE_KIND_PORTFOLIO})
 # Where a figure has a meaning.
 SCOPES: dict[Figure, frozenset[common_pb2.ScopeKind.ValueType]] = {
     LEVERAGE: _OWNERS,
@@ -38,7 +42,13 @@ SCOPES: dict[Figure, frozenset[common_pb2.ScopeKind.ValueType]] = {
     DAILY_LOSS: _OWNERS,
     ORDER_QUANTITY: _EVERYWHERE,
     ORDER_NOTIONAL: _EVERYWHERE,
+    VALUE_AT_RISK: _PORTFOLIO_ONLY,
+    EXPECTED_SHORTFALL: _PORTFOLIO_ONLY,
+    VOLATILITY: _PORTFOLIO_ONLY,
 }
+# What is worked out on scenarios.
+OF_SCENARIOS = frozenset({VALUE_AT_RISK, EXPECTED_SHORTFALL, VOLATILITY})
+CONFIDENCE = Decimal("0.95")
 # Of what is a share of itself, all of it is the most that a limit may say.
 SHARES = frozenset({DRAWDOWN, DAILY_LOSS})
 # Above it a hedge fund is a bet; the configuration refuses it (RustyBT).
@@ -63,7 +73,8 @@ class Limit:
     """
     Above ``warn`` an order is allowed with a warning, above ``limit`` the action is taken; None for no such threshold.
 
-    operator, reason: who set it and why; empty for the portfolio file. expires_ns: 0 for never.
+    operator, reason: who set it and why; empty for the portfolio file. expires_ns: 0 for never. confidence: of value at
+    risk and expected shortfall. on_undefined: what is done while such a figure is undefined.
     """
 
     figure: Figure
@@ -74,6 +85,8 @@ class Limit:
     operator: str = ""
     reason: str = ""
     expires_ns: int = 0
+    confidence: Decimal = CONFIDENCE
+    on_undefined: common_pb2.Action.ValueType = common_pb2.ACTION_REJECT
 
     @property
     def key(self) -> LimitKey:
@@ -97,10 +110,13 @@ class Limit:
             operator=message.operator,
             reason=message.reason,
             expires_ns=to_ns(message.expires) if message.HasField("expires") else 0,
+            confidence=Decimal(message.confidence) if message.confidence else CONFIDENCE,
+            on_undefined=message.on_undefined or common_pb2.ACTION_REJECT,
         )
 
     def to_wire(self) -> risk_pb2.Limit:
         """Write the limit."""
+        is_of_scenarios = self.figure in OF_SCENARIOS
         return risk_pb2.Limit(
             figure=self.figure,
             scope=self.scope.to_wire(),
@@ -110,4 +126,6 @@ class Limit:
             operator=self.operator,
             reason=self.reason,
             expires=to_stamp(self.expires_ns) if self.expires_ns else None,
+            confidence=plain(self.confidence) if is_of_scenarios else "",
+            on_undefined=self.on_undefined if is_of_scenarios else common_pb2.ACTION_UNSPECIFIED,
         )

@@ -1,5 +1,6 @@
 """Deciding on changes of limits: by a named person, with a reason, for good or for a time."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 from tidegate.errors import RefusedError
@@ -8,7 +9,17 @@ from tidegate.reasons import Reason
 from tidegate.risk import door
 from tidegate.risk.book import Book
 from tidegate.risk.draft import Draft
-from tidegate.risk.limit import LEVERAGE, LEVERAGE_MAX, SCOPES, SHARES, Limit, figure_name
+from tidegate.risk.limit import (
+    CONFIDENCE,
+    DAILY_LOSS,
+    DRAWDOWN,
+    LEVERAGE,
+    LEVERAGE_MAX,
+    OF_SCENARIOS,
+    SCOPES,
+    Limit,
+    figure_name,
+)
 from tidegate.risk.operators import read_operator
 from tidegate.risk.scopes import Scope, groups_of
 from tidegate.v1 import admin_pb2, common_pb2, journal_pb2, risk_pb2
@@ -18,6 +29,7 @@ _GROUPS = frozenset({common_pb2.SCOPE_KIND_SECTOR, common_pb2.SCOPE_KIND_ASSET_C
 _ACTIONS = frozenset(
     {common_pb2.ACTION_WARN, common_pb2.ACTION_REDUCE, common_pb2.ACTION_REJECT, common_pb2.ACTION_HALT}
 )
+_ON_UNDEFINED = frozenset({common_pb2.ACTION_WARN, common_pb2.ACTION_REJECT})
 
 
 def update_limits(draft: Draft, command: admin_pb2.UpdateLimitsRequest) -> admin_pb2.UpdateLimitsResponse:
@@ -47,20 +59,19 @@ def expire_limits(draft: Draft) -> None:
 
 def fault_of(limit: Limit) -> str:
     """Say what is wrong with a limit's figures, by themselves; empty when nothing is."""
-    name = figure_name(limit.figure)
-    if limit.scope.kind not in SCOPES[limit.figure]:
-        return f"{name} has no meaning for a {limit.scope}"
-    if limit.action == common_pb2.ACTION_HALT and limit.scope.kind in _GROUPS:
-        return f"a {limit.scope} cannot be halted"
+    name, scope = figure_name(limit.figure), limit.scope
     thresholds = [threshold for threshold in (limit.warn, limit.limit) if threshold is not None]
-    if any(threshold <= ZERO for threshold in thresholds):
-        return f"{name} takes thresholds above zero"
-    most = LEVERAGE_MAX if limit.figure == LEVERAGE else ONE
-    if (limit.figure in SHARES or limit.figure == LEVERAGE) and any(threshold > most for threshold in thresholds):
-        return f"{name} takes at most {most}"
-    if limit.warn is not None and limit.limit is not None and limit.warn > limit.limit:
-        return "warn is above limit"
-    return ""
+    most = {LEVERAGE: LEVERAGE_MAX, DRAWDOWN: ONE, DAILY_LOSS: ONE}.get(limit.figure)
+    faults = (
+        (scope.kind not in SCOPES[limit.figure], f"{name} has no meaning for a {scope}"),
+        (limit.action == common_pb2.ACTION_HALT and scope.kind in _GROUPS, f"a {scope} cannot be halted"),
+        (any(threshold <= ZERO for threshold in thresholds), f"{name} takes thresholds above zero"),
+        (most is not None and any(threshold > most for threshold in thresholds), f"{name} takes at most {most}"),
+        (len(thresholds) > 1 and thresholds[0] > thresholds[1], "warn is above limit"),
+        (not ZERO < limit.confidence < ONE, "confidence is a share between 0 and 1"),
+        (limit.on_undefined not in _ON_UNDEFINED, "on_undefined takes WARN or REJECT"),
+    )
+    return next((text for is_fault, text in faults if is_fault), "")
 
 
 def _read(book: Book, message: risk_pb2.Limit, field: str) -> Limit:
@@ -79,6 +90,10 @@ def _read(book: Book, message: risk_pb2.Limit, field: str) -> Limit:
         raise RefusedError(Reason.SCOPE_INVALID, f"{text}; not {door.shown(scope.name)}", field=f"{field}.scope")
     warn, bound = _threshold(message.warn, f"{field}.warn"), _threshold(message.limit, f"{field}.limit")
     limit = Limit(message.figure, scope, warn, bound, action)
+    if message.figure in OF_SCENARIOS:
+        confidence = _threshold(message.confidence, f"{field}.confidence") or CONFIDENCE
+        on_undefined = message.on_undefined or common_pb2.ACTION_REJECT
+        limit = replace(limit, confidence=confidence, on_undefined=on_undefined)
     if fault := fault_of(limit):
         raise RefusedError(Reason.LIMIT_INVALID, f"{field}: {fault}", field=field)
     return limit

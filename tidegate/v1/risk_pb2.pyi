@@ -44,6 +44,11 @@ class _LimitFigureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LimitFigu
     """One order's quantity; any scope."""
     LIMIT_FIGURE_ORDER_NOTIONAL: _LimitFigure.ValueType  # 7
     """One order's value in the base currency; any scope."""
+    LIMIT_FIGURE_VALUE_AT_RISK: _LimitFigure.ValueType  # 8
+    """By historical simulation on session returns, as shares of the portfolio's equity; the portfolio's."""
+    LIMIT_FIGURE_EXPECTED_SHORTFALL: _LimitFigure.ValueType  # 9
+    LIMIT_FIGURE_VOLATILITY: _LimitFigure.ValueType  # 10
+    """Of a year, as a share of the portfolio's equity; the portfolio's."""
 
 class LimitFigure(_LimitFigure, metaclass=_LimitFigureEnumTypeWrapper):
     """What a limit bounds."""
@@ -65,6 +70,11 @@ LIMIT_FIGURE_ORDER_QUANTITY: LimitFigure.ValueType  # 6
 """One order's quantity; any scope."""
 LIMIT_FIGURE_ORDER_NOTIONAL: LimitFigure.ValueType  # 7
 """One order's value in the base currency; any scope."""
+LIMIT_FIGURE_VALUE_AT_RISK: LimitFigure.ValueType  # 8
+"""By historical simulation on session returns, as shares of the portfolio's equity; the portfolio's."""
+LIMIT_FIGURE_EXPECTED_SHORTFALL: LimitFigure.ValueType  # 9
+LIMIT_FIGURE_VOLATILITY: LimitFigure.ValueType  # 10
+"""Of a year, as a share of the portfolio's equity; the portfolio's."""
 Global___LimitFigure: _TypeAlias = LimitFigure  # noqa: Y015
 
 @_typing.final
@@ -338,6 +348,8 @@ class Limit(_message.Message):
     OPERATOR_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     EXPIRES_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    ON_UNDEFINED_FIELD_NUMBER: _builtins.int
     figure: Global___LimitFigure.ValueType
     warn: _builtins.str
     """Decimals; above warn an order is allowed with a warning, above limit the action is taken. Exactly at one passes."""
@@ -347,6 +359,10 @@ class Limit(_message.Message):
     operator: _builtins.str
     """Who set it, and why; empty for the portfolio file."""
     reason: _builtins.str
+    confidence: _builtins.str
+    """Of value at risk and expected shortfall; 0.95 when empty."""
+    on_undefined: _common_pb2.Action.ValueType
+    """What is done while an instrument has fewer than 60 sessions of returns: WARN or REJECT; read as REJECT."""
     @_builtins.property
     def scope(self) -> _common_pb2.Scope: ...
     @_builtins.property
@@ -364,10 +380,12 @@ class Limit(_message.Message):
         operator: _builtins.str = ...,
         reason: _builtins.str = ...,
         expires: _timestamp_pb2.Timestamp | None = ...,
+        confidence: _builtins.str = ...,
+        on_undefined: _common_pb2.Action.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expires", b"expires", "scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "expires", b"expires", "figure", b"figure", "limit", b"limit", "operator", b"operator", "reason", b"reason", "scope", b"scope", "warn", b"warn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "confidence", b"confidence", "expires", b"expires", "figure", b"figure", "limit", b"limit", "on_undefined", b"on_undefined", "operator", b"operator", "reason", b"reason", "scope", b"scope", "warn", b"warn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -5,7 +5,7 @@ Permission checks look at every order. Exposure checks leave reducing orders alo
 makes the loss. A new check is a new module and a line in ``build``.
 """
 
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from tidegate.risk.checks.capital import Capital
 from tidegate.risk.checks.concentration import Concentration
@@ -17,8 +17,8 @@ from tidegate.risk.checks.leverage import Leverage
 from tidegate.risk.checks.order_size import OrderSize
 from tidegate.risk.checks.price_age import PriceAge
 from tidegate.risk.checks.reduce_only import ReduceOnly
-from tidegate.risk.checks.scoped_limit import ScopedLimit
-from tidegate.risk.limit import CONCENTRATION, DRAWDOWN, LEVERAGE, ORDER_NOTIONAL, ORDER_QUANTITY, Limit
+from tidegate.risk.checks.scoped_limit import Measured, ScopedLimit
+from tidegate.risk.limit import CONCENTRATION, DRAWDOWN, LEVERAGE, OF_SCENARIOS, ORDER_NOTIONAL, ORDER_QUANTITY, Limit
 from tidegate.risk.limit_table import HALT, REJECT, LimitTable
 from tidegate.risk.limits import Limits
 from tidegate.risk.price_bands import PriceBands
@@ -26,12 +26,34 @@ from tidegate.risk.proposal import Proposal
 from tidegate.risk.scopes import PORTFOLIO, Scope
 from tidegate.risk.violation import Violation
 
+if TYPE_CHECKING:
+    from tidegate.reasons import Reason
+    from tidegate.risk.book import Book
+
 
 class Check(Protocol):
     """One limit on orders."""
 
     def check(self, proposal: Proposal) -> Violation | None:
         """Return what the order would violate, or None."""
+
+
+class StandingCheck(Check, Protocol):
+    """One limit that the book itself may be over."""
+
+    @property
+    def limit(self) -> Limit:
+        """What it is held against."""
+
+    @property
+    def reason(self) -> "Reason":
+        """The reason code of its violations."""
+
+    def assess(self, book: "Book") -> Violation | None:
+        """Return what the book violates now, or None."""
+
+    def measure(self, book: "Book") -> Measured | None:
+        """Return the figure and its base as they are now; None for a figure of orders, and for an undefined one."""
 
 
 class Scoped(NamedTuple):
@@ -52,7 +74,7 @@ class Checks(NamedTuple):
     for_all: tuple[Check, ...]
     for_reducing: tuple[Check, ...]
     scoped: dict[Scope, Scoped]
-    standing: tuple[ScopedLimit, ...]
+    standing: tuple[StandingCheck, ...]
 
 
 # Bounds on one order: on reducing ones as well.
@@ -78,10 +100,10 @@ def build(limits: Limits, table: LimitTable, price_bands: PriceBands) -> Checks:
     further = [limit for limit in table if not _is_built_in(limit)]
     of_portfolio = [limit for limit in further if limit.scope == PORTFOLIO]
     permission += [ScopedLimit(limit) for limit in of_portfolio if limit.figure in _OF_ORDERS]
-    exposure += [ScopedLimit(limit) for limit in of_portfolio if limit.figure not in _OF_ORDERS]
+    exposure += [check_of(limit) for limit in of_portfolio if limit.figure not in _OF_ORDERS]
     exposure.append(Capital())
     scoped = _scoped([limit for limit in further if limit.scope != PORTFOLIO])
-    standing = tuple(ScopedLimit(limit) for limit in further if limit.figure not in _OF_ORDERS)
+    standing = tuple(check_of(limit) for limit in further if limit.figure not in _OF_ORDERS)
     return Checks((*permission, *exposure), tuple(permission), scoped, standing)
 
 
@@ -102,6 +124,15 @@ def concentration_of(table: LimitTable) -> Concentration:
     """Build the check of each instrument's share of the portfolio."""
     limit = table.get(CONCENTRATION)
     return Concentration(limit.warn, limit.limit)
+
+
+def check_of(limit: Limit) -> StandingCheck:
+    """Build the check of one limit."""
+    if limit.figure in OF_SCENARIOS:
+        from tidegate.risk.checks.scenario_limit import ScenarioLimit  # noqa: PLC0415 -- numpy, only where it is needed
+
+        return ScenarioLimit(limit)
+    return ScopedLimit(limit)
 
 
 def _is_built_in(limit: Limit) -> bool:

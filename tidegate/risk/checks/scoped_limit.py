@@ -215,4 +215,3 @@ _BASES = {
     DRAWDOWN: "its high-water mark",
     DAILY_LOSS: "what it was then",
 }
-FIGURE_REASONS = frozenset(reason for reason, _, _ in _WORDS.values())
