@@ -12,6 +12,7 @@ from tidegate.instruments import Instrument
 from tidegate.limits_section import Leverage, LimitsSection, Positive, Share
 from tidegate.numbers import ONE, ZERO, plain, round_money
 from tidegate.orders_section import OrdersSection, RatesSection
+from tidegate.price_bands_section import BANDS, PriceBandSection
 from tidegate.risk.consequences import GATE
 from tidegate.risk.limit_table import portfolio_limits
 from tidegate.risk.scopes import Scope, groups_of, instrument_scope, strategy_scope
@@ -130,6 +131,7 @@ class PortfolioFile(_Section):
     route_within_s: Annotated[int, Field(ge=1, le=86_400)] = 30
     limits: LimitsSection = LimitsSection()
     orders: OrdersSection = OrdersSection()
+    price_bands: list[PriceBandSection] = []
     instruments: Annotated[list[InstrumentSection], Field(min_length=1)]
     strategies: Annotated[list[StrategySection], Field(min_length=1)]
     adapters: list[AdapterSection] = []
@@ -140,6 +142,21 @@ class PortfolioFile(_Section):
         yield from duplicates("instruments", "symbol", [i.symbol for i in self.instruments])
         yield from duplicates("strategies", "id", [s.id for s in self.strategies])
         yield from duplicates("adapters", "name", [a.name for a in self.adapters])
+        yield from self._strategy_problems()
+        for index, instrument in enumerate(self.instruments):
+            if instrument.currency not in (None, self.currency):
+                text = f"only {self.currency}, the portfolio's currency, can be traded"
+                yield Problem(("instruments", index, "currency"), text)
+        yield from self._price_band_problems()
+        yield from self._limit_problems()
+        operator = self.replay.operator if self.replay is not None else None
+        if operator is not None and operator.name.casefold() == GATE:
+            yield Problem(("replay", "operator", "name"), f"{GATE} is the gate itself; nobody else has this name")
+        if self.replay is not None and self.clock != "bars":
+            yield Problem(("clock",), "a replay needs the clock to be bars")
+
+    def _strategy_problems(self) -> Iterator[Problem]:
+        """Find allocations over 100%, and strategies that name what there is not."""
         symbols = {instrument.symbol for instrument in self.instruments}
         total, adapters = ZERO, {adapter.name for adapter in self.adapters}
         for index, strategy in enumerate(self.strategies):
@@ -152,16 +169,13 @@ class PortfolioFile(_Section):
                 yield Problem(("strategies", index, "instruments"), f"no instrument is called {name}")
             if strategy.route is not None and strategy.route not in adapters:
                 yield Problem(("strategies", index, "route"), f"no adapter is called {strategy.route}")
-        for index, instrument in enumerate(self.instruments):
-            if instrument.currency not in (None, self.currency):
-                text = f"only {self.currency}, the portfolio's currency, can be traded"
-                yield Problem(("instruments", index, "currency"), text)
-        yield from self._limit_problems()
-        operator = self.replay.operator if self.replay is not None else None
-        if operator is not None and operator.name.casefold() == GATE:
-            yield Problem(("replay", "operator", "name"), f"{GATE} is the gate itself; nobody else has this name")
-        if self.replay is not None and self.clock != "bars":
-            yield Problem(("clock",), "a replay needs the clock to be bars")
+
+    def _price_band_problems(self) -> Iterator[Problem]:
+        """Find bands of instruments that there are not."""
+        symbols = {instrument.symbol for instrument in self.instruments}
+        for index, entry in enumerate(self.price_bands):
+            if entry.symbol is not None and entry.symbol not in symbols:
+                yield Problem(("price_bands", index, "symbol"), f"no instrument is called {entry.symbol}")
 
     def warnings(self) -> Iterator[str]:
         """Say what is allowed and unwise, a line each."""
@@ -203,6 +217,7 @@ class PortfolioFile(_Section):
             clock=BARS if self.clock == "bars" else WALL,
             route_within_s=self.route_within_s,
             order_rules=self.orders.to_wire(),
+            price_bands=[band.to_wire() for band in (*BANDS, *(entry.to_band() for entry in self.price_bands))],
         )
 
     def _instrument(self, section: InstrumentSection) -> Instrument:

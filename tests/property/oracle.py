@@ -98,9 +98,8 @@ def _permission(book: Naive, order: orders_pb2.NewOrder, now_ns: int, *, reducin
         yield Reason.REDUCE_ONLY, REJECT
     elif order.strategy_id in book.paused and not reducing:
         yield Reason.STRATEGY_PAUSED, REJECT
-    age_ns = now_ns - book.mark_times_ns[order.symbol]
-    if age_ns > limits.max_price_age_s * NS_PER_S and not (reducing and order.limit_price):
-        yield Reason.PRICE_STALE, REJECT
+    if not (reducing and order.limit_price):
+        yield from _price(book, order.symbol, now_ns)
     if (quantity / Fraction(instrument.lot)).denominator != 1:
         yield Reason.QUANTITY_OFF_LOT, REJECT
     elif order.limit_price and (Fraction(order.limit_price) / Fraction(instrument.tick)).denominator != 1:
@@ -111,6 +110,13 @@ def _permission(book: Naive, order: orders_pb2.NewOrder, now_ns: int, *, reducin
         yield Reason.ORDER_QUANTITY, REJECT
     elif quantity * unit_cost(book, order) * book.multiplier(order.symbol) > Fraction(limits.max_order_notional):
         yield Reason.ORDER_NOTIONAL, REJECT
+
+
+def _price(book: Naive, symbol: str, now_ns: int) -> Iterator[Finding]:
+    if now_ns - book.mark_times_ns[symbol] > book.configured.limits.max_price_age_s * NS_PER_S:
+        yield Reason.PRICE_STALE, REJECT
+    if symbol in book.waiting:
+        yield Reason.PRICE_UNCONFIRMED, REJECT
 
 
 def _exposure(book: Naive, order: orders_pb2.NewOrder, replaced: str) -> Iterator[Finding]:

@@ -89,6 +89,10 @@ def test_a_good_file_says_what_the_journal_has_to_know(tmp_path: Path) -> None:
         synchronised_adapters=["paper"],
         clock=BARS,
         route_within_s=30,
+        price_bands=[
+            journal_pb2.PriceBand(band="0.1", confirmations=2),
+            journal_pb2.PriceBand(interval="1d", band="0.1"),
+        ],
     )
     assert expected == read(tmp_path, GOOD).to_wire()
 
@@ -124,6 +128,45 @@ def test_no_more_capital_is_given_out_than_there_is(tmp_path: Path) -> None:
     strategies = "".join(f"  - {{id: s{n}, kind: external, allocation: 0.25}}\n" for n in range(4))
     text = f"name: p\ncurrency: USD\ncapital: 100.03\ninstruments: [{{symbol: A}}]\nstrategies:\n{strategies}"
     assert ["25"] * 4 == [terms.capital for terms in read(tmp_path, text).to_wire().strategies]
+
+
+BANDS = """\
+price_bands:
+  - {band: 0.2, confirmations: 1}
+  - {feed: backup, confirmations: 3}
+  - {interval: 1m, band: 0.05}
+  - {symbol: ES, interval: 1d, band: 0.07}
+"""
+
+
+def test_price_bands_come_after_those_that_are_there_by_default(tmp_path: Path) -> None:
+    """Pins each entry in its order, and that a band of daily bars is nobody's by default."""
+    expected = [
+        journal_pb2.PriceBand(band="0.1", confirmations=2),
+        journal_pb2.PriceBand(interval="1d", band="0.1"),
+        journal_pb2.PriceBand(band="0.2", confirmations=1),
+        journal_pb2.PriceBand(feed="backup", band="0.1", confirmations=3),
+        journal_pb2.PriceBand(interval="1m", band="0.05", confirmations=2),
+        journal_pb2.PriceBand(symbol="ES", interval="1d", band="0.07", confirmations=2),
+    ]
+    assert expected == list(read(tmp_path, GOOD + BANDS).to_wire().price_bands)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("symbol: ES", "symbol: NQ", "32: price_bands[3].symbol: no instrument is called NQ"),
+        ("feed: backup", "feed: backup, interval: 1m", "30: price_bands[1]: a feed has live prices, an interval has"),
+        ("feed: backup", "feed: a b", "30: price_bands[1].feed: String should match pattern"),
+        ("band: 0.05", "band: 0", "31: price_bands[2].band: Input should be greater than 0"),
+        ("confirmations: 3", "confirmations: 21", "30: price_bands[1].confirmations: Input should be less than"),
+        ("confirmations: 3", "confirmations: -1", "30: price_bands[1].confirmations: Input should be greater than"),
+    ],
+)
+def test_a_price_band_without_a_meaning_is_refused(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    """Pins one problem, its place and its text."""
+    (problem,) = problems(tmp_path, GOOD + BANDS.replace(old, new, 1))
+    assert expected == problem[: len(expected)]
 
 
 @pytest.mark.parametrize(

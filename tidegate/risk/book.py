@@ -12,11 +12,13 @@ from tidegate.risk.alerts import ALERT_KINDS, alert_of
 from tidegate.risk.calendars import Calendar
 from tidegate.risk.counters import Counters
 from tidegate.risk.halts import Halt, Pause
+from tidegate.risk.held_prices import Held, Print, Prints, judge, prints_of_bar, prints_of_prices
 from tidegate.risk.high_water import HighWater
 from tidegate.risk.limit import Limit, LimitKey
 from tidegate.risk.limit_table import LimitTable, portfolio_limits
 from tidegate.risk.limits import Limits
 from tidegate.risk.order_rules import OrderRules
+from tidegate.risk.price_bands import Band, PriceBands
 from tidegate.risk.scopes import PORTFOLIO as PORTFOLIO_SCOPE
 from tidegate.risk.scopes import Scope, groups_of, instrument_scope, strategy_scope
 from tidegate.risk.session_history import SessionHistory
@@ -83,6 +85,10 @@ class Book:
 
         self.marks: dict[str, Decimal] = {}
         self.mark_times_ns: dict[str, int] = {}
+        # By symbol; and when a person was last told that an instrument's price is held.
+        self.price_bands = PriceBands()
+        self.held_prices: dict[str, Held] = {}
+        self.held_alerts_ns: dict[str, int] = {}
         self.totals = Totals()
         self.high_water = HighWater("")
         self.history = SessionHistory()
@@ -129,6 +135,7 @@ class Book:
             "calendar_recorded": self._record_calendar,
             "throttle_tripped": self._throttle,
             "throttle_released": self._release,
+            "price_held": self._note_held_price,
             "command_refused": _ignore,
             "alert_raised": _ignore,
             "refusals_counted": _ignore,
@@ -229,6 +236,7 @@ class Book:
         self.limits = Limits.from_wire(configured.limits)
         self.order_rules = OrderRules.from_wire(configured)
         self.counters = Counters(self.order_rules)
+        self.price_bands = PriceBands(map(Band.from_wire, configured.price_bands))
         self.instruments = {i.symbol: Instrument.from_wire(i) for i in configured.instruments}
         self.terms = {s.strategy_id: Terms.from_wire(s) for s in configured.strategies}
         self.adapters = frozenset(configured.adapters)
@@ -299,32 +307,43 @@ class Book:
 
     def _publish_bar(self, event: journal_pb2.Event) -> None:
         bar = event.bar_published
-        time_ns = to_ns(bar.time)
-        for entry in bar.bars:
-            self._mark(entry.symbol, Decimal(entry.close), time_ns)
-        self._raise_high_water(self._equities())
+        self._mark_all(prints_of_bar(bar))
         self.last_bar = bar
         self.last_bar_sequence = event.sequence
-        self.pending_bars[event.sequence] = time_ns
+        self.pending_bars[event.sequence] = to_ns(bar.time)
         if len(self.pending_bars) > PENDING_BARS_MAX:
             del self.pending_bars[next(iter(self.pending_bars))]
 
     def _publish_prices(self, event: journal_pb2.Event) -> None:
-        for entry in event.prices_published.prices:
-            self._mark(entry.symbol, Decimal(entry.price), to_ns(entry.time))
+        self._mark_all(prints_of_prices(event.prices_published))
+
+    def _mark_all(self, prints: Prints) -> None:
+        for symbol, new in prints.by_symbol.items():
+            self._mark(symbol, new, self.price_bands.over(symbol, prints.feed, prints.interval))
         self._raise_high_water(self._equities())
 
-    def _mark(self, symbol: str, price: Decimal, time_ns: int) -> None:
-        if time_ns < self.mark_times_ns.get(symbol, 0):
-            return  # a bar may be older than a price that came between bars
-        self.marks[symbol] = price
-        self.mark_times_ns[symbol] = time_ns
-        self.history.mark(symbol, price, time_ns)
+    def _mark(self, symbol: str, new: Print, band: Band) -> None:
+        marked_ns = self.mark_times_ns.get(symbol)
+        if marked_ns is not None:
+            if new.time_ns < marked_ns:
+                return  # a bar may be older than a price that came between bars
+            if self.price_bands.is_on:
+                mark = Print(self.marks[symbol], marked_ns)
+                new, held = judge(mark, self.held_prices.pop(symbol, ()), new, band)
+                if held:
+                    self.held_prices[symbol] = held
+                if new is mark:
+                    return
+        self.marks[symbol], self.mark_times_ns[symbol] = new
+        self.history.mark(symbol, *new)
         if symbol in self.totals.worst_quantities:
             for strategy_id, strategy in self.strategies.items():
-                strategy.ledger.mark(symbol, price)
+                strategy.ledger.mark(symbol, new.price)
                 if self.scenarios is not None:
                     self.scenarios.touch(strategy_id, symbol)
+
+    def _note_held_price(self, event: journal_pb2.Event) -> None:
+        self.held_alerts_ns[event.price_held.symbol] = to_ns(event.time)
 
     def _acknowledge_bar(self, event: journal_pb2.Event) -> None:
         self.acknowledged_bars[event.bar_acknowledged.adapter] = event.bar_acknowledged.bar_sequence
