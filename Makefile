@@ -7,7 +7,7 @@ STAMP := .venv/.installed
 PYTHONS := python3.11 python3
 ARGS ?=
 
-.PHONY: help run test test-long bench check format proto compile uncompile lock clean
+.PHONY: help run test test-long bench check format proto compliance compile uncompile lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,7 @@ check: $(STAMP)  ## Check style, types, protos and that what is generated is fre
 	$(BIN)/buf lint
 	$(BIN)/python scripts/generate_protos.py --check
 	$(BIN)/python scripts/generate_api_page.py --check
+	$(BIN)/python scripts/generate_compliance_page.py --check
 
 format: $(STAMP)  ## Format the code and fix what can be fixed
 	$(BIN)/ruff check --fix-only
@@ -54,11 +55,17 @@ proto: $(STAMP)  ## Generate tidegate/v1/ from protos/
 api: $(STAMP)  ## Generate docs/api.md from protos/, roles and reason codes
 	$(BIN)/python scripts/generate_api_page.py
 
+compliance: $(STAMP)  ## Generate docs/compliance.md from docs/controls.yaml and the markers on the tests
+	$(BIN)/python scripts/generate_compliance_page.py
+
 compile: $(STAMP)  ## Compile the engine with mypyc, for speed; needs a C compiler
 	@echo "Compiling the engine (about a minute) ..."
 	@$(BIN)/python scripts/compile_engine.py
 
-uncompile: $(STAMP)  ## Go back to the engine's sources
+uncompliance: $(STAMP)  ## Generate docs/compliance.md from docs/controls.yaml and the markers on the tests
+	$(BIN)/python scripts/generate_compliance_page.py
+
+compile: $(STAMP)  ## Go back to the engine's sources
 	@$(BIN)/python scripts/compile_engine.py --remove
 
 lock: $(STAMP)  ## Resolve requirements.lock anew from pyproject.toml

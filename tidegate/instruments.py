@@ -49,6 +49,8 @@ class Instrument:
     multiplier: money per unit of price and quantity.
     currency: what it is priced in.
     buys: of fx, the currency that a unit of it is.
+    min_quantity to max_notional: of one order; None for none.
+    calendar: traded in its sessions only; empty for always.
     """
 
     symbol: str
@@ -60,6 +62,11 @@ class Instrument:
     asset_class: str
     buys: str = ""
     option: OptionTerms | None = None
+    min_quantity: Decimal | None = None
+    max_quantity: Decimal | None = None
+    min_notional: Decimal | None = None
+    max_notional: Decimal | None = None
+    calendar: str = ""
 
     @property
     def settlement(self) -> int:
@@ -84,6 +91,8 @@ class Instrument:
             message.asset_class,
             message.buys,
             option,
+            calendar=message.calendar,
+            **{name: Decimal(text) if (text := getattr(message, name)) else None for name in _SIZES},
         )
 
     def to_wire(self) -> journal_pb2.Instrument:
@@ -98,7 +107,12 @@ class Instrument:
             asset_class=self.asset_class,
             buys=self.buys,
             option=None if self.option is None else _write_option(self.option),
+            calendar=self.calendar,
+            **{name: plain(size) for name in _SIZES if (size := getattr(self, name)) is not None},
         )
+
+
+_SIZES = ("min_quantity", "max_quantity", "min_notional", "max_notional")
 
 
 def _read_option(message: journal_pb2.Instrument) -> OptionTerms:

@@ -58,8 +58,22 @@ class InstrumentSection(_Section):
     currency: Currency | None = None
     sector: str = ""
     asset_class: Literal["equity", "etf", "fund", "bond", "crypto", "fx", "future", "option"] = "equity"
+    min_quantity: Positive | None = None
+    max_quantity: Positive | None = None
+    min_notional: Positive | None = None
+    max_notional: Positive | None = None
+    calendar: str = ""
     buys: Currency | Literal[""] = ""
     option: OptionSection | None = None
+
+    @model_validator(mode="after")
+    def _has_room_between_its_sizes(self) -> Self:
+        for what in ("quantity", "notional"):
+            least, most = getattr(self, f"min_{what}"), getattr(self, f"max_{what}")
+            if least is not None and most is not None and least > most:
+                message = f"min_{what} is above max_{what}"
+                raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _has_what_its_product_needs(self) -> Self:

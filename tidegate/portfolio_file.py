@@ -12,6 +12,8 @@ from tidegate.instruments import Instrument
 from tidegate.instruments_section import Currency, InstrumentSection, instrument_problems
 from tidegate.limits_section import Leverage, LimitsSection, Positive, Share
 from tidegate.numbers import ONE, ZERO, plain, round_money
+from tidegate.orders_section import OrdersSection, RatesSection
+from tidegate.price_bands_section import BANDS, PriceBandSection
 from tidegate.risk.consequences import GATE
 from tidegate.risk.limit_table import portfolio_limits
 from tidegate.risk.scopes import Scope, groups_of, instrument_scope, strategy_scope
@@ -29,7 +31,14 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class StrategySection(_Section):
+class RiskModelSection(_Section):
+    """One risk model that a strategy's targets pass; run by the strategy itself, so the journal does not know it."""
+
+    code: Annotated[ImportPath, Field(alias="class")]
+    parameters: dict[str, Any] = {}
+
+
+class StrategySection(RatesSection):
     """One strategy: its code (none for kind external), its capital, and who routes its orders."""
 
     id: Name
@@ -38,7 +47,10 @@ class StrategySection(_Section):
     allocation: Share
     max_leverage: Leverage = ONE
     route: Name | None = None
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    risk_models: list[RiskModelSection] = Field(default_factory=list)
+    instruments: Annotated[list[Name], Field(min_length=1)] | None = None
+    short_selling: bool = True
 
     @model_validator(mode="after")
     def _has_code_unless_external(self) -> Self:
@@ -47,6 +59,9 @@ class StrategySection(_Section):
             raise ValueError(message)
         if self.code is not None and self.route is None:
             message = "a strategy with a class needs a route: the adapter that sends its orders"
+            raise ValueError(message)
+        if self.code is None and self.risk_models:
+            message = "risk models look at a class's targets, and a strategy of kind external has none"
             raise ValueError(message)
         return self
 
@@ -95,6 +110,8 @@ class PortfolioFile(_Section):
     bar_deadline_s: Annotated[float, Field(gt=0, le=3_600)] = 5.0
     route_within_s: Annotated[int, Field(ge=1, le=86_400)] = 30
     limits: LimitsSection = LimitsSection()
+    orders: OrdersSection = OrdersSection()
+    price_bands: list[PriceBandSection] = []
     instruments: Annotated[list[InstrumentSection], Field(min_length=1)]
     strategies: Annotated[list[StrategySection], Field(min_length=1)]
     adapters: list[AdapterSection] = []
@@ -105,21 +122,37 @@ class PortfolioFile(_Section):
         yield from duplicates("instruments", "symbol", [i.symbol for i in self.instruments])
         yield from duplicates("strategies", "id", [s.id for s in self.strategies])
         yield from duplicates("adapters", "name", [a.name for a in self.adapters])
-        total, adapters = ZERO, {adapter.name for adapter in self.adapters}
-        for index, strategy in enumerate(self.strategies):
-            total += strategy.allocation
-            if total > ONE:
-                text = f"allocations add up to {plain(total * 100)}%, over 100%"
-                yield Problem(("strategies", index, "allocation"), text)
-            if strategy.route is not None and strategy.route not in adapters:
-                yield Problem(("strategies", index, "route"), f"no adapter is called {strategy.route}")
+        yield from self._strategy_problems()
         yield from instrument_problems(self.instruments, self.currency, self.currencies)
+        yield from self._price_band_problems()
         yield from self._limit_problems()
         operator = self.replay.operator if self.replay is not None else None
         if operator is not None and operator.name.casefold() == GATE:
             yield Problem(("replay", "operator", "name"), f"{GATE} is the gate itself; nobody else has this name")
         if self.replay is not None and self.clock != "bars":
             yield Problem(("clock",), "a replay needs the clock to be bars")
+
+    def _strategy_problems(self) -> Iterator[Problem]:
+        """Find allocations over 100%, and strategies that name what there is not."""
+        symbols = {instrument.symbol for instrument in self.instruments}
+        total, adapters = ZERO, {adapter.name for adapter in self.adapters}
+        for index, strategy in enumerate(self.strategies):
+            total += strategy.allocation
+            if total > ONE:
+                text = f"allocations add up to {plain(total * 100)}%, over 100%"
+                yield Problem(("strategies", index, "allocation"), text)
+            unknown = [name for name in strategy.instruments or [] if name not in symbols]
+            for name in unknown:
+                yield Problem(("strategies", index, "instruments"), f"no instrument is called {name}")
+            if strategy.route is not None and strategy.route not in adapters:
+                yield Problem(("strategies", index, "route"), f"no adapter is called {strategy.route}")
+
+    def _price_band_problems(self) -> Iterator[Problem]:
+        """Find bands of instruments that there are not."""
+        symbols = {instrument.symbol for instrument in self.instruments}
+        for index, entry in enumerate(self.price_bands):
+            if entry.symbol is not None and entry.symbol not in symbols:
+                yield Problem(("price_bands", index, "symbol"), f"no instrument is called {entry.symbol}")
 
     def warnings(self) -> Iterator[str]:
         """Say what is allowed and unwise, a line each."""
@@ -161,6 +194,8 @@ class PortfolioFile(_Section):
             clock=BARS if self.clock == "bars" else WALL,
             route_within_s=self.route_within_s,
             currency_rates=[journal_pb2.CurrencyRate(currency=c, symbol=s) for c, s in self.currencies.items()],
+            order_rules=self.orders.to_wire(),
+            price_bands=[band.to_wire() for band in (*BANDS, *(entry.to_band() for entry in self.price_bands))],
         )
 
     def _instrument(self, section: InstrumentSection) -> Instrument:
@@ -172,6 +207,9 @@ class PortfolioFile(_Section):
             kind=CASH if section.kind == "cash" else MARGIN,
             capital=plain(round_money(self.capital * section.allocation, self.currency, rounding=ROUND_DOWN)),
             max_leverage=plain(section.max_leverage),
+            instruments=section.instruments or (),
+            rates=section.rates(),
+            long_only=section.kind != "cash" and not section.short_selling,
         )
 
 

@@ -46,6 +46,19 @@ def risk_metrics(book: Book) -> risk_pb2.GetRiskMetricsResponse:
         largest_exposure=plain(exposures[largest]) if largest else "0",
         working_orders=len(book.orders),
         breaches=book.breaches.values(),
+        held_prices=[_held_price(book, symbol) for symbol in book.held_prices],
+    )
+
+
+def _held_price(book: Book, symbol: str) -> risk_pb2.HeldPrice:
+    held = book.held_prices[symbol]
+    return risk_pb2.HeldPrice(
+        symbol=symbol,
+        price=plain(held[-1].price),
+        mark=plain(book.marks[symbol]),
+        time=to_stamp(held[-1].time_ns),
+        mark_time=to_stamp(book.mark_times_ns[symbol]),
+        prints=len(held),
     )
 
 

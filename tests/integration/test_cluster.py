@@ -194,6 +194,7 @@ def test_a_strategy_whose_process_dies_is_forgiven_once(tmp_path: Path, *, lives
     assert [{"calm", "ill"}] * 4 == ran[8:]
 
 
+@pytest.mark.control("continuity")
 def test_a_risk_manager_that_cannot_commit_ends_and_comes_back_from_the_journal(tmp_path: Path) -> None:
     """A newer writer fences it: nothing is answered from memory, and a retry gets the next process's decision."""
     with open_desk(write_portfolio(tmp_path)) as desk:
@@ -295,6 +296,7 @@ async def test_the_gate_asks_who_calls_also_from_inside_the_cluster(tmp_path: Pa
     assert actors_pb2.ReadHistoryResponse.FromString(allowed.body).events
 
 
+@pytest.mark.control("duplicate-ids")
 def test_the_same_order_through_two_gateways_is_one_order(tmp_path: Path) -> None:
     """Two front doors and one book: a retry at the other door gets the first answer, and a halt holds at both."""
     order = new_order(strategy_id="one", client_order_id="x", symbol="UP", side=common_pb2.SIDE_BUY, quantity="1")

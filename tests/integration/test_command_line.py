@@ -139,6 +139,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.control("continuity")
 def test_a_run_killed_in_the_middle_and_started_again_ends_like_an_unbroken_one(
     folder: Path, begin: Program, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -321,6 +322,18 @@ def test_a_strategy_class_that_does_not_exist_is_refused_before_anything_starts(
     write_portfolio(folder, [ghost])
     output, _ = begin(folder, free_address(), "--exit").communicate(timeout=60)
     assert "cannot build strategies_for_tests:Ghost" in output
+    assert not (folder / "journal.db").exists()
+
+
+def test_a_risk_model_that_cannot_be_built_is_refused_before_anything_starts(folder: Path, begin: Program) -> None:
+    """A limit that is no share, and a class that is no risk model: each has its own line."""
+    stop = {"class": "tidegate.targets.trailing_stop:TrailingStop", "parameters": {"limit": 2}}
+    holder = {"class": "strategies_for_tests:Holder", "parameters": {"quantity": 1}}
+    strategy = {"id": "g", "class": "strategies_for_tests:Holder", "allocation": 0.5, "route": "paper"}
+    write_portfolio(folder, [strategy | {"parameters": {"quantity": 1}, "risk_models": [stop, holder]}])
+    output, _ = begin(folder, free_address(), "--exit").communicate(timeout=60)
+    assert "cannot build tidegate.targets.trailing_stop:TrailingStop: ValueError: limit is 2" in output
+    assert "Holder is not a subclass of tidegate.targets.model.RiskModel" in output
     assert not (folder / "journal.db").exists()
 
 

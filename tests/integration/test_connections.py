@@ -152,6 +152,7 @@ async def test_there_is_no_more_room_than_stated_and_who_is_in_stays_in(
             peers.enter_context(await asyncio.to_thread(ByHand, gateway.address))
 
 
+@pytest.mark.control("kill-first")
 def test_a_halt_overtakes_what_no_handler_has_begun() -> None:
     """Of thousands of calls that were there first, most are still waiting when the halt has returned."""
     with running_target() as target, Client(target.address, timeout_s=10) as client, ExitStack() as stack:

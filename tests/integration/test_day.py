@@ -109,6 +109,7 @@ def test_memory_is_flat_over_a_million_orders(tmp_path: Path) -> None:
     assert grown <= GROWTH_MAX
 
 
+@pytest.mark.control("bounded-records")
 def test_a_runaway_sender_cannot_fill_the_disk(tmp_path: Path) -> None:
     """A loop that is refused 100,000 times leaves a few hundred events: a hundred a second, then one count."""
     clock = Clock()

@@ -207,6 +207,7 @@ async def test_a_watcher_of_bars_waits_for_the_first_one_and_for_the_next_after_
     assert first == again < second
 
 
+@pytest.mark.control("kill-switch", "halt-is-final")
 async def test_a_halt_refuses_new_orders_and_claims_until_it_is_reset(running: Running) -> None:
     """After Halt has returned nothing passes; a reset without the choice about the mark is refused."""
     client = running.client
@@ -339,6 +340,7 @@ async def test_two_gateways_never_share_a_port(running: Running, monkeypatch: py
         await open_gateway(closed_port(), running.address)
 
 
+@pytest.mark.control("records")
 async def test_a_failed_commit_answers_nobody_and_asks_for_the_end(running: Running) -> None:
     """Fail-stop: with the outcome unknown no reply leaves, and the process is told to end."""
     await running.client.market_data.PublishBars(bar(1, UP="100"))
@@ -353,6 +355,7 @@ async def test_a_failed_commit_answers_nobody_and_asks_for_the_end(running: Runn
     journal.close()
 
 
+@pytest.mark.control("continuity", "duplicate-ids")
 async def test_a_restart_answers_a_retry_as_before(running: Running, portfolio: PortfolioFile) -> None:
     """What was decided before a restart is not decided again."""
     await running.client.market_data.PublishBars(bar(1, UP="100"))
@@ -362,6 +365,7 @@ async def test_a_restart_answers_a_retry_as_before(running: Running, portfolio: 
     assert first == await running.client.submit_order(order("a"))
 
 
+@pytest.mark.control("price-age")
 async def test_a_live_clock_stamps_with_the_time_of_day_and_knows_a_stale_price(
     tmp_path: Any, portfolio: PortfolioFile
 ) -> None:

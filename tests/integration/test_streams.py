@@ -68,6 +68,7 @@ async def test_a_watcher_of_bars_resumes_where_it_was_also_after_a_restart(gatew
     assert [*published[2:], live] == await watching
 
 
+@pytest.mark.control("alerts")
 async def test_alerts_are_streamed_listed_and_acknowledged(gateway: RunningGateway) -> None:
     """Pins that a halt reaches whoever watches, that a late watcher gets it too, and that a person can say "seen"."""
     risk = gateway.client.risk
@@ -119,6 +120,7 @@ async def test_an_adapter_that_resumes_is_not_told_twice(gateway: RunningGateway
     assert ["cancel"] == [entry.WhichOneof("instruction") for entry in later.instructions]
 
 
+@pytest.mark.control("cancel-on-disconnect")
 async def test_a_session_that_is_lost_cancels_what_its_adapter_routes(gateway: RunningGateway) -> None:
     """Pins cancel-on-disconnect, with an alert; a stream without a session cancels nothing."""
     await gateway.client.submit_order(order("a"))
@@ -191,6 +193,7 @@ async def test_a_gateway_that_is_stopped_in_order_leaves_the_session_open(gatewa
     await again.aclose()
 
 
+@pytest.mark.control("overdue-orders")
 async def test_an_order_that_nobody_reports_on_is_alerted_then_canceled() -> None:
     """Pins that an order never sits unrouted in silence, by the gate's own clock."""
     portfolio = DEFAULT_PORTFOLIO.model_copy(update={"route_within_s": 1})

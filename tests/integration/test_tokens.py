@@ -25,6 +25,7 @@ METRICS = risk_pb2.GetRiskMetricsRequest()
 SOON_S = 3.0
 
 
+@pytest.mark.control("access")
 async def test_a_stranger_gets_nothing_but_the_health(
     tmp_path: Path, portfolio: PortfolioFile, access: AccessWriter
 ) -> None:
@@ -161,6 +162,7 @@ async def test_the_synchronous_client_shows_its_token_too(
         assert 0 == await asyncio.to_thread(ask)
 
 
+@pytest.mark.control("responsibility")
 async def test_an_operator_is_who_its_token_says(
     tmp_path: Path, portfolio: PortfolioFile, access: AccessWriter
 ) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
 
+from tests.property.waiting import Seen, band_of, believe
 from tidegate.v1 import admin_pb2, common_pb2, journal_pb2, market_data_pb2, orders_pb2, risk_pb2
 
 ScopeName = tuple[int, str]
@@ -112,6 +113,8 @@ class Facts:
         self.references: list[str] = []
         self.marks: dict[str, Fraction] = {}
         self.mark_times_ns: dict[str, int] = {}
+        self.waiting: dict[str, list[Seen]] = {}
+        self.told_of: dict[str, int] = {}
         self.halts: dict[ScopeName, int] = {}
         self.paused: set[str] = set()
         self.sessions: dict[str, tuple[str, int]] = {}
@@ -192,7 +195,7 @@ class Facts:
         assert order.replacement is None, "an order was replaced twice at once"
         request = orders_pb2.NewOrder.FromString(order.request.SerializeToString())
         request.client_order_id, request.quantity = asked.client_order_id, asked.quantity
-        request.limit_price = asked.limit_price
+        request.limit_price, request.stop_price = asked.limit_price, asked.stop_price
         order.replacement = _accepted(request, Fraction(asked.quantity), decided.valuation_price, decided.unit_loss)
         order.names.append(asked.client_order_id)
         self._tell(order)
@@ -275,16 +278,30 @@ class Facts:
 
     def _take_bar_published(self, published: market_data_pb2.PublishBarsRequest) -> None:
         for bar in published.bars:
-            self._mark(bar.symbol, bar.close, published.time.seconds)
+            self._mark(bar.symbol, Seen(published.time.seconds, Fraction(bar.close)), "", published.interval or "1d")
 
     def _take_prices_published(self, published: market_data_pb2.PublishPricesRequest) -> None:
-        for price in published.prices:
-            self._mark(price.symbol, price.price, price.time.seconds)
+        for symbol in dict.fromkeys(price.symbol for price in published.prices):
+            mine = [price for price in published.prices if price.symbol == symbol]
+            newest = max(reversed(mine), key=lambda price: price.time.seconds)
+            self._mark(symbol, Seen(newest.time.seconds, Fraction(newest.price)), published.feed, "")
 
-    def _mark(self, symbol: str, price: str, seconds: int) -> None:
-        if seconds * NS_PER_S >= self.mark_times_ns.get(symbol, 0):
-            self.marks[symbol] = Fraction(price)
-            self.mark_times_ns[symbol] = seconds * NS_PER_S
+    def _mark(self, symbol: str, new: Seen, feed: str, interval: str) -> None:
+        marked_ns = self.mark_times_ns.get(symbol)
+        if marked_ns is not None:
+            mark = Seen(marked_ns // NS_PER_S, self.marks[symbol])
+            if new.seconds < mark.seconds:
+                return
+            band = band_of(self.configured, symbol, feed, interval)
+            new, waiting = believe(mark, self.waiting.pop(symbol, []), new, band)
+            if waiting:
+                self.waiting[symbol] = waiting
+        self.marks[symbol], self.mark_times_ns[symbol] = new.price, new.seconds * NS_PER_S
+
+    def _take_price_held(self, told: journal_pb2.PriceHeld) -> None:
+        assert told.symbol in self.waiting, "told of a price that nobody holds"
+        assert self.time_ns - self.told_of.get(told.symbol, 0) >= 60 * NS_PER_S, "told too often"
+        self.told_of[told.symbol] = self.time_ns
 
     def _take_capital_transferred(self, moved: admin_pb2.TransferCapitalRequest) -> None:
         self._move(moved.from_strategy_id, moved.to_strategy_id, Fraction(moved.amount))

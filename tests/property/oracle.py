@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
+from math import ceil, floor
 
 from tests.property.facts import NS_PER_S, Accepted
 from tests.property.naive import HALT, HALTED, REJECT, WARN, Finding, Naive
@@ -86,11 +87,9 @@ def _standing(book: Naive, order: orders_pb2.NewOrder, replaced: str) -> Iterato
 
 
 def unit_cost(book: Naive, order: orders_pb2.NewOrder) -> Fraction:
-    """Say what a unit costs at worst: a limit buy its limit when that is above the mark."""
+    """Say what a unit costs at worst: a buy its worst price when that is above the mark."""
     mark = book.marks[order.symbol]
-    if order.limit_price and order.side == common_pb2.SIDE_BUY:
-        return max(mark, Fraction(order.limit_price))
-    return mark
+    return max(mark, worst_price(book, order)) if order.side == common_pb2.SIDE_BUY else mark
 
 
 def value_at(book: Naive, order: orders_pb2.NewOrder, price: Fraction) -> Fraction:
@@ -99,11 +98,21 @@ def value_at(book: Naive, order: orders_pb2.NewOrder, price: Fraction) -> Fracti
 
 
 def unit_loss(book: Naive, order: orders_pb2.NewOrder) -> Fraction:
-    """Say what a unit loses against the mark when it is filled at its limit."""
-    if not order.limit_price:
-        return Fraction(0)
-    gap = Fraction(order.limit_price) - book.marks[order.symbol]
+    """Say what a unit loses against the mark when it is filled at its worst price."""
+    gap = worst_price(book, order) - book.marks[order.symbol]
     return max(gap if order.side == common_pb2.SIDE_BUY else -gap, Fraction(0))
+
+
+def worst_price(book: Naive, order: orders_pb2.NewOrder) -> Fraction:
+    """Say the worst price of a fill: the limit; else as far as the collar, from the mark or a stop beyond it."""
+    if order.limit_price:
+        return Fraction(order.limit_price)
+    mark, is_buy = book.marks[order.symbol], order.side == common_pb2.SIDE_BUY
+    stop = Fraction(order.stop_price) if order.stop_price else mark
+    collar = Fraction(book.configured.order_rules.collar or 0)
+    if is_buy:
+        return Fraction(ceil(max(mark, stop) * (1 + collar) * 10**8), 10**8)
+    return Fraction(floor(min(mark, stop) * (1 - collar) * 10**8), 10**8)
 
 
 def _missing(book: Naive, order: orders_pb2.NewOrder) -> str | None:
@@ -135,9 +144,8 @@ def _permission(book: Naive, order: orders_pb2.NewOrder, now_ns: int, *, reducin
         yield Reason.REDUCE_ONLY, REJECT
     elif order.strategy_id in book.paused and not reducing:
         yield Reason.STRATEGY_PAUSED, REJECT
-    age_ns = now_ns - book.mark_times_ns[order.symbol]
-    if age_ns > limits.max_price_age_s * NS_PER_S and not (reducing and order.limit_price):
-        yield Reason.PRICE_STALE, REJECT
+    if not (reducing and order.limit_price):
+        yield from _price(book, order.symbol, now_ns)
     if (quantity / Fraction(instrument.lot)).denominator != 1:
         yield Reason.QUANTITY_OFF_LOT, REJECT
     elif order.limit_price and (Fraction(order.limit_price) / Fraction(instrument.tick)).denominator != 1:
@@ -148,6 +156,13 @@ def _permission(book: Naive, order: orders_pb2.NewOrder, now_ns: int, *, reducin
         yield Reason.ORDER_QUANTITY, REJECT
     elif value_at(book, order, unit_cost(book, order)) * quantity > Fraction(limits.max_order_notional):
         yield Reason.ORDER_NOTIONAL, REJECT
+
+
+def _price(book: Naive, symbol: str, now_ns: int) -> Iterator[Finding]:
+    if now_ns - book.mark_times_ns[symbol] > book.configured.limits.max_price_age_s * NS_PER_S:
+        yield Reason.PRICE_STALE, REJECT
+    if symbol in book.waiting:
+        yield Reason.PRICE_UNCONFIRMED, REJECT
 
 
 def _exposure(book: Naive, order: orders_pb2.NewOrder, replaced: str) -> Iterator[Finding]:

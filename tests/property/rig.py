@@ -15,6 +15,7 @@ from tests.callers import caller_of
 from tests.property import oracle
 from tests.property.facts import NS_PER_S
 from tests.property.naive import HALTED, Naive
+from tests.property.waiting import Seen
 from tidegate.clocks import bar_clock
 from tidegate.gate import Gate, Reply, Request
 from tidegate.instruments import BY_VARIATION
@@ -47,6 +48,12 @@ CONFIGURATION = PortfolioFile.model_validate(
             "max_order_quantity": "6000",
             "max_price_age_s": 100,
         },
+        "price_bands": [
+            {"confirmations": 1},
+            {"symbol": "COIN", "band": "0.02", "confirmations": 3},
+            {"feed": "rough", "band": "0.2"},
+            {"interval": "1h", "band": "0.15", "confirmations": 1},
+        ],
         "instruments": [
             {"symbol": "ONE"},
             {"symbol": "LOT", "lot": "10", "tick": "0.05"},
@@ -83,6 +90,8 @@ CONFIGURATION = PortfolioFile.model_validate(
         "adapters": [{"name": "paper", "synchronised": True}, {"name": "spare"}],
     }
 ).to_wire()
+
+HELD_ALERT_PERIOD_NS = 60 * NS_PER_S
 
 # A request that is refused for one of these was refused at the door: the journal must not know of it.
 DOOR_REASONS = frozenset(
@@ -196,12 +205,18 @@ class Rig:
         assert self.gate.journal.head().sequence == before + len(events)
         methods = {request.method for request in requests}
         alerts: list[str] = []
+        held: list[str] = []
         for event in events:
+            waiting = set(self.naive.waiting)
             assert not event.HasField("halt_reset") or "ResetHalt" in methods, "a halt ended by itself"
             judge(self.naive, event)
             if event.HasField("execution_booked"):
                 alerts += oracle.odd(self.naive, event.execution_booked)
             self.naive.fold(event)
+            begun = [symbol for symbol in self.naive.waiting if symbol not in waiting]
+            told_of, now_ns = self.naive.told_of, self.naive.time_ns
+            held += [symbol for symbol in begun if now_ns - told_of.get(symbol, 0) >= HELD_ALERT_PERIOD_NS]
+        assert [event.price_held.symbol for event in events if event.HasField("price_held")] == held
         raised = [event.alert_raised.reason_code for event in events if event.HasField("alert_raised")]
         assert [reason for reason in raised if reason not in NOT_BOOKED] == alerts
         for reply in batch.replies:
@@ -264,6 +279,11 @@ class Rig:
         assert Fraction(book.totals.gross_exposure) == naive.gross()
         assert Fraction(book.reserve) == naive.reserve
         assert set(book.totals.worst_quantities) <= set(naive.marks)
+        assert {symbol: Fraction(mark) for symbol, mark in book.marks.items()} == naive.marks
+        assert book.mark_times_ns == naive.mark_times_ns
+        prices = book.held_prices.items()
+        waiting = {s: [Seen(p.time_ns // NS_PER_S, Fraction(p.price)) for p in held] for s, held in prices}
+        assert waiting == naive.waiting
         for symbol in naive.marks:
             assert Fraction(book.instrument_exposure(symbol)) == naive.instrument_exposure(symbol)
         assert Fraction(book.deposits) == naive.deposits

@@ -4,6 +4,7 @@ from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +36,7 @@ def decide(gate: Gate, quantity: int, side: common_pb2.Side.ValueType) -> orders
     return orders_pb2.SubmitOrderResponse.FromString(reply.body).decision
 
 
+@pytest.mark.control("capital-thresholds", "gross-exposure", "concentration", "order-size")
 @given(
     cents=CENTS,
     share=SHARES,

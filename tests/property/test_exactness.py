@@ -6,6 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -94,6 +95,7 @@ def test_a_ledger_rounds_nothing_but_the_cost_that_a_partial_close_splits(
         assert ledger.reserved_cash == 0
 
 
+@pytest.mark.control("conservation")
 @given(
     multiplier=BOUNDED,
     prices=st.lists(BOUNDED, min_size=1, max_size=6),

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -102,6 +103,7 @@ def test_random_bytes_are_answered_and_leave_no_trace(requests: list[Request]) -
             check_answered(gate, one)
 
 
+@pytest.mark.control("well-formed")
 @given(st.lists(garbage.structured(), min_size=1, max_size=10))
 def test_garbage_in_any_field_is_answered_and_leaves_no_trace(requests: list[Request]) -> None:
     """No value in any field raises; a refusal at the door changes nothing."""

@@ -1,5 +1,6 @@
 """Who may: whatever a caller sends, it moves and sees nothing that is not its own."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ TRADER = Caller("bob", frozenset({Role.TRADER}), frozenset({OWN}))
 REQUESTS = st.lists(st.one_of(garbage.structured(), garbage.damaged(), garbage.raw()), min_size=1, max_size=12)
 
 
+@pytest.mark.control("access")
 @given(REQUESTS)
 def test_a_trader_moves_and_sees_nothing_of_anybody_elses(requests: list[Request]) -> None:
     """No request, of whatever method, changes another strategy's book, halts more than its own, or shows another's."""

@@ -42,6 +42,7 @@ def test_an_unknown_field_is_not_recorded(desk: Desk) -> None:
     assert first == desk.submit(order)
 
 
+@pytest.mark.control("well-formed")
 @pytest.mark.parametrize("number", ["", "0", "-1", "NaN", "Infinity", "1e400", "9" * 40, "0." + "1" * 40, "1 ", "x"])
 @pytest.mark.parametrize(("field", "expected"), [("quantity", "QUANTITY_INVALID"), ("limit_price", "PRICE_INVALID")])
 def test_a_malformed_figure_is_refused_alike_alone_and_in_a_batch(

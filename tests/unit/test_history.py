@@ -38,6 +38,7 @@ def history_page(desk: Desk, strategy_id: str, after: int, up_to: int) -> actors
     return actors_pb2.ReadHistoryResponse.FromString(read(desk, "ReadHistory", request))
 
 
+@pytest.mark.control("records")
 def test_an_auditor_reads_every_event_byte_for_byte(desk: Desk) -> None:
     """Pins pages without gap or overlap, their end, and that the chain's hash can be computed from them alone."""
     for _ in range(5):

@@ -136,6 +136,7 @@ WHOLE: dict[str, set[Role]] = {
     "GetStrategy": VIEWERS,
     "Halt": OFFICERS,
     "ResetHalt": OFFICERS,
+    "ReleaseThrottle": OFFICERS,
     "TransferCapital": OFFICERS,
     "UpdateLimits": OFFICERS,
     "PauseStrategy": OFFICERS,
@@ -150,6 +151,7 @@ WHOLE: dict[str, set[Role]] = {
 }
 
 
+@pytest.mark.control("access", "exclusive-control")
 @pytest.mark.parametrize("role", [role for role in Role if role is not Role.TRADER])
 @pytest.mark.parametrize("method", sorted(RULES))
 def test_a_role_may_what_it_is_there_for_and_nothing_else(method: str, role: Role) -> None:
@@ -194,6 +196,7 @@ def test_a_trader_may_act_for_its_own(method: str, request_: Message) -> None:
     assert (Reason.PERMISSION_DENIED if names_one else "") == bare
 
 
+@pytest.mark.control("access")
 @pytest.mark.parametrize(
     ("method", "request_"),
     [
@@ -269,12 +272,14 @@ def test_a_callers_name_is_the_operator() -> None:
         assert "bob" == request.operator
 
 
+@pytest.mark.control("exclusive-control")
 @pytest.mark.parametrize("operator", ["ann", "Bob", "tidegate", " "])
 def test_nobody_signs_for_somebody_else(operator: str) -> None:
     """Pins that another name than the caller's is refused."""
     assert Reason.OPERATOR_NOT_CALLER == refusal(caller(Role.RISK), "Halt", halt(operator))
 
 
+@pytest.mark.control("exclusive-control")
 @pytest.mark.parametrize("operator", ["tidegate", "Tidegate", "TIDEGATE"])
 def test_nobody_on_this_machine_signs_for_the_gate(operator: str) -> None:
     """Pins that without roles any name goes, except the gate's own; a missing one is still malformed."""
@@ -302,6 +307,7 @@ def test_what_is_not_permitted_leaves_no_trace(desk: Desk) -> None:
     assert "" == call(desk, trader, "SubmitOrder", orders_pb2.SubmitOrderRequest(order=own)).reason
 
 
+@pytest.mark.control("responsibility")
 def test_an_operator_is_journaled_by_the_name_that_was_proved(desk: Desk) -> None:
     """Pins what an auditor reads."""
     call(desk, caller(Role.RISK), "Halt", admin_pb2.HaltRequest(reason="drill"))

@@ -97,6 +97,10 @@ def test_a_good_file_says_what_the_journal_has_to_know(tmp_path: Path) -> None:
         synchronised_adapters=["paper"],
         clock=BARS,
         route_within_s=30,
+        price_bands=[
+            journal_pb2.PriceBand(band="0.1", confirmations=2),
+            journal_pb2.PriceBand(interval="1d", band="0.1"),
+        ],
     )
     assert expected == read(tmp_path, GOOD).to_wire()
 
@@ -114,11 +118,63 @@ def test_what_only_runs_is_not_journaled(tmp_path: Path) -> None:
     assert WALL == read(tmp_path, live[: live.index("replay:")]).to_wire().clock
 
 
+def test_risk_models_are_read_in_their_order_and_are_not_journaled(tmp_path: Path) -> None:
+    """Pins that they belong to the strategy, whose orders are decided like anybody's."""
+    models = """
+    risk_models:
+      - {class: "tidegate.targets.trailing_stop:TrailingStop", parameters: {limit: 0.1}}
+      - {class: "tidegate.targets.null:NullRiskModel"}"""
+    portfolio = read(tmp_path, GOOD.replace("    parameters: {window", f"{models[1:]}\n    parameters: {{window"))
+    expected = [("tidegate.targets.trailing_stop:TrailingStop", {"limit": Decimal("0.1")})]
+    expected.append(("tidegate.targets.null:NullRiskModel", {}))
+    assert expected == [(model.code, model.parameters) for model in portfolio.strategies[0].risk_models]
+    assert read(tmp_path, GOOD).to_wire() == portfolio.to_wire()
+
+
 def test_no_more_capital_is_given_out_than_there_is(tmp_path: Path) -> None:
     """Pins that shares of 25.0075 are rounded down, so that the reserve is never below zero."""
     strategies = "".join(f"  - {{id: s{n}, kind: external, allocation: 0.25}}\n" for n in range(4))
     text = f"name: p\ncurrency: USD\ncapital: 100.03\ninstruments: [{{symbol: A}}]\nstrategies:\n{strategies}"
     assert ["25"] * 4 == [terms.capital for terms in read(tmp_path, text).to_wire().strategies]
+
+
+BANDS = """\
+price_bands:
+  - {band: 0.2, confirmations: 1}
+  - {feed: backup, confirmations: 3}
+  - {interval: 1m, band: 0.05}
+  - {symbol: ES, interval: 1d, band: 0.07}
+"""
+
+
+def test_price_bands_come_after_those_that_are_there_by_default(tmp_path: Path) -> None:
+    """Pins each entry in its order, and that a band of daily bars is nobody's by default."""
+    expected = [
+        journal_pb2.PriceBand(band="0.1", confirmations=2),
+        journal_pb2.PriceBand(interval="1d", band="0.1"),
+        journal_pb2.PriceBand(band="0.2", confirmations=1),
+        journal_pb2.PriceBand(feed="backup", band="0.1", confirmations=3),
+        journal_pb2.PriceBand(interval="1m", band="0.05", confirmations=2),
+        journal_pb2.PriceBand(symbol="ES", interval="1d", band="0.07", confirmations=2),
+    ]
+    assert expected == list(read(tmp_path, GOOD + BANDS).to_wire().price_bands)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("symbol: ES", "symbol: NQ", "32: price_bands[3].symbol: no instrument is called NQ"),
+        ("feed: backup", "feed: backup, interval: 1m", "30: price_bands[1]: a feed has live prices, an interval has"),
+        ("feed: backup", "feed: a b", "30: price_bands[1].feed: String should match pattern"),
+        ("band: 0.05", "band: 0", "31: price_bands[2].band: Input should be greater than 0"),
+        ("confirmations: 3", "confirmations: 21", "30: price_bands[1].confirmations: Input should be less than"),
+        ("confirmations: 3", "confirmations: -1", "30: price_bands[1].confirmations: Input should be greater than"),
+    ],
+)
+def test_a_price_band_without_a_meaning_is_refused(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    """Pins one problem, its place and its text."""
+    (problem,) = problems(tmp_path, GOOD + BANDS.replace(old, new, 1))
+    assert expected == problem[: len(expected)]
 
 
 @pytest.mark.parametrize(
@@ -149,6 +205,16 @@ def test_no_more_capital_is_given_out_than_there_is(tmp_path: Path) -> None:
         ("name: demo\n", "", "1: name: Field required"),
         ("    class: examples.momentum:Momentum\n", "", "13: strategies[0]: a strategy has a class, and one of kind"),
         ("    route: paper\n", "", "13: strategies[0]: a strategy with a class needs a route"),
+        (
+            "kind: external",
+            "kind: external\n    risk_models: [{class: a:B}]",
+            "18: strategies[1]: risk models look at a",
+        ),
+        (
+            "    parameters: {w",
+            "    risk_models: [{class: b.py}]\n    parameters: {w",
+            "17: strategies[0].risk_models[0].class: ",
+        ),
         ("examples.momentum:Momentum", "momentum.py", "14: strategies[0].class: String should match pattern"),
         ("name: sim", "name: Tidegate", "27: replay.operator.name: tidegate is the gate itself"),
         ("name: demo", "name: [demo", "2: "),

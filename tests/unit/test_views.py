@@ -82,6 +82,7 @@ def test_an_order_that_does_not_exist_is_refused(desk: Desk, fields: dict[str, s
     assert "ORDER_UNKNOWN" == desk.refusal("GetOrder", orders_pb2.GetOrderRequest(**fields))
 
 
+@pytest.mark.control("conservation")
 def test_capital_is_conserved_to_the_last_digit(desk: Desk) -> None:
     """Pins a difference of exactly 0 with fees, partial closes, a flip, suspense and odd prices."""
     desk.hold("cash", "100", "99.97")

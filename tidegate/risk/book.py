@@ -11,11 +11,16 @@ from tidegate.numbers import ONE, ZERO
 from tidegate.options import Options
 from tidegate.orders import Order
 from tidegate.risk.alerts import ALERT_KINDS, alert_of
+from tidegate.risk.calendars import Calendar
+from tidegate.risk.counters import Counters
 from tidegate.risk.halts import Halt, Pause
+from tidegate.risk.held_prices import Held, Print, Prints, judge, prints_of_bar, prints_of_prices
 from tidegate.risk.high_water import HighWater
 from tidegate.risk.limit import Limit, LimitKey
 from tidegate.risk.limit_table import LimitTable, portfolio_limits
 from tidegate.risk.limits import Limits
+from tidegate.risk.order_rules import OrderRules
+from tidegate.risk.price_bands import Band, PriceBands
 from tidegate.risk.scopes import PORTFOLIO as PORTFOLIO_SCOPE
 from tidegate.risk.scopes import Scope, groups_of, instrument_scope, strategy_scope
 from tidegate.risk.session_history import SessionHistory
@@ -62,6 +67,11 @@ class Book:
         self.currency = ""
         self.limits = Limits()
         self.limits_in_force = LimitTable()
+        self.order_rules = OrderRules()
+        self.calendars: dict[str, Calendar] = {}
+        self.counters = Counters(self.order_rules)
+        # Why a strategy is throttled: as a whole, or in one instrument.
+        self.throttles: dict[tuple[str, str], str] = {}
         self.instruments: dict[str, Instrument] = {}
         self.terms: dict[str, Terms] = {}
         self.adapters: frozenset[str] = frozenset()
@@ -79,6 +89,10 @@ class Book:
         self.mark_times_ns: dict[str, int] = {}
         self.currencies = Currencies()
         self.options = Options()
+        # By symbol; and when a person was last told that an instrument's price is held.
+        self.price_bands = PriceBands()
+        self.held_prices: dict[str, Held] = {}
+        self.held_alerts_ns: dict[str, int] = {}
         self.totals = Totals()
         self.high_water = HighWater("")
         self.history = SessionHistory()
@@ -122,6 +136,10 @@ class Book:
             "alert_acknowledged": self._acknowledge_alert,
             "limit_changed": self._change_limit,
             "limit_expired": self._expire_limit,
+            "calendar_recorded": self._record_calendar,
+            "throttle_tripped": self._throttle,
+            "throttle_released": self._release,
+            "price_held": self._note_held_price,
             "command_refused": _ignore,
             "alert_raised": _ignore,
             "refusals_counted": _ignore,
@@ -145,6 +163,7 @@ class Book:
         if time_ns >= self.high_water.day_ends_ns:
             self.high_water.begin_day(time_ns, self._equities())
         self._appliers[kind](event)
+        self.counters.take(event, kind, self)
         if kind in ALERT_KINDS:
             self._alert(event)
         self.sequence = sequence
@@ -229,6 +248,9 @@ class Book:
         self.configuration = configured
         self.currency = configured.currency
         self.limits = Limits.from_wire(configured.limits)
+        self.order_rules = OrderRules.from_wire(configured)
+        self.counters = Counters(self.order_rules)
+        self.price_bands = PriceBands(map(Band.from_wire, configured.price_bands))
         self.instruments = {i.symbol: Instrument.from_wire(i) for i in configured.instruments}
         self.currencies.configure(configured.currency_rates, self.instruments)
         self.options.configure(self.instruments)
@@ -302,37 +324,49 @@ class Book:
 
     def _publish_bar(self, event: journal_pb2.Event) -> None:
         bar = event.bar_published
-        time_ns = to_ns(bar.time)
-        for entry in bar.bars:
-            self._mark(entry.symbol, Decimal(entry.close), time_ns)
-        self._raise_high_water(self._equities())
+        self._mark_all(prints_of_bar(bar))
         self.last_bar = bar
         self.last_bar_sequence = event.sequence
-        self.pending_bars[event.sequence] = time_ns
+        self.pending_bars[event.sequence] = to_ns(bar.time)
         if len(self.pending_bars) > PENDING_BARS_MAX:
             del self.pending_bars[next(iter(self.pending_bars))]
 
     def _publish_prices(self, event: journal_pb2.Event) -> None:
-        for entry in event.prices_published.prices:
-            self._mark(entry.symbol, Decimal(entry.price), to_ns(entry.time))
+        self._mark_all(prints_of_prices(event.prices_published))
+
+    def _mark_all(self, prints: Prints) -> None:
+        for symbol, new in prints.by_symbol.items():
+            self._mark(symbol, new, self.price_bands.over(symbol, prints.feed, prints.interval))
         self._raise_high_water(self._equities())
 
-    def _mark(self, symbol: str, price: Decimal, time_ns: int) -> None:
-        if time_ns < self.mark_times_ns.get(symbol, 0):
-            return  # a bar may be older than a price that came between bars
-        self.marks[symbol] = price
-        self.mark_times_ns[symbol] = time_ns
-        self.history.mark(symbol, price, time_ns)
+    def _mark(self, symbol: str, new: Print, band: Band) -> None:
+        marked_ns = self.mark_times_ns.get(symbol)
+        if marked_ns is not None:
+            if new.time_ns < marked_ns:
+                return  # a bar may be older than a price that came between bars
+            if self.price_bands.is_on:
+                mark = Print(self.marks[symbol], marked_ns)
+                new, held = judge(mark, self.held_prices.pop(symbol, ()), new, band)
+                if held:
+                    self.held_prices[symbol] = held
+                if new is mark:
+                    return
+        self.marks[symbol], self.mark_times_ns[symbol] = new
+        self.history.mark(symbol, *new)
+        self._revalue(symbol, new)
+
+    def _revalue(self, symbol: str, new: Print) -> None:
+        """Value everything that depends on a mark: positions in it, options on it, the currency that it is a rate of."""
         if symbol in self.totals.worst_quantities:
             for strategy_id, strategy in self.strategies.items():
-                strategy.ledger.mark(symbol, price)
+                strategy.ledger.mark(symbol, new.price)
                 if self.scenarios is not None:
                     self.scenarios.touch(strategy_id, symbol)
-        for option in self.options.take(symbol, price, time_ns):
+        for option in self.options.take(symbol, *new):
             if option.symbol in self.totals.worst_quantities:
                 for strategy in self.strategies.values():
                     strategy.ledger.weigh(option)
-        self._translate(symbol, price)
+        self._translate(symbol, new.price)
 
     def _translate(self, symbol: str, price: Decimal) -> None:
         """Value a foreign currency anew, if the price is its rate."""
@@ -341,6 +375,9 @@ class Book:
             self.totals.translate(currency, step)
             for strategy in self.strategies.values():
                 strategy.ledger.translate(currency, price)
+
+    def _note_held_price(self, event: journal_pb2.Event) -> None:
+        self.held_alerts_ns[event.price_held.symbol] = to_ns(event.time)
 
     def _acknowledge_bar(self, event: journal_pb2.Event) -> None:
         self.acknowledged_bars[event.bar_acknowledged.adapter] = event.bar_acknowledged.bar_sequence
@@ -433,6 +470,19 @@ class Book:
         alert = self.alerts.get(event.alert_acknowledged.alert_sequence)
         if alert is not None:
             alert.acknowledged_by = event.alert_acknowledged.operator
+
+    def _record_calendar(self, event: journal_pb2.Event) -> None:
+        self.calendars[event.calendar_recorded.name] = Calendar(event.calendar_recorded)
+
+    def _throttle(self, event: journal_pb2.Event) -> None:
+        tripped = event.throttle_tripped
+        self.throttles[tripped.strategy_id, tripped.symbol] = tripped.reason
+
+    def _release(self, event: journal_pb2.Event) -> None:
+        released = event.throttle_released
+        for strategy_id, symbol in list(self.throttles):
+            if strategy_id == released.strategy_id and released.symbol in ("", symbol):
+                del self.throttles[strategy_id, symbol]
 
     def _alert(self, event: journal_pb2.Event) -> None:
         self.alerts[event.sequence] = alert_of(event)

@@ -52,9 +52,10 @@ class Scenarios:
         self._changed.add((strategy_id, symbol))
 
     def short_of_history(self) -> str:
-        """Name an instrument that is held or worked and has too few observations; empty when there is none."""
+        """Name the first instrument that is held or worked and has too few observations; empty when there is none."""
         self._refresh()
-        return next(iter(self._lacking), "")
+        # By name: a decision made again must not depend on what was held first.
+        return min(self._lacking, default="")
 
     def lacks_history(self, symbol: str) -> bool:
         """Tell whether an instrument has too few observations."""

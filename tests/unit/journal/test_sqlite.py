@@ -75,6 +75,7 @@ def test_an_event_that_does_not_follow_is_refused(journal: SqliteJournal, sequen
     assert 5 == journal.verify().sequence
 
 
+@pytest.mark.control("duplicate-ids")
 def test_a_key_is_used_up_for_ever(journal: SqliteJournal) -> None:
     """Pins that the store itself refuses the second use, and keeps nothing of that batch."""
     with pytest.raises(CommitFailedError, match="UNIQUE"):
@@ -84,6 +85,7 @@ def test_a_key_is_used_up_for_ever(journal: SqliteJournal) -> None:
         assert 5 == again.verify().sequence
 
 
+@pytest.mark.control("one-writer")
 def test_a_second_opener_fences_the_first(journal: SqliteJournal) -> None:
     """Pins that a zombie cannot write, and the newer writer can."""
     with closing(SqliteJournal(path_of(journal))) as newer:
@@ -94,6 +96,7 @@ def test_a_second_opener_fences_the_first(journal: SqliteJournal) -> None:
         assert 6 == newer.verify().sequence
 
 
+@pytest.mark.control("records")
 @pytest.mark.parametrize(
     "tampering",
     [
@@ -138,6 +141,7 @@ def test_a_folder_and_a_newer_format_are_refused_with_their_path(tmp_path: Path)
         SqliteJournal(tmp_path)
 
 
+@pytest.mark.control("records")
 def test_a_changed_event_stops_the_start(desk: Desk) -> None:
     """Pins that the hash chain is verified before anything is folded."""
     with closing(sqlite3.connect(desk.path)) as db, db:
@@ -151,6 +155,7 @@ def acknowledged(desk: Desk) -> risk_pb2.AcknowledgeAlertRequest:
     return risk_pb2.AcknowledgeAlertRequest(alert_sequence=desk.alerts()[0].sequence, operator="ann")
 
 
+@pytest.mark.control("continuity")
 def test_a_restart_gives_the_same_state_to_the_byte(desk: Desk) -> None:
     """Pins replay over every kind of event; the restarted gate then goes on as the first one would have."""
     desk.hold("cash", "100", "99.97")

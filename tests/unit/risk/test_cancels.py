@@ -15,6 +15,7 @@ from tests.unit.builders import (
 from tidegate.v1 import common_pb2, orders_pb2
 
 
+@pytest.mark.control("cancel-all")
 @pytest.mark.parametrize(
     ("scope", "expected"),
     [
@@ -56,6 +57,7 @@ def test_what_is_being_canceled_or_done_is_not_asked_for_again(desk: Desk) -> No
     assert (1, 4) == (desk.cancel_all(), len(desk.events("cancel_requested")))
 
 
+@pytest.mark.control("cancel-all")
 def test_a_cancel_of_everything_survives_a_restart(desk: Desk) -> None:
     """Pins that what was asked of the brokers is shown to them again."""
     order_id = desk.buy("cash", "10").order_id

@@ -6,6 +6,7 @@ from tests.unit.builders import BUY, Desk, action, configuration, limit
 from tests.unit.conftest import OpenDesk
 
 
+@pytest.mark.control("capital-thresholds")
 @pytest.mark.parametrize(("quantity", "expected"), [("500", "ALLOW"), ("501", "REJECT CAPITAL")])
 def test_a_cash_strategy_buys_with_all_its_cash_and_no_more(desk: Desk, quantity: str, expected: str) -> None:
     """Pins 50,000 of cash at a price of 100."""
@@ -23,6 +24,7 @@ def test_a_limit_buy_is_valued_at_the_worse_of_limit_and_mark(
     assert "ALLOW" == action(desk.submit(limit(desk.order("cash", BUY, at_limit, "A"), price)))
 
 
+@pytest.mark.control("capital-thresholds", "order-counts-when-sent")
 def test_cash_that_a_working_buy_has_reserved_is_not_free(desk: Desk) -> None:
     """Pins that two working buys share the cash."""
     desk.buy("cash", "300")
@@ -30,6 +32,7 @@ def test_cash_that_a_working_buy_has_reserved_is_not_free(desk: Desk) -> None:
     assert "ALLOW" == action(desk.buy("cash", "200"))
 
 
+@pytest.mark.control("short-selling")
 @pytest.mark.parametrize(
     ("working", "quantity", "expected"),
     [("", "10", "ALLOW"), ("", "11", "REJECT SHORT_SALE"), ("4", "6", "ALLOW"), ("4", "7", "REJECT SHORT_SALE")],
@@ -42,12 +45,14 @@ def test_a_cash_strategy_sells_what_it_has_and_no_more(desk: Desk, working: str,
     assert expected == action(desk.sell("cash", quantity))
 
 
+@pytest.mark.control("short-selling")
 def test_a_cash_strategy_without_a_position_sells_nothing(desk: Desk) -> None:
     """Pins that there is no short, with its figures."""
     (violation,) = desk.sell("cash", "1").violations
     assert ("SHORT_SALE", "0", "1") == (violation.reason_code, violation.limit, violation.actual)
 
 
+@pytest.mark.control("capital-thresholds")
 @pytest.mark.parametrize(
     ("symbol", "at_limit", "above"),
     [("A", "600", "601"), ("A", "-600", "-601"), ("F", "300", "300.5"), ("F", "-300", "-300.5")],
@@ -68,6 +73,7 @@ def test_a_margin_strategys_loss_takes_room_from_its_other_orders(desk: Desk) ->
     assert "ALLOW" == action(desk.buy("margin", "540", "B"))
 
 
+@pytest.mark.control("capital-thresholds")
 @pytest.mark.parametrize("price", ["300", "301"], ids=["equity is 0", "equity is below 0"])
 @pytest.mark.parametrize(
     ("limits", "expected"),
@@ -91,6 +97,7 @@ def test_nothing_adds_risk_at_equity_of_zero_or_less(
     assert expected == action(desk.buy("cash", "1", "B"))
 
 
+@pytest.mark.control("way-out")
 def test_a_reducing_order_passes_at_equity_below_zero(desk: Desk) -> None:
     """Pins the way out for the whole position, and for no more."""
     desk.hold("margin", "-500", "100")

@@ -20,6 +20,7 @@ def invested(open_desk: OpenDesk) -> Desk:
     return desk
 
 
+@pytest.mark.control("drawdown")
 @pytest.mark.parametrize(
     ("price", "expected"),
     [
@@ -53,6 +54,7 @@ def test_drawdown_counts_from_the_highest_equity_so_far(invested: Desk) -> None:
     assert "WARN DRAWDOWN" == action(invested.buy("cash", "1", "B"))
 
 
+@pytest.mark.control("drawdown", "way-out")
 @pytest.mark.parametrize(("price", "expected"), [("84.99", "ALLOW"), ("79.99", "HALT TRADING_HALTED")])
 def test_a_reducing_order_passes_a_drawdown_limit_but_not_a_halt(invested: Desk, price: str, expected: str) -> None:
     """Pins the way out, and that a halt closes it."""

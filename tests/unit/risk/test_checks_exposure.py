@@ -26,6 +26,7 @@ CASES = [
 ]
 
 
+@pytest.mark.control("gross-exposure", "concentration")
 @pytest.mark.parametrize("reason", LIMITS)
 @pytest.mark.parametrize(("before", "at_limit", "above"), CASES)
 def test_an_order_exactly_at_the_limit_passes_and_one_unit_more_does_not(
@@ -68,6 +69,7 @@ def test_a_violation_shows_the_limit_and_the_actual_value_in_money(
     assert ("50000", "50100", scope) == (violation.limit, violation.actual, violation.scope)
 
 
+@pytest.mark.control("gross-exposure", "concentration")
 def test_concentration_looks_at_one_instrument_and_leverage_at_all(open_desk: OpenDesk) -> None:
     """Pins which exposure each limit sums."""
     desk = open_desk(configuration(max_concentration="0.3", max_leverage="0.5"))
@@ -86,6 +88,7 @@ def test_a_multiplier_counts_in_the_exposure(open_desk: OpenDesk) -> None:
     assert "ALLOW" == action(desk.buy("margin", "250", "F"))
 
 
+@pytest.mark.control("way-out")
 @pytest.mark.parametrize("name", LIMITS.values())
 def test_a_reducing_order_passes_a_breached_exposure_limit(open_desk: OpenDesk, name: str) -> None:
     """Pins that a limit never blocks the way out, and a flip is not one."""
@@ -114,6 +117,7 @@ def test_over_the_limit_the_quieter_side_may_not_add_orders_either(
     assert "REJECT LEVERAGE" == action(desk.move("margin", other_side))
 
 
+@pytest.mark.control("order-counts-when-sent")
 def test_a_working_order_keeps_its_exposure_until_the_broker_reports_it_done(open_desk: OpenDesk) -> None:
     """Pins that asking for a cancel frees nothing."""
     desk = open_desk(configuration(max_leverage="0.5"))

@@ -21,6 +21,7 @@ HALTED = common_pb2.HALT_LEVEL_HALTED
 SECOND = 1 / 86_400
 
 
+@pytest.mark.control("kill-switch")
 @pytest.mark.parametrize(
     ("scope", "level", "adding", "reducing"),
     [
@@ -62,6 +63,7 @@ def test_a_paused_strategy_may_only_reduce(desk: Desk) -> None:
     assert "ALLOW" == action(desk.buy("margin", "1"))
 
 
+@pytest.mark.control("increments")
 @pytest.mark.parametrize(
     ("quantity", "price", "expected"),
     [
@@ -80,6 +82,7 @@ def test_prices_come_in_ticks_and_quantities_in_lots(
     assert expected == action(desk.submit(limit(desk.order("cash", side, quantity, "A"), price)))
 
 
+@pytest.mark.control("order-size")
 @pytest.mark.parametrize(
     ("side", "quantity", "symbol", "expected"),
     [
@@ -132,6 +135,7 @@ def test_a_reduce_only_order_reduces_what_working_orders_leave(
     assert expected == action(desk.submit(order))
 
 
+@pytest.mark.control("price-age")
 @pytest.mark.parametrize(("day", "expected"), [(4, "ALLOW"), (4 + SECOND, "REJECT PRICE_STALE")])
 def test_a_price_exactly_as_old_as_the_limit_is_fresh(desk: Desk, day: float, expected: str) -> None:
     """Pins three days, and one second more."""
@@ -139,6 +143,7 @@ def test_a_price_exactly_as_old_as_the_limit_is_fresh(desk: Desk, day: float, ex
     assert expected == action(desk.buy("cash", "1", "A"))
 
 
+@pytest.mark.control("price-age", "way-out")
 def test_with_a_stale_price_only_a_reducing_limit_order_passes(desk: Desk) -> None:
     """Pins that a dead feed does not lock a position in, and lets no market order out."""
     desk.hold("cash", "10", "100")

@@ -20,6 +20,7 @@ def invested(open_desk: OpenDesk, **limits: str) -> Desk:
     return desk
 
 
+@pytest.mark.control("drawdown", "kill-automatic")
 @pytest.mark.parametrize("by", ["bar", "price"])
 def test_a_drawdown_halts_on_the_price_that_causes_it(open_desk: OpenDesk, by: str) -> None:
     """Pins the halt, its reason, the cancels that it asks for, and the breach with its cause, in one batch."""
@@ -56,6 +57,7 @@ def test_a_drawdown_turns_reduce_only_into_a_halt_but_records_no_second_one(open
     assert (common_pb2.HALT_LEVEL_HALTED, 2) == (desk.level(), len(desk.events("trading_halted")))
 
 
+@pytest.mark.control("kill-automatic")
 def test_a_fill_can_halt(open_desk: OpenDesk) -> None:
     """Pins that a ruinous fee is judged like a price."""
     desk = invested(open_desk, halt_drawdown="0.2")
@@ -63,6 +65,7 @@ def test_a_fill_can_halt(open_desk: OpenDesk) -> None:
     assert common_pb2.HALT_LEVEL_HALTED == desk.level()
 
 
+@pytest.mark.control("breaches")
 @pytest.mark.parametrize(("name", "reason"), [("max_leverage", "LEVERAGE"), ("max_concentration", "CONCENTRATION")])
 def test_a_breach_by_a_price_is_recorded_once_and_its_end_too(open_desk: OpenDesk, name: str, reason: str) -> None:
     """Pins cause, figures and the way back, with the same state after a restart."""
@@ -101,6 +104,7 @@ def test_a_reset_that_rebases_ends_the_drawdowns_breach(open_desk: OpenDesk) -> 
     assert "DRAWDOWN" == desk.events("limit_restored")[-1].limit_restored.reason_code
 
 
+@pytest.mark.control("breaches")
 def test_an_orphan_fill_can_breach_a_limit(open_desk: OpenDesk) -> None:
     """Pins that the suspense ledger's exposure counts."""
     desk = open_desk(configuration(max_leverage="0.5"))

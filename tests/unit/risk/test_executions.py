@@ -33,6 +33,7 @@ def test_partial_fills_add_up_to_the_order(desk: Desk) -> None:
     assert (Decimal(10), {}, []) == (desk.position("cash"), desk.book.orders, alerts(desk))
 
 
+@pytest.mark.control("fills-are-booked")
 @pytest.mark.parametrize("again", ["in the same report", "later", "after a restart"])
 def test_an_execution_id_is_booked_once(desk: Desk, again: str) -> None:
     """Pins that a repeated report is answered with its first place, even when the broker stamps and words it anew."""
@@ -71,6 +72,7 @@ def test_two_accounts_may_use_the_same_execution_id(desk: Desk) -> None:
     assert Decimal(2) == desk.position("cash")
 
 
+@pytest.mark.control("fills-are-booked")
 def test_an_overfill_is_booked_and_alerted(desk: Desk) -> None:
     """Pins that the books say what the broker did."""
     desk.fill(desk.buy("cash", "10").order_id, "15", "100")
@@ -91,6 +93,7 @@ def test_a_fill_of_a_done_order_is_booked_in_its_strategys_ledger(
     assert (Decimal(0), "0") == (desk.book.strategies["cash"].ledger.reserved_cash, difference(desk))
 
 
+@pytest.mark.control("fills-are-booked")
 @pytest.mark.parametrize("order_id", ["", "999", "0", "not-ours"])
 @pytest.mark.parametrize("symbol", ["A", "F", "Z"], ids=["priced", "configured", "unknown instrument"])
 def test_a_fill_of_an_order_never_seen_goes_into_suspense(desk: Desk, order_id: str, symbol: str) -> None:
@@ -112,6 +115,7 @@ def test_a_suspense_fill_of_an_instrument_without_a_price_leaves_it_without_one(
     assert Decimal(300) == desk.book.instrument_exposure("Z")
 
 
+@pytest.mark.control("fills-are-booked")
 def test_a_fill_is_booked_while_everything_is_halted(desk: Desk) -> None:
     """Pins that a halt does not make the books wrong."""
     order_id = desk.buy("cash", "10").order_id
@@ -120,6 +124,7 @@ def test_a_fill_is_booked_while_everything_is_halted(desk: Desk) -> None:
     assert Decimal(10) == desk.position("cash")
 
 
+@pytest.mark.control("order-counts-when-sent")
 @pytest.mark.parametrize(
     ("kind", "status", "reserved"),
     [

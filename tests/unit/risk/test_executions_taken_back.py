@@ -67,6 +67,7 @@ def test_a_correction_books_the_right_figures_instead(desk: Desk) -> None:
     assert ("PARTIALLY_FILLED 3 7", "0") == (status(desk, order), desk.conserved())
 
 
+@pytest.mark.control("conservation")
 @pytest.mark.parametrize("correct", [False, True], ids=["bust", "correction"])
 @pytest.mark.parametrize(
     "meanwhile",

@@ -49,6 +49,7 @@ def states(desk: Desk) -> list[risk_pb2.LimitState]:
     return list(desk.ask("GetLimits", risk_pb2.GetLimitsRequest(), risk_pb2.GetLimitsResponse).in_force)
 
 
+@pytest.mark.control("sector-exposure", "gross-exposure")
 @pytest.mark.parametrize(
     ("scope", "symbol", "at_limit", "above"),
     [
@@ -82,6 +83,7 @@ def test_a_limit_of_another_scope_is_not_asked(open_desk: OpenDesk, scope: commo
     assert "ALLOW" == action(desk.buy("cash", "10"))
 
 
+@pytest.mark.control("sector-exposure")
 def test_working_orders_of_both_strategies_count_in_a_sector(open_desk: OpenDesk) -> None:
     """Pins the worst case: 60 working of one strategy and 40 of the other fill a sector's 10,000."""
     desk = limited(open_desk, limit("GROSS_EXPOSURE", TECH, limit="10000"))
@@ -175,6 +177,7 @@ def test_a_transfer_is_no_drawdown_and_no_loss_of_the_day(open_desk: OpenDesk) -
     assert "REJECT DRAWDOWN" == action(desk.buy("margin", "1", "B"))
 
 
+@pytest.mark.control("daily-loss", "kill-automatic")
 @pytest.mark.parametrize(("scope", "quantity"), [(MARGIN, "300"), (EVERYTHING, "1000")])
 def test_a_loss_of_the_day_halts_its_scope_and_yesterdays_does_not_count(
     open_desk: OpenDesk, scope: common_pb2.Scope, quantity: str
@@ -193,6 +196,7 @@ def test_a_loss_of_the_day_halts_its_scope_and_yesterdays_does_not_count(
     assert desk.book.halts.keys() == desk.restarted().book.halts.keys()
 
 
+@pytest.mark.control("daily-loss")
 def test_an_order_that_could_lose_too_much_is_refused_and_halts_nobody(open_desk: OpenDesk) -> None:
     """Pins that only what has happened halts: a buy far above the mark only could."""
     desk = limited(open_desk, limit("DAILY_LOSS", MARGIN, limit="0.1", action=HALT))
@@ -236,6 +240,7 @@ def test_reduce_to_nothing_is_a_refusal_and_a_worse_limit_is_not_reduced(open_de
     assert "REJECT ORDER_QUANTITY" == action(desk.submit(larger))
 
 
+@pytest.mark.control("limit-changes")
 def test_a_changed_limit_holds_at_once_says_who_set_it_and_survives_a_restart(open_desk: OpenDesk) -> None:
     """Pins UpdateLimits: lowered, raised, taken away."""
     desk = limited(open_desk)
@@ -262,6 +267,7 @@ def test_the_portfolios_own_limits_can_be_changed_too(open_desk: OpenDesk) -> No
     assert common_pb2.HALT_LEVEL_HALTED == desk.level()
 
 
+@pytest.mark.control("breaches")
 def test_a_limit_lowered_below_what_is_held_is_a_breach_with_its_cause_and_ends_with_the_limit(
     open_desk: OpenDesk,
 ) -> None:
@@ -278,6 +284,7 @@ def test_a_limit_lowered_below_what_is_held_is_a_breach_with_its_cause_and_ends_
     assert ({}, 1) == (desk.book.breaches, len(desk.events("limit_restored")))
 
 
+@pytest.mark.control("limit-changes")
 def test_a_temporary_limit_goes_back_by_itself(open_desk: OpenDesk) -> None:
     """Pins a limit raised for a time, and one taken away for a time: at their time what stood before is back."""
     desk = limited(open_desk, limit("GROSS_EXPOSURE", MARGIN, limit="1000"), limit("ORDER_QUANTITY", limit="50"))

@@ -29,6 +29,7 @@ def transfer(amount: str, source: str = "", target: str = "cash", id_: str = "t1
     )
 
 
+@pytest.mark.control("kill-switch", "cancel-all")
 @pytest.mark.parametrize(
     ("scope", "canceled"),
     [
@@ -72,6 +73,7 @@ def test_a_halt_raises_the_level_and_never_lowers_it(desk: Desk) -> None:
     assert (HALTED, 2) == (desk.level(), len(desk.events("trading_halted")))
 
 
+@pytest.mark.control("halt-is-final")
 def test_a_halt_survives_a_restart(desk: Desk) -> None:
     """Pins that only a reset ends a halt."""
     desk.halt()
@@ -135,6 +137,7 @@ def test_a_reset_of_the_portfolio_must_choose_about_the_high_water_mark(desk: De
     assert HALTED == desk.level()
 
 
+@pytest.mark.control("halt-is-final")
 @pytest.mark.parametrize(
     ("price", "choice", "expected"),
     [

@@ -19,6 +19,7 @@ from tests.unit.conftest import OpenDesk
 from tidegate.v1 import common_pb2, orders_pb2
 
 
+@pytest.mark.control("duplicate-ids")
 @pytest.mark.parametrize("quantity", ["10", "501"], ids=["accepted", "refused"])
 def test_a_retry_gets_the_first_answer_and_records_nothing(desk: Desk, quantity: str) -> None:
     """Pins once per client_order_id, whatever happened since, also over a restart."""
@@ -31,6 +32,7 @@ def test_a_retry_gets_the_first_answer_and_records_nothing(desk: Desk, quantity:
     assert recorded == len(desk.events())
 
 
+@pytest.mark.control("duplicate-ids")
 @pytest.mark.parametrize("field", ["quantity", "symbol", "route"])
 def test_the_same_id_with_other_content_is_an_error_of_its_own(desk: Desk, field: str) -> None:
     """Pins that an id never stands for two orders, that the first one stays, and that the journal tells."""
@@ -60,6 +62,7 @@ def test_the_worst_action_wins_and_every_violation_is_listed(open_desk: OpenDesk
     assert ("0", "", False) == (decision.approved_quantity, decision.order_id, decision.HasField("route_by"))
 
 
+@pytest.mark.control("permitted-instruments", "records")
 @pytest.mark.parametrize(
     ("field", "value", "expected"),
     [
@@ -160,6 +163,7 @@ def test_an_unknown_adapter_claims_nothing(desk: Desk) -> None:
     assert "ADAPTER_UNKNOWN" == desk.refusal("ClaimOrders", request)
 
 
+@pytest.mark.control("order-counts-when-sent")
 @pytest.mark.parametrize(
     ("kind", "expected"), [(CANCELED, "ALLOW"), (NEW, "REJECT CAPITAL"), (CANCEL_REJECTED, "REJECT CAPITAL")]
 )
@@ -211,6 +215,7 @@ def test_an_order_counts_what_it_loses_when_filled_at_a_bad_limit(
     assert "REJECT CAPITAL" == action(desk.submit(desk.order("margin", side, "1", "A")))
 
 
+@pytest.mark.control("drawdown")
 def test_an_order_that_could_halt_at_its_limit_is_refused_and_halts_nothing(open_desk: OpenDesk) -> None:
     """Pins that only what has happened halts."""
     desk = open_desk(configuration(halt_drawdown="0.1"))

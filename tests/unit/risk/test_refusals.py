@@ -31,6 +31,7 @@ def counted(desk: Desk) -> list[journal_pb2.RefusalsCounted]:
     return [event.refusals_counted for event in desk.events("refusals_counted")]
 
 
+@pytest.mark.control("bounded-records")
 def test_a_hundred_refusals_a_second_are_recorded_and_the_rest_is_counted() -> None:
     """Pins both sides of the bound, that a second begins anew, and that seconds are those of the stamps."""
     refusals = Refusals()
@@ -150,6 +151,7 @@ def test_refusals_of_every_command_are_bounded(desk: Desk) -> None:
     ] == found
 
 
+@pytest.mark.control("bounded-records")
 @pytest.mark.parametrize("seconds", [0, 10])
 def test_twenty_thousand_refused_orders_leave_a_bounded_journal(desk: Desk, seconds: int) -> None:
     """Pins that the journal grows with time, not with a sender's fury: 100 refusals and a count a second."""

@@ -52,6 +52,7 @@ def status(desk: Desk, client_order_id: str) -> str:
     return common_pb2.OrderStatus.Name(desk.found(client_order_id).order.status).removeprefix("ORDER_STATUS_")
 
 
+@pytest.mark.control("order-counts-when-sent")
 @pytest.mark.parametrize(
     ("new", "pending", "replaced"),
     [
@@ -385,6 +386,7 @@ def test_less_is_no_way_out_while_the_broker_may_still_do_more(desk: Desk) -> No
     assert "REJECT REDUCE_ONLY" == action(desk.replace(desk.replacement(order, "30")))
 
 
+@pytest.mark.control("gross-exposure")
 @pytest.mark.parametrize(("quantity", "expected"), [("200", "ALLOW"), ("201", "REJECT CONCENTRATION")])
 def test_a_replacement_is_held_against_the_limits_at_its_worst(
     open_desk: OpenDesk, quantity: str, expected: str
@@ -397,6 +399,7 @@ def test_a_replacement_is_held_against_the_limits_at_its_worst(
     assert expected == action(desk.replace(desk.replacement(order, quantity, "100")))
 
 
+@pytest.mark.control("order-size")
 @pytest.mark.parametrize(("quantity", "expected"), [("100", "ALLOW"), ("101", "REJECT ORDER_QUANTITY")])
 def test_the_size_of_an_order_is_that_of_the_whole_replacement(
     open_desk: OpenDesk, quantity: str, expected: str

@@ -31,6 +31,7 @@ def priced(open_desk: OpenDesk, sessions: int, *limits: risk_pb2.Limit, closes: 
     return desk
 
 
+@pytest.mark.control("var")
 @pytest.mark.parametrize(
     ("symbol", "at_limit", "above"),
     [("A", "1000", "1001"), ("F", "100", "100.5"), ("A", "-989", "-1000")],
@@ -52,6 +53,7 @@ def test_working_orders_count_at_their_worst_and_positions_of_strategies_cancel_
     assert "ALLOW" == action(desk.move("margin", "1000"))
 
 
+@pytest.mark.control("var")
 @pytest.mark.parametrize(("sessions", "expected"), [(60, "REJECT RISK_UNDEFINED"), (61, "ALLOW")])
 def test_with_fewer_than_60_returns_the_figure_is_undefined_and_refuses(
     open_desk: OpenDesk, sessions: int, expected: str
@@ -93,6 +95,7 @@ def test_a_limit_that_halts_refuses_the_order_and_halts_when_it_has_happened(ope
     assert 1 == len(desk.events("trading_halted"))
 
 
+@pytest.mark.control("var")
 def test_the_figures_are_those_of_the_textbook() -> None:
     """Pins the quantile with linear interpolation, the tail's mean, and a year's volatility, against numpy."""
     profits = np.array(random.Random(7).choices(range(-500, 500), k=97), dtype=float)  # noqa: S311 -- seeded

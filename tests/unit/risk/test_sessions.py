@@ -38,6 +38,7 @@ def test_a_malformed_session_is_not_opened(desk: Desk, field: str, value: str | 
     assert (expected, recorded, {}) == (desk.refusal("OpenSession", request), len(desk.events()), desk.book.sessions)
 
 
+@pytest.mark.control("cancel-on-disconnect")
 @pytest.mark.parametrize("heartbeat_s", [1, 5, 60])
 def test_three_missing_heartbeats_close_a_session_and_ask_for_cancels(desk: Desk, heartbeat_s: int) -> None:
     """Pins the last second in which it lives, the reason, and whose orders: the adapter's, working, not yet asked."""
@@ -86,6 +87,7 @@ def test_a_heartbeat_of_no_open_session_is_refused_and_counts_for_none(
     assert ["session_closed"] == tick(desk, 1)
 
 
+@pytest.mark.control("cancel-on-disconnect")
 def test_a_lost_stream_closes_its_session_at_once(desk: Desk) -> None:
     """Pins the reason, the alert and the cancel, and that closing twice changes nothing."""
     desk.buy("cash", "1")

@@ -24,6 +24,7 @@ def tick(desk: Desk, after_s: int = 0) -> list[str]:
     return [event.WhichOneof("body") or "" for event in desk.tick(after_s)]
 
 
+@pytest.mark.control("overdue-orders")
 def test_an_order_that_nobody_reports_on_is_alerted_then_canceled(desk: Desk) -> None:
     """Pins each second on both sides of both times, once each, with the reason, over restarts."""
     order_id = desk.buy("cash", "10").order_id

@@ -38,17 +38,25 @@ class ScenarioLimit:
 
     def check(self, proposal: Proposal) -> Violation | None:
         """Return what the order would violate, or None."""
-        scenarios, symbol = proposal.book.scenarios_needed(), proposal.instrument.symbol
-        lacking = symbol if scenarios.lacks_history(symbol) else scenarios.short_of_history()
-        if lacking:
+        if lacking := self.lacking(proposal):
             return self._undefined(lacking)
-        profits = scenarios.profits_with(symbol, proposal.added_quantity, proposal.sign)
-        found = self._assess(Measured(self._figure(profits), proposal.equity))
+        found = self._assess(self.measure_order(proposal))
         if found is not None and found.action == _HALT:
             return Violation(
                 found.reason, common_pb2.ACTION_REJECT, found.text, found.scope, limit=found.limit, actual=found.actual
             )
         return found
+
+    def lacking(self, proposal: Proposal) -> str:
+        """Name an instrument whose sessions are too few for the figure; empty when it is defined."""
+        scenarios, symbol = proposal.book.scenarios_needed(), proposal.instrument.symbol
+        return symbol if scenarios.lacks_history(symbol) else scenarios.short_of_history()
+
+    def measure_order(self, proposal: Proposal) -> Measured:
+        """Return what the order would make of the figure, where it is defined."""
+        scenarios, symbol = proposal.book.scenarios_needed(), proposal.instrument.symbol
+        profits = scenarios.profits_with(symbol, proposal.added_quantity, proposal.sign)
+        return Measured(self._figure(profits), proposal.equity)
 
     def assess(self, book: "Book") -> Violation | None:
         """Return what the book violates now, or None; an undefined figure is refused before the trade, not alerted."""

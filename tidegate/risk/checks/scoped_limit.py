@@ -63,6 +63,10 @@ class ScopedLimit:
             )
         return found
 
+    def measure_order(self, proposal: Proposal) -> Measured:
+        """Return what the order would make of its figure."""
+        return _OF_ORDER[self.limit.figure](proposal, self.limit.scope)
+
     def assess(self, book: "Book") -> Violation | None:
         """Return what the book violates now, or None; a figure of orders has no state."""
         measured = self.measure(book)
