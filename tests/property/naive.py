@@ -53,7 +53,7 @@ class Naive(Facts):
         return self.marks.get(symbol, Fraction(0)) * self.multiplier(symbol) * self.rate(self.currency(symbol))
 
     def working(self, owner: str, symbol: str, *, buys: bool) -> Fraction:
-        found = (o for o in self.orders.values() if (o.request.strategy_id, o.request.symbol) == (owner, symbol))
+        found = (o for o in self._orders_of(owner) if o.request.symbol == symbol)
         return sum((order.may_fill for order in found if order.is_buy is buys), Fraction(0))
 
     def reserved_cash(self, owner: str, currency: str = "") -> Fraction:
@@ -76,7 +76,7 @@ class Naive(Facts):
         return sum(map(loss, self._orders_of(owner)), Fraction(0))
 
     def _orders_of(self, owner: str) -> Iterator[Accepted]:
-        return (order for order in self.orders.values() if order.request.strategy_id == owner)
+        return (one for one in self.orders.values() if not one.ended and one.request.strategy_id == owner)
 
     def worst(self, owner: str, symbol: str) -> Fraction:
         held = self.held.get((owner, symbol), Fraction(0))

@@ -356,7 +356,7 @@ class Book:
         self._revalue(symbol, new)
 
     def _revalue(self, symbol: str, new: Print) -> None:
-        """Value everything that depends on a mark: positions in it, options on it, the currency that it is a rate of."""
+        """Value everything that a mark is the price of: positions in it, options on it, a currency by its rate."""
         if symbol in self.totals.worst_quantities:
             for strategy_id, strategy in self.strategies.items():
                 strategy.ledger.mark(symbol, new.price)

@@ -5,7 +5,6 @@ Permission checks look at every order. Exposure checks leave reducing orders alo
 makes the loss. A new check is a new module and a line in ``build``.
 """
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from tidegate.instruments import BY_VARIATION, Instrument
