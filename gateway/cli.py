@@ -13,6 +13,7 @@ from rich.console import Console
 from gateway.addresses import DEFAULT_ADDRESS
 from gateway.client import new_order
 from gateway.credentials import CA, CERTIFICATE, KEY, TOKEN
+from gateway.limit_commands import limits_app
 from gateway.protection import Protection
 from gateway.tables import show_portfolio, show_risk
 from gateway.terminal import REFUSED, Shown, connected, fail, fail_call
@@ -30,6 +31,7 @@ order_app = typer.Typer(no_args_is_help=True, help="Submit, cancel and look at o
 app.add_typer(order_app, name="order")
 app.add_typer(token_app, name="token")
 app.add_typer(var_app, name="var")
+app.add_typer(limits_app, name="limits")
 
 Address = Annotated[str, typer.Option(help="Where the gateway listens.")]
 
