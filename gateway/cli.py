@@ -30,8 +30,8 @@ app = typer.Typer(
 order_app = typer.Typer(no_args_is_help=True, help="Submit, cancel and look at orders.")
 app.add_typer(order_app, name="order")
 app.add_typer(token_app, name="token")
-app.add_typer(var_app, name="var")
 app.add_typer(limits_app, name="limits")
+app.add_typer(var_app, name="var")
 
 Address = Annotated[str, typer.Option(help="Where the gateway listens.")]
 
