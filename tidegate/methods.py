@@ -74,6 +74,8 @@ METHODS = {
     "PublishPrices": _command(market_data_pb2.PublishPricesRequest),
     "Halt": _command(admin_pb2.HaltRequest),
     "ResetHalt": _command(admin_pb2.ResetHaltRequest),
+    "ConfirmReset": _command(admin_pb2.ConfirmResetRequest),
+    "Flatten": _command(admin_pb2.FlattenRequest),
     "TransferCapital": _command(admin_pb2.TransferCapitalRequest, keys=lambda r: (transfer_key(r.transfer_id),)),
     "PauseStrategy": _command(admin_pb2.PauseStrategyRequest, commands.pause_strategy),
     "ResumeStrategy": _command(admin_pb2.ResumeStrategyRequest, commands.resume_strategy),

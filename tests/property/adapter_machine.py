@@ -10,6 +10,7 @@ from hypothesis.stateful import precondition, rule
 from tests.property import wire
 from tests.property.facts import NS_PER_S, Accepted
 from tests.property.machine import NUMBER, GateMachine
+from tests.property.naive import HALTED
 from tests.property.rig import ADAPTERS, DOOR_REASONS, request
 from tidegate.reasons import Reason
 from tidegate.risk.sessions import HEARTBEAT_DEFAULT_S
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 # Seconds around what falls due: heartbeats, alerts, cancels.
 PAUSES = (3, 15, 16, 29, 30, 31, 60, 61)
 ADAPTER = st.sampled_from(ADAPTERS)
+LEVELS = (common_pb2.HALT_LEVEL_REDUCE_ONLY, HALTED)
 
 
 class AdapterMachine(GateMachine):
@@ -160,19 +162,21 @@ class AdapterMachine(GateMachine):
 
     # Sessions and time.
 
-    @rule(adapter=ADAPTER, heartbeat_s=st.sampled_from([0, 1, 5, 60]))
-    def open_session(self, adapter: str, heartbeat_s: int) -> None:
+    @rule(adapter=ADAPTER, heartbeat_s=st.sampled_from([0, 1, 5, 60]), level=st.sampled_from([0, 0, *LEVELS]))
+    def open_session(self, adapter: str, heartbeat_s: int, level: common_pb2.HaltLevel.ValueType) -> None:
         """Open a session, perhaps in the place of another, which cancels nothing."""
-        message = actors_pb2.OpenSessionRequest(adapter=adapter, session_id=self.next_id(), heartbeat_s=heartbeat_s)
+        message = actors_pb2.OpenSessionRequest(
+            adapter=adapter, session_id=self.next_id(), heartbeat_s=heartbeat_s, halt_on_loss=level
+        )
         self.rig.send(request("OpenSession", message))
         assert kinds(self.rig.events) == ["session_opened"]
-        assert self.rig.naive.sessions[adapter] == (message.session_id, heartbeat_s or HEARTBEAT_DEFAULT_S)
+        assert self.rig.naive.sessions[adapter] == (message.session_id, heartbeat_s or HEARTBEAT_DEFAULT_S, level)
         self.hear(adapter)
 
     @rule(adapter=ADAPTER, right=st.sampled_from([True, True, True, False]))
     def heartbeat(self, adapter: str, *, right: bool) -> None:
         """Show that an adapter is alive; with another session's id it is refused, and counts for nothing."""
-        session_id, _ = self.rig.naive.sessions.get(adapter, ("none", 0))
+        session_id, _, _ = self.rig.naive.sessions.get(adapter, ("none", 0, 0))
         is_open = right and adapter in self.rig.naive.sessions
         message = orders_pb2.HeartbeatRequest(adapter=adapter, session_id=session_id if right else "other")
         (reply,) = self.rig.send(request("Heartbeat", message))
@@ -183,7 +187,7 @@ class AdapterMachine(GateMachine):
     @rule(adapter=ADAPTER, right=st.booleans())
     def close_session(self, adapter: str, *, right: bool) -> None:
         """Lose a stream: its session ends and its orders are to be canceled, unless it was replaced already."""
-        session_id, _ = self.rig.naive.sessions.get(adapter, ("none", 0))
+        session_id, _, _ = self.rig.naive.sessions.get(adapter, ("none", 0, 0))
         is_open = right and adapter in self.rig.naive.sessions
         expected = self.lost(adapter, Reason.ADAPTER_DISCONNECTED, set()) if is_open else []
         message = actors_pb2.CloseSessionRequest(adapter=adapter, session_id=session_id if right else "other")
@@ -214,7 +218,7 @@ class AdapterMachine(GateMachine):
         given_up = naive.to_give_up()
         expected = [(order_id, "") for order_id in naive.overdue()]
         expected += [(order_id, Reason.ORDER_OVERDUE) for order_id in given_up]
-        for adapter, (_, heartbeat_s) in list(naive.sessions.items()):
+        for adapter, (_, heartbeat_s, _) in list(naive.sessions.items()):
             if self.silence_ns(adapter) > 3 * heartbeat_s * NS_PER_S:
                 expected += self.lost(adapter, Reason.ADAPTER_SILENT, set(given_up))
         self.rig.send(request("AdvanceTime", actors_pb2.AdvanceTimeRequest()))

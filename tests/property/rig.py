@@ -97,6 +97,7 @@ DOOR_REASONS = frozenset(
         Reason.SESSION_UNKNOWN,
         Reason.HEARTBEAT_INVALID,
         Reason.ALERT_UNKNOWN,
+        Reason.RESET_REQUEST_UNKNOWN,
     }
 )
 
@@ -112,6 +113,7 @@ RECORDED_REASONS = frozenset(
         Reason.BAR_OUT_OF_ORDER,
         Reason.PRICE_OUT_OF_ORDER,
         Reason.RESET_WOULD_HALT_AGAIN,
+        Reason.RESET_NOT_BY_ANOTHER,
         Reason.ORDER_PENDING_CANCEL,
         Reason.REPLACE_PENDING,
         Reason.REPLACE_BELOW_FILLED,
@@ -302,6 +304,7 @@ def as_replaced(naive: Naive, decided: journal_pb2.ReplaceDecided) -> orders_pb2
     order = orders_pb2.NewOrder.FromString(naive.orders[decided.order_id].request.SerializeToString())
     order.client_order_id, order.quantity = decided.replace.client_order_id, decided.replace.quantity
     order.limit_price = decided.replace.limit_price
+    order.ClearField("emergency")
     return order
 
 

@@ -103,6 +103,7 @@ class OrderDraft:
     limit: Decimal | None
     reduce_only: bool
     route: str
+    emergency: bool
 
     def order(self, naive: Naive, client_order_id: str) -> orders_pb2.NewOrder:
         """Give the draft its figures."""
@@ -117,6 +118,7 @@ class OrderDraft:
             limit_price="" if self.limit is None else self._price(naive, self.limit),
             reduce_only=self.reduce_only,
             route=self.route,
+            emergency=orders_pb2.EmergencyExit(operator="ann", reason="out") if self.emergency else None,
         )
 
     def _side(self, naive: Naive) -> common_pb2.Side.ValueType:
@@ -165,6 +167,7 @@ def order_drafts() -> st.SearchStrategy[OrderDraft]:
         limit=st.none() | st.sampled_from(LIMIT_FACTORS),
         reduce_only=st.sampled_from([*[False] * 7, True]),
         route=st.sampled_from([*("", "paper", "paper", "spare") * 4, "fax"]),
+        emergency=st.sampled_from([*[False] * 5, True]),
     )
 
 

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tidegate.v1 import common_pb2 as tidegate_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16tidegate/v1/risk.proto\x12\x0btidegate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18tidegate/v1/common.proto\"\x17\n\x15GetRiskMetricsRequest\"\xc3\x02\n\x16GetRiskMetricsResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x65quity\x18\x03 \x01(\t\x12\x17\n\x0fhigh_water_mark\x18\x04 \x01(\t\x12\x10\n\x08\x64rawdown\x18\x05 \x01(\t\x12\x16\n\x0egross_exposure\x18\x06 \x01(\t\x12\x14\n\x0cnet_exposure\x18\x07 \x01(\t\x12\x10\n\x08leverage\x18\x08 \x01(\t\x12\x16\n\x0elargest_symbol\x18\t \x01(\t\x12\x18\n\x10largest_exposure\x18\n \x01(\t\x12\x16\n\x0eworking_orders\x18\x0b \x01(\r\x12(\n\x08\x62reaches\x18\x0c \x03(\x0b\x32\x16.tidegate.v1.Violation\"\xd1\x01\n\x04Halt\x12!\n\x05scope\x18\x01 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12%\n\x05level\x18\x02 \x01(\x0e\x32\x16.tidegate.v1.HaltLevel\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x13\n\x0breason_code\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08sequence\x18\x07 \x01(\x04\x12\x0c\n\x04\x62\x61rs\x18\x08 \x01(\r\"\x15\n\x13GetHaltStateRequest\"_\n\x14GetHaltStateResponse\x12%\n\x05level\x18\x01 \x01(\x0e\x32\x16.tidegate.v1.HaltLevel\x12 \n\x05halts\x18\x02 \x03(\x0b\x32\x11.tidegate.v1.Halt\"\x81\x02\n\x06Limits\x12\x14\n\x0cmax_leverage\x18\x01 \x01(\t\x12\x15\n\rwarn_leverage\x18\x02 \x01(\t\x12\x19\n\x11max_concentration\x18\x03 \x01(\t\x12\x1a\n\x12warn_concentration\x18\x04 \x01(\t\x12\x15\n\rhalt_drawdown\x18\x05 \x01(\t\x12\x14\n\x0cmax_drawdown\x18\x06 \x01(\t\x12\x15\n\rwarn_drawdown\x18\x07 \x01(\t\x12\x1a\n\x12max_order_notional\x18\x08 \x01(\t\x12\x1a\n\x12max_order_quantity\x18\t \x01(\t\x12\x17\n\x0fmax_price_age_s\x18\n \x01(\r\"\x12\n\x10GetLimitsRequest\"8\n\x11GetLimitsResponse\x12#\n\x06limits\x18\x01 \x01(\x0b\x32\x13.tidegate.v1.Limits\"D\n\x17WatchRiskMetricsRequest\x12\x11\n\tperiod_ms\x18\x01 \x01(\r\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\"P\n\x18WatchRiskMetricsResponse\x12\x34\n\x07metrics\x18\x01 \x01(\x0b\x32#.tidegate.v1.GetRiskMetricsResponse\"\xa2\x01\n\x05\x41lert\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0breason_code\x18\x03 \x01(\t\x12!\n\x05scope\x18\x04 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x17\n\x0f\x61\x63knowledged_by\x18\x06 \x01(\t\"9\n\x11ListAlertsRequest\x12\x11\n\topen_only\x18\x01 \x01(\x08\x12\x11\n\tpage_size\x18\x02 \x01(\r\"8\n\x12ListAlertsResponse\x12\"\n\x06\x61lerts\x18\x01 \x03(\x0b\x32\x12.tidegate.v1.Alert\",\n\x12WatchAlertsRequest\x12\x16\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04\"K\n\x13WatchAlertsResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\"\n\x06\x61lerts\x18\x02 \x03(\x0b\x32\x12.tidegate.v1.Alert\"C\n\x17\x41\x63knowledgeAlertRequest\x12\x16\n\x0e\x61lert_sequence\x18\x01 \x01(\x04\x12\x10\n\x08operator\x18\x02 \x01(\t\"+\n\x18\x41\x63knowledgeAlertResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x01(\x08\x32\xf0\x04\n\x0bRiskService\x12Y\n\x0eGetRiskMetrics\x12\".tidegate.v1.GetRiskMetricsRequest\x1a#.tidegate.v1.GetRiskMetricsResponse\x12S\n\x0cGetHaltState\x12 .tidegate.v1.GetHaltStateRequest\x1a!.tidegate.v1.GetHaltStateResponse\x12J\n\tGetLimits\x12\x1d.tidegate.v1.GetLimitsRequest\x1a\x1e.tidegate.v1.GetLimitsResponse\x12\x61\n\x10WatchRiskMetrics\x12$.tidegate.v1.WatchRiskMetricsRequest\x1a%.tidegate.v1.WatchRiskMetricsResponse0\x01\x12M\n\nListAlerts\x12\x1e.tidegate.v1.ListAlertsRequest\x1a\x1f.tidegate.v1.ListAlertsResponse\x12R\n\x0bWatchAlerts\x12\x1f.tidegate.v1.WatchAlertsRequest\x1a .tidegate.v1.WatchAlertsResponse0\x01\x12_\n\x10\x41\x63knowledgeAlert\x12$.tidegate.v1.AcknowledgeAlertRequest\x1a%.tidegate.v1.AcknowledgeAlertResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16tidegate/v1/risk.proto\x12\x0btidegate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18tidegate/v1/common.proto\"\x17\n\x15GetRiskMetricsRequest\"\xc3\x02\n\x16GetRiskMetricsResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x65quity\x18\x03 \x01(\t\x12\x17\n\x0fhigh_water_mark\x18\x04 \x01(\t\x12\x10\n\x08\x64rawdown\x18\x05 \x01(\t\x12\x16\n\x0egross_exposure\x18\x06 \x01(\t\x12\x14\n\x0cnet_exposure\x18\x07 \x01(\t\x12\x10\n\x08leverage\x18\x08 \x01(\t\x12\x16\n\x0elargest_symbol\x18\t \x01(\t\x12\x18\n\x10largest_exposure\x18\n \x01(\t\x12\x16\n\x0eworking_orders\x18\x0b \x01(\r\x12(\n\x08\x62reaches\x18\x0c \x03(\x0b\x32\x16.tidegate.v1.Violation\"\xd1\x01\n\x04Halt\x12!\n\x05scope\x18\x01 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12%\n\x05level\x18\x02 \x01(\x0e\x32\x16.tidegate.v1.HaltLevel\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x13\n\x0breason_code\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08sequence\x18\x07 \x01(\x04\x12\x0c\n\x04\x62\x61rs\x18\x08 \x01(\r\"\x15\n\x13GetHaltStateRequest\"\xc0\x01\n\x14GetHaltStateResponse\x12%\n\x05level\x18\x01 \x01(\x0e\x32\x16.tidegate.v1.HaltLevel\x12 \n\x05halts\x18\x02 \x03(\x0b\x32\x11.tidegate.v1.Halt\x12\x31\n\x0epending_resets\x18\x03 \x03(\x0b\x32\x19.tidegate.v1.PendingReset\x12,\n\x0b\x66lattenings\x18\x04 \x03(\x0b\x32\x17.tidegate.v1.Flattening\"\xd4\x01\n\x0cPendingReset\x12\x18\n\x10request_sequence\x18\x01 \x01(\x04\x12!\n\x05scope\x18\x02 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0e\n\x06rebase\x18\x05 \x01(\x08\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x65xpires\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"U\n\nFlattening\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x10\n\x08sequence\x18\x04 \x01(\x04\"\x81\x02\n\x06Limits\x12\x14\n\x0cmax_leverage\x18\x01 \x01(\t\x12\x15\n\rwarn_leverage\x18\x02 \x01(\t\x12\x19\n\x11max_concentration\x18\x03 \x01(\t\x12\x1a\n\x12warn_concentration\x18\x04 \x01(\t\x12\x15\n\rhalt_drawdown\x18\x05 \x01(\t\x12\x14\n\x0cmax_drawdown\x18\x06 \x01(\t\x12\x15\n\rwarn_drawdown\x18\x07 \x01(\t\x12\x1a\n\x12max_order_notional\x18\x08 \x01(\t\x12\x1a\n\x12max_order_quantity\x18\t \x01(\t\x12\x17\n\x0fmax_price_age_s\x18\n \x01(\r\"\x12\n\x10GetLimitsRequest\"8\n\x11GetLimitsResponse\x12#\n\x06limits\x18\x01 \x01(\x0b\x32\x13.tidegate.v1.Limits\"D\n\x17WatchRiskMetricsRequest\x12\x11\n\tperiod_ms\x18\x01 \x01(\r\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\"P\n\x18WatchRiskMetricsResponse\x12\x34\n\x07metrics\x18\x01 \x01(\x0b\x32#.tidegate.v1.GetRiskMetricsResponse\"\xa2\x01\n\x05\x41lert\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0breason_code\x18\x03 \x01(\t\x12!\n\x05scope\x18\x04 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x17\n\x0f\x61\x63knowledged_by\x18\x06 \x01(\t\"9\n\x11ListAlertsRequest\x12\x11\n\topen_only\x18\x01 \x01(\x08\x12\x11\n\tpage_size\x18\x02 \x01(\r\"8\n\x12ListAlertsResponse\x12\"\n\x06\x61lerts\x18\x01 \x03(\x0b\x32\x12.tidegate.v1.Alert\",\n\x12WatchAlertsRequest\x12\x16\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04\"K\n\x13WatchAlertsResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\"\n\x06\x61lerts\x18\x02 \x03(\x0b\x32\x12.tidegate.v1.Alert\"C\n\x17\x41\x63knowledgeAlertRequest\x12\x16\n\x0e\x61lert_sequence\x18\x01 \x01(\x04\x12\x10\n\x08operator\x18\x02 \x01(\t\"+\n\x18\x41\x63knowledgeAlertResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x01(\x08\x32\xf0\x04\n\x0bRiskService\x12Y\n\x0eGetRiskMetrics\x12\".tidegate.v1.GetRiskMetricsRequest\x1a#.tidegate.v1.GetRiskMetricsResponse\x12S\n\x0cGetHaltState\x12 .tidegate.v1.GetHaltStateRequest\x1a!.tidegate.v1.GetHaltStateResponse\x12J\n\tGetLimits\x12\x1d.tidegate.v1.GetLimitsRequest\x1a\x1e.tidegate.v1.GetLimitsResponse\x12\x61\n\x10WatchRiskMetrics\x12$.tidegate.v1.WatchRiskMetricsRequest\x1a%.tidegate.v1.WatchRiskMetricsResponse0\x01\x12M\n\nListAlerts\x12\x1e.tidegate.v1.ListAlertsRequest\x1a\x1f.tidegate.v1.ListAlertsResponse\x12R\n\x0bWatchAlerts\x12\x1f.tidegate.v1.WatchAlertsRequest\x1a .tidegate.v1.WatchAlertsResponse0\x01\x12_\n\x10\x41\x63knowledgeAlert\x12$.tidegate.v1.AcknowledgeAlertRequest\x1a%.tidegate.v1.AcknowledgeAlertResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,32 +41,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HALT']._serialized_end=659
   _globals['_GETHALTSTATEREQUEST']._serialized_start=661
   _globals['_GETHALTSTATEREQUEST']._serialized_end=682
-  _globals['_GETHALTSTATERESPONSE']._serialized_start=684
-  _globals['_GETHALTSTATERESPONSE']._serialized_end=779
-  _globals['_LIMITS']._serialized_start=782
-  _globals['_LIMITS']._serialized_end=1039
-  _globals['_GETLIMITSREQUEST']._serialized_start=1041
-  _globals['_GETLIMITSREQUEST']._serialized_end=1059
-  _globals['_GETLIMITSRESPONSE']._serialized_start=1061
-  _globals['_GETLIMITSRESPONSE']._serialized_end=1117
-  _globals['_WATCHRISKMETRICSREQUEST']._serialized_start=1119
-  _globals['_WATCHRISKMETRICSREQUEST']._serialized_end=1187
-  _globals['_WATCHRISKMETRICSRESPONSE']._serialized_start=1189
-  _globals['_WATCHRISKMETRICSRESPONSE']._serialized_end=1269
-  _globals['_ALERT']._serialized_start=1272
-  _globals['_ALERT']._serialized_end=1434
-  _globals['_LISTALERTSREQUEST']._serialized_start=1436
-  _globals['_LISTALERTSREQUEST']._serialized_end=1493
-  _globals['_LISTALERTSRESPONSE']._serialized_start=1495
-  _globals['_LISTALERTSRESPONSE']._serialized_end=1551
-  _globals['_WATCHALERTSREQUEST']._serialized_start=1553
-  _globals['_WATCHALERTSREQUEST']._serialized_end=1597
-  _globals['_WATCHALERTSRESPONSE']._serialized_start=1599
-  _globals['_WATCHALERTSRESPONSE']._serialized_end=1674
-  _globals['_ACKNOWLEDGEALERTREQUEST']._serialized_start=1676
-  _globals['_ACKNOWLEDGEALERTREQUEST']._serialized_end=1743
-  _globals['_ACKNOWLEDGEALERTRESPONSE']._serialized_start=1745
-  _globals['_ACKNOWLEDGEALERTRESPONSE']._serialized_end=1788
-  _globals['_RISKSERVICE']._serialized_start=1791
-  _globals['_RISKSERVICE']._serialized_end=2415
+  _globals['_GETHALTSTATERESPONSE']._serialized_start=685
+  _globals['_GETHALTSTATERESPONSE']._serialized_end=877
+  _globals['_PENDINGRESET']._serialized_start=880
+  _globals['_PENDINGRESET']._serialized_end=1092
+  _globals['_FLATTENING']._serialized_start=1094
+  _globals['_FLATTENING']._serialized_end=1179
+  _globals['_LIMITS']._serialized_start=1182
+  _globals['_LIMITS']._serialized_end=1439
+  _globals['_GETLIMITSREQUEST']._serialized_start=1441
+  _globals['_GETLIMITSREQUEST']._serialized_end=1459
+  _globals['_GETLIMITSRESPONSE']._serialized_start=1461
+  _globals['_GETLIMITSRESPONSE']._serialized_end=1517
+  _globals['_WATCHRISKMETRICSREQUEST']._serialized_start=1519
+  _globals['_WATCHRISKMETRICSREQUEST']._serialized_end=1587
+  _globals['_WATCHRISKMETRICSRESPONSE']._serialized_start=1589
+  _globals['_WATCHRISKMETRICSRESPONSE']._serialized_end=1669
+  _globals['_ALERT']._serialized_start=1672
+  _globals['_ALERT']._serialized_end=1834
+  _globals['_LISTALERTSREQUEST']._serialized_start=1836
+  _globals['_LISTALERTSREQUEST']._serialized_end=1893
+  _globals['_LISTALERTSRESPONSE']._serialized_start=1895
+  _globals['_LISTALERTSRESPONSE']._serialized_end=1951
+  _globals['_WATCHALERTSREQUEST']._serialized_start=1953
+  _globals['_WATCHALERTSREQUEST']._serialized_end=1997
+  _globals['_WATCHALERTSRESPONSE']._serialized_start=1999
+  _globals['_WATCHALERTSRESPONSE']._serialized_end=2074
+  _globals['_ACKNOWLEDGEALERTREQUEST']._serialized_start=2076
+  _globals['_ACKNOWLEDGEALERTREQUEST']._serialized_end=2143
+  _globals['_ACKNOWLEDGEALERTRESPONSE']._serialized_start=2145
+  _globals['_ACKNOWLEDGEALERTRESPONSE']._serialized_end=2188
+  _globals['_RISKSERVICE']._serialized_start=2191
+  _globals['_RISKSERVICE']._serialized_end=2815
 # @@protoc_insertion_point(module_scope)
