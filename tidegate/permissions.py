@@ -83,7 +83,7 @@ def may_call(caller: Caller, method: str) -> bool:
     if rule.inner is not None or caller is INTERNAL or caller is GATEWAY:
         return caller is rule.inner
     is_for_traders = rule.strategies is not None or rule.adapters is not None
-    is_for_officers = rule.orders is not None and not _OFFICERS.isdisjoint(caller.roles)
+    is_for_officers = rule.orders is not None and not OFFICERS.isdisjoint(caller.roles)
     is_whole = is_for_officers or not rule.roles.isdisjoint(caller.roles)
     return is_whole or (is_for_traders and Role.TRADER in caller.roles)
 
@@ -118,7 +118,7 @@ def admit(caller: Caller, method: str, request: Message) -> Callable[[Caller, An
 def _require_exits(caller: Caller, method: str, orders: list[orders_pb2.NewOrder]) -> None:
     """Refuse a trader's emergency exit, and whatever else an officer who is no trader asks for."""
     exits = sum(order.HasField("emergency") for order in orders)
-    if exits and _OFFICERS.isdisjoint(caller.roles):
+    if exits and OFFICERS.isdisjoint(caller.roles):
         raise RefusedError(Reason.PERMISSION_DENIED, f"{_name(caller)} may not call for an emergency exit")
     if Role.TRADER not in caller.roles and (exits < len(orders) or not orders):
         raise RefusedError(Reason.PERMISSION_DENIED, f"{_name(caller)} may call {method} for emergency exits only")
@@ -184,7 +184,7 @@ def _scoped(scope: common_pb2.Scope) -> tuple[str | None]:
 
 _NOBODY: frozenset[Role] = frozenset()
 _VIEWERS = frozenset({Role.VIEWER, Role.RISK, Role.ADMIN})
-_OFFICERS = frozenset({Role.RISK, Role.ADMIN})
+OFFICERS = frozenset({Role.RISK, Role.ADMIN})
 
 
 def _rule_of_orders(orders: Callable[[Any], Iterable[orders_pb2.NewOrder]]) -> Rule:
@@ -200,7 +200,7 @@ _INTERNAL = Rule(_NOBODY, inner=INTERNAL)
 _FOR_GATEWAYS = Rule(_NOBODY, inner=GATEWAY)
 _VIEW = Rule(_VIEWERS)
 _PUBLISH = Rule(frozenset({Role.MARKET_DATA}))
-_OPERATE = Rule(_OFFICERS, is_signed=True)
+_OPERATE = Rule(OFFICERS, is_signed=True)
 _ADMINISTER = Rule(frozenset({Role.ADMIN}), is_signed=True)
 
 # Every method, with its rule; one that is not here is refused to everybody.
@@ -210,9 +210,9 @@ RULES: dict[str, Rule] = {
     "SubmitOrders": _rule_of_orders(lambda r: r.orders),
     "CheckOrder": _rule_of_orders(lambda r: (r.order,)),
     "ReplaceOrder": Rule(_NOBODY, strategies=lambda r: (r.strategy_id,)),
-    "CancelAllOrders": Rule(_OFFICERS, strategies=lambda r: _scoped(r.scope)),
+    "CancelAllOrders": Rule(OFFICERS, strategies=lambda r: _scoped(r.scope)),
     "Heartbeat": Rule(_NOBODY, adapters=lambda r: (r.adapter,)),
-    "CancelOrder": Rule(_OFFICERS, strategies=lambda r: (r.strategy_id,)),
+    "CancelOrder": Rule(OFFICERS, strategies=lambda r: (r.strategy_id,)),
     "ReportExecutions": Rule(_NOBODY, adapters=lambda r: (r.adapter,)),
     "ClaimOrders": Rule(_NOBODY, adapters=lambda r: (r.adapter,)),
     "WatchOrders": Rule(_NOBODY, adapters=lambda r: (r.adapter,)),
@@ -241,7 +241,7 @@ RULES: dict[str, Rule] = {
     "WithdrawCapital": _ADMINISTER,
     "ReadJournal": _VIEW,
     # To flatten is an officer's.
-    "Halt": Rule(_OFFICERS, strategies=lambda r: (None,) if r.flatten else _scoped(r.scope), is_signed=True),
+    "Halt": Rule(OFFICERS, strategies=lambda r: (None,) if r.flatten else _scoped(r.scope), is_signed=True),
     "ResetHalt": _OPERATE,
     "ConfirmReset": _OPERATE,
     "Flatten": _OPERATE,

@@ -66,6 +66,10 @@ CONFIGURATION = PortfolioFile.model_validate(
     }
 ).to_wire()
 
+# The same portfolio with everything that its file may ask of halts.
+STRICT = journal_pb2.PortfolioConfigured.FromString(CONFIGURATION.SerializeToString())
+STRICT.halts.MergeFrom(journal_pb2.HaltRules(flatten=True, confirm_within_s=3_600, error_count=20, error_within_s=60))
+
 # A request that is refused for one of these was refused at the door: the journal must not know of it.
 DOOR_REASONS = frozenset(
     {
@@ -135,10 +139,10 @@ def request(method: str, message: Message) -> Request:
     return Request(method, message.SerializeToString(), caller_of(method))
 
 
-def open_gate(path: Path) -> Gate:
+def open_gate(path: Path, configuration: journal_pb2.PortfolioConfigured = CONFIGURATION) -> Gate:
     """Open a gate on a journal file, new or not."""
     gate = Gate(SqliteJournal(path), bar_clock)
-    gate.start(CONFIGURATION)
+    gate.start(configuration)
     return gate
 
 
@@ -332,15 +336,19 @@ def _judge_decision(
 
 
 def replay_fresh(
-    path: Path, commands: Sequence[Request], size: int, restarts: Sequence[int] = ()
+    path: Path,
+    commands: Sequence[Request],
+    size: int,
+    restarts: Sequence[int] = (),
+    configuration: journal_pb2.PortfolioConfigured = CONFIGURATION,
 ) -> tuple[list[bytes], list[Reply]]:
     """Send the same commands to a gate on a journal of its own, in batches of another size, with the same restarts."""
-    gate = open_gate(path)
+    gate = open_gate(path, configuration)
     replies: list[Reply] = []
     for begin, end in pairwise((0, *restarts, len(commands))):
         if begin in restarts:
             close_gate(gate)
-            gate = open_gate(path)
+            gate = open_gate(path, configuration)
         for start in range(begin, end, size):
             replies += gate.process(commands[start : min(start + size, end)]).replies
     found = event_bytes(gate)

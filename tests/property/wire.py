@@ -72,6 +72,13 @@ def order_ids(naive: Naive, numbers: list[int]) -> list[str]:
     return [_order_id(naive, *divmod(number, 10)) for number in numbers]
 
 
+def is_in(scope: common_pb2.Scope, strategy_id: str, symbol: str) -> bool:
+    """Tell whether a scope covers a strategy's position in an instrument."""
+    if scope.kind == common_pb2.SCOPE_KIND_STRATEGY:
+        return scope.name == strategy_id
+    return scope.kind == common_pb2.SCOPE_KIND_PORTFOLIO or scope.name == symbol
+
+
 def name_of(naive: Naive, number: int) -> tuple[str, str]:
     """Pick a strategy and one of its orders' names, or a name that is nobody's."""
     order = naive.orders.get(order_ids(naive, [number])[0])
@@ -103,7 +110,7 @@ class OrderDraft:
     limit: Decimal | None
     reduce_only: bool
     route: str
-    emergency: bool
+    emergency: bool = False
 
     def order(self, naive: Naive, client_order_id: str) -> orders_pb2.NewOrder:
         """Give the draft its figures."""

@@ -136,6 +136,8 @@ WHOLE: dict[str, set[Role]] = {
     "GetStrategy": VIEWERS,
     "Halt": OFFICERS,
     "ResetHalt": OFFICERS,
+    "ConfirmReset": OFFICERS,
+    "Flatten": OFFICERS,
     "TransferCapital": OFFICERS,
     "PauseStrategy": OFFICERS,
     "ResumeStrategy": OFFICERS,

@@ -89,6 +89,7 @@ def test_a_good_file_says_what_the_journal_has_to_know(tmp_path: Path) -> None:
         synchronised_adapters=["paper"],
         clock=BARS,
         route_within_s=30,
+        routes=[journal_pb2.StrategyRoute(strategy_id="momentum", adapter="paper")],
     )
     assert expected == read(tmp_path, GOOD).to_wire()
 

@@ -23,7 +23,9 @@ def listed(desk: Desk, size: int) -> int:
 
 def test_every_kind_of_alert_says_what_it_is_about(open_desk: OpenDesk) -> None:
     """Pins reason, scope and text of each kind, in one day that has them all, and the same after a restart."""
-    desk = open_desk(configuration(max_concentration="0.3"))
+    configured = configuration(max_concentration="0.3")
+    configured.halts.confirm_within_s = 5
+    desk = open_desk(configured)
     desk.bar(1, A="100", B="50")
     desk.open_session("s1")
     order_id = desk.buy("cash", "250").order_id
@@ -32,7 +34,12 @@ def test_every_kind_of_alert_says_what_it_is_about(open_desk: OpenDesk) -> None:
     desk.bar(2, A="130")
     desk.halt(strategy_scope("cash"))
     reset = admin_pb2.ResetHaltRequest(scope=strategy_scope("cash"), operator="bob", reason="seen")
-    desk.ask("ResetHalt", reset, admin_pb2.ResetHaltResponse)
+    first = desk.ask("ResetHalt", reset, admin_pb2.ResetHaltResponse).request_sequence
+    confirm = admin_pb2.ConfirmResetRequest(request_sequence=first, operator="ann", reason="so have I")
+    desk.ask("ConfirmReset", confirm, admin_pb2.ConfirmResetResponse)
+    flatten = admin_pb2.FlattenRequest(scope=strategy_scope("cash"), operator="ann", reason="out")
+    desk.ask("Flatten", flatten, admin_pb2.FlattenResponse)
+    second = desk.ask("ResetHalt", reset, admin_pb2.ResetHaltResponse).request_sequence
     pause = admin_pb2.PauseStrategyRequest(strategy_id="cash", operator="ann", reason="odd")
     desk.ask("PauseStrategy", pause, admin_pb2.PauseStrategyResponse)
     desk.close_session("s1")
@@ -44,7 +51,28 @@ def test_every_kind_of_alert_says_what_it_is_about(open_desk: OpenDesk) -> None:
         ("EXECUTION_AFTER_DONE", strategy_scope("cash"), "fill of 1 for order cash/o1, which was done"),
         ("CONCENTRATION", instrument_scope("A"), "exposure to A 32,630.00 is over 30% of equity, 32,259.00"),
         ("OPERATOR_HALT", strategy_scope("cash"), "trading of the strategy cash is halted by ann: drill"),
-        ("HALT_RESET", strategy_scope("cash"), "the halt of the strategy cash is reset by bob: seen"),
+        (
+            "RESET_REQUESTED",
+            strategy_scope("cash"),
+            f"bob asks to reset the halt of the strategy cash: seen; another person confirms request {first}",
+        ),
+        (
+            "HALT_RESET",
+            strategy_scope("cash"),
+            "the halt of the strategy cash is reset by bob: seen; confirmed by ann: so have I",
+        ),
+        ("FLATTEN", strategy_scope("cash"), "trading of the strategy cash is halted by ann: out"),
+        ("FLATTEN", strategy_scope("cash"), "the strategy cash is to be flattened, by ann: out"),
+        (
+            "FLATTEN_INCOMPLETE",
+            strategy_scope("cash"),
+            "251 A of strategy cash are not closed: ROUTE_MISSING: strategy cash has no route",
+        ),
+        (
+            "RESET_REQUESTED",
+            strategy_scope("cash"),
+            f"bob asks to reset the halt of the strategy cash: seen; another person confirms request {second}",
+        ),
         ("STRATEGY_PAUSED", strategy_scope("cash"), "strategy cash is paused by ann: odd"),
         (
             "ADAPTER_DISCONNECTED",
@@ -53,9 +81,14 @@ def test_every_kind_of_alert_says_what_it_is_about(open_desk: OpenDesk) -> None:
         ),
         ("ORDER_OVERDUE", strategy_scope("margin"), f"nobody has reported on order {late} of strategy margin in time"),
         (
+            "RESET_EXPIRED",
+            strategy_scope("cash"),
+            f"nobody has confirmed request {second} of bob for a reset in time",
+        ),
+        (
             "REFUSALS_COUNTED",
             strategy_scope("cash"),
-            "1 more refusals of SubmitOrder within a second are only counted, the last one STRATEGY_PAUSED",
+            "1 more refusals of SubmitOrder within a second are only counted, the last one REDUCE_ONLY",
         ),
     ]
     found = desk.alerts()[::-1]
