@@ -153,7 +153,7 @@ class Engine:
     def _submit_exit(self, decided: Draft, place: Place, order: orders_pb2.NewOrder) -> journal_pb2.FlattenEnded | None:
         """Have an order that closes a position decided, as large as one order may be; return why it ends there."""
         submitted = self.ask(order, decided.now_ns)
-        if quantity := flattening.smaller(self.book, order, submitted):
+        while quantity := flattening.smaller(self.book, order, submitted):
             order.quantity = quantity
             submitted = self.ask(order, decided.now_ns)
         self._take(decided, submitted)
