@@ -91,6 +91,8 @@ def run(options: RunOptions, console: Console) -> None:
     portfolio = read_portfolio_file(
         options.portfolio, partial(_check_strategies, folder=options.portfolio.parent.resolve())
     )
+    for warning in portfolio.warnings():
+        console.print(f"{options.portfolio}: warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
     specs = strategy_specs(portfolio, options)
     prices = _prices(portfolio, options)
     lock = _lock(options.journal)

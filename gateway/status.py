@@ -29,6 +29,7 @@ _BY_CODE = {
         Reason.EXECUTION_TYPE_INVALID,
         Reason.SCOPE_INVALID,
         Reason.HALT_LEVEL_INVALID,
+        Reason.LIMIT_INVALID,
         Reason.BATCH_TOO_LARGE,
         Reason.BAR_EMPTY,
         Reason.SYMBOL_REPEATED,

@@ -1,6 +1,7 @@
 """A ledger: cash, positions at cost, profit and loss. Everything in one currency, exact to the last digit."""
 
 import hashlib
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -57,6 +58,7 @@ class Totals:
 
     worst_quantities: by symbol, the worst-case quantities of all ledgers; symbols that nobody holds are not in it.
     exposure_bound: no instrument's exposure is above it; growth raises it, only a look at all of them lowers it.
+    groups: by symbol, the groups whose exposures are summed; group_exposures: those sums.
     """
 
     cash: Decimal = ZERO
@@ -65,6 +67,17 @@ class Totals:
     reserved_loss: Decimal = ZERO
     worst_quantities: dict[str, Decimal] = field(default_factory=dict)
     exposure_bound: Decimal = ZERO
+    groups: Mapping[str, tuple[Hashable, ...]] = field(default_factory=dict)
+    group_exposures: dict[Hashable, Decimal] = field(default_factory=dict)
+
+    def group(self, groups: Mapping[str, tuple[Hashable, ...]]) -> None:
+        """Sum other groups from now on; each ledger then counts what it holds."""
+        self.groups, self.group_exposures = groups, {}
+
+    def expose(self, symbol: str, amount: Decimal) -> None:
+        """Carry a change of an instrument's exposure over to the groups that it is in."""
+        for group in self.groups.get(symbol, ()):
+            self.group_exposures[group] = self.group_exposures.get(group, ZERO) + amount
 
 
 @dataclass(slots=True)
@@ -174,6 +187,12 @@ class Ledger:
         if not position.worst_quantity:
             del self.positions[symbol]
 
+    def count_groups(self) -> None:
+        """Count what is held into new groups."""
+        if self.totals.groups:
+            for symbol, position in self.positions.items():
+                self.totals.expose(symbol, position.worst_quantity * position.mark * position.multiplier)
+
     def digest(self) -> bytes:
         """Hash what the ledger holds, marks left out: equal digests mean equal ledgers."""
         lines = [plain(n) for n in (self.cash, self.capital, self.realised_pnl, self.fees)]
@@ -208,6 +227,8 @@ class Ledger:
         totals = self.totals
         self.gross_exposure += amount
         totals.gross_exposure += amount
+        if totals.groups:
+            totals.expose(symbol, amount)
         worst = totals.worst_quantities.get(symbol, ZERO) + quantity
         if worst:
             totals.worst_quantities[symbol] = worst

@@ -77,6 +77,7 @@ METHODS = {
     "ConfirmReset": _command(admin_pb2.ConfirmResetRequest),
     "Flatten": _command(admin_pb2.FlattenRequest),
     "TransferCapital": _command(admin_pb2.TransferCapitalRequest, keys=lambda r: (transfer_key(r.transfer_id),)),
+    "UpdateLimits": _command(admin_pb2.UpdateLimitsRequest),
     "PauseStrategy": _command(admin_pb2.PauseStrategyRequest, commands.pause_strategy),
     "ResumeStrategy": _command(admin_pb2.ResumeStrategyRequest, commands.resume_strategy),
     "CompleteBar": _command(actors_pb2.CompleteBarRequest, commands.complete_bar, _order_keys),

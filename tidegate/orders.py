@@ -114,6 +114,10 @@ class Order:
         )
         if decided.unit_loss:
             order.unit_loss = Decimal(decided.unit_loss)
+        if decision.action == common_pb2.ACTION_REDUCE:
+            order.request = orders_pb2.NewOrder()
+            order.request.CopyFrom(request)
+            order.request.quantity = decision.approved_quantity
         order.instructed_sequence, order.instructed_ns = event.sequence, to_ns(event.time)
         return order
 

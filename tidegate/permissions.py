@@ -246,6 +246,7 @@ RULES: dict[str, Rule] = {
     "ConfirmReset": _OPERATE,
     "Flatten": _OPERATE,
     "TransferCapital": _OPERATE,
+    "UpdateLimits": _OPERATE,
     "PauseStrategy": _OPERATE,
     "ResumeStrategy": _OPERATE,
     # What the actors ask each other; not on the wire.

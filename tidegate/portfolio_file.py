@@ -5,32 +5,22 @@ from decimal import ROUND_DOWN, Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tidegate.clocks import BARS, WALL
 from tidegate.instruments import Instrument
-from tidegate.numbers import FRACTION_DIGITS_MAX, INTEGER_DIGITS_MAX, ONE, ZERO, parse, plain, round_money
+from tidegate.limits_section import Leverage, LimitsSection, Positive, Share
+from tidegate.numbers import ONE, ZERO, plain, round_money
 from tidegate.risk.consequences import GATE
-from tidegate.risk.limits import Limits
+from tidegate.risk.limit_table import portfolio_limits
+from tidegate.risk.scopes import Scope, groups_of, instrument_scope, strategy_scope
 from tidegate.risk.terms import CASH, MARGIN
-from tidegate.times import NS_PER_S
-from tidegate.v1 import journal_pb2
+from tidegate.v1 import common_pb2, journal_pb2
 from tidegate.yaml_file import Problem, duplicates, read_yaml
 
-_DEFAULTS = Limits()
-
-
-def _bounded(number: Decimal) -> Decimal:
-    # A far exponent is refused unwritten: its plain spelling has that many digits.
-    if abs(number.adjusted()) > INTEGER_DIGITS_MAX or parse(format(number, "f")) is None:
-        message = f"takes at most {INTEGER_DIGITS_MAX} digits before the point and {FRACTION_DIGITS_MAX} behind"
-        raise ValueError(message)
-    return number
-
-
-Positive = Annotated[Decimal, Field(gt=0), AfterValidator(_bounded)]
-Share = Annotated[Decimal, Field(gt=0, le=1), AfterValidator(_bounded)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,32}$")]
+_RESERVE_MIN = Decimal("0.10")
+_ALLOCATION_MAX = Decimal("0.5")
 ImportPath = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 
 
@@ -50,21 +40,6 @@ class InstrumentSection(_Section):
     asset_class: str = "equity"
 
 
-class LimitsSection(_Section):
-    """The portfolio's limits; ``null`` switches one off."""
-
-    max_leverage: Positive | None = _DEFAULTS.max_leverage
-    warn_leverage: Positive | None = _DEFAULTS.warn_leverage
-    max_concentration: Positive | None = _DEFAULTS.max_concentration
-    warn_concentration: Positive | None = _DEFAULTS.warn_concentration
-    halt_drawdown: Share | None = _DEFAULTS.halt_drawdown
-    max_drawdown: Share | None = _DEFAULTS.max_drawdown
-    warn_drawdown: Share | None = _DEFAULTS.warn_drawdown
-    max_order_notional: Positive | None = None
-    max_order_quantity: Positive | None = None
-    max_price_age_s: Annotated[int, Field(ge=1, le=31_536_000)] = 60
-
-
 class StrategySection(_Section):
     """One strategy: its code (none for kind external), its capital, and who routes its orders."""
 
@@ -72,7 +47,7 @@ class StrategySection(_Section):
     code: Annotated[ImportPath | None, Field(alias="class")] = None
     kind: Literal["cash", "margin", "external"] = "cash"
     allocation: Share
-    max_leverage: Positive = ONE
+    max_leverage: Leverage = ONE
     route: Name | None = None
     parameters: dict[str, Any] = {}
 
@@ -179,6 +154,7 @@ class PortfolioFile(_Section):
             if instrument.currency not in (None, self.currency):
                 text = f"only {self.currency}, the portfolio's currency, can be traded"
                 yield Problem(("instruments", index, "currency"), text)
+        yield from self._limit_problems()
         operator = self.replay.operator if self.replay is not None else None
         if operator is not None and operator.name.casefold() == GATE:
             yield Problem(("replay", "operator", "name"), f"{GATE} is the gate itself; nobody else has this name")
@@ -188,16 +164,41 @@ class PortfolioFile(_Section):
         if self.replay is not None and self.clock != "bars":
             yield Problem(("clock",), "a replay needs the clock to be bars")
 
+    def warnings(self) -> Iterator[str]:
+        """Say what is allowed and unwise, a line each."""
+        yield from self.limits.warnings()
+        reserve = ONE - sum(strategy.allocation for strategy in self.strategies)
+        if reserve < _RESERVE_MIN:
+            yield f"strategies: the reserve is {plain(reserve * 100)}% of the capital; 10% or more is wise"
+        for strategy in self.strategies:
+            if strategy.allocation > _ALLOCATION_MAX:
+                yield f"strategies: {strategy.id} has {plain(strategy.allocation * 100)}% of the capital, over half"
+
+    def _limit_problems(self) -> Iterator[Problem]:
+        """Find limits of what there is not, and limits that are stated twice."""
+        known = {Scope(common_pb2.SCOPE_KIND_PORTFOLIO)}
+        known |= {strategy_scope(strategy.id) for strategy in self.strategies}
+        for section in self.instruments:
+            known |= {instrument_scope(section.symbol), *groups_of(self._instrument(section))}
+        stated = {limit.key for limit in portfolio_limits(self.limits.to_limits()) if not limit.is_none}
+        for index, further in enumerate(self.limits.further):
+            place, limit = ("limits", "further", index), further.to_limit()
+            if limit.scope not in known:
+                yield Problem(place, f"there is no {limit.scope}")
+            if limit.key in stated:
+                yield Problem(place, f"the {limit.scope} has a limit of {further.figure} with this action already")
+            stated.add(limit.key)
+
     def to_wire(self) -> journal_pb2.PortfolioConfigured:
         """Write what the journal has to know: everything that decides, nothing that only runs."""
-        limits = self.limits.model_dump(exclude={"max_price_age_s"})
         return journal_pb2.PortfolioConfigured(
             name=self.name,
             currency=self.currency,
             capital=plain(self.capital),
             instruments=[self._instrument(section).to_wire() for section in self.instruments],
             strategies=[self._terms(section) for section in self.strategies],
-            limits=Limits(**limits, max_price_age_ns=self.limits.max_price_age_s * NS_PER_S).to_wire(),
+            limits=self.limits.to_limits().to_wire(),
+            further_limits=[further.to_limit().to_wire() for further in self.limits.further],
             adapters=[adapter.name for adapter in self.adapters],
             synchronised_adapters=[adapter.name for adapter in self.adapters if adapter.synchronised],
             clock=BARS if self.clock == "bars" else WALL,

@@ -11,8 +11,10 @@ from tidegate.publications import INSTRUCTIONS_MAX, instructions_for
 from tidegate.reasons import Reason
 from tidegate.risk import door
 from tidegate.risk.book import SUSPENSE, Book
+from tidegate.risk.checks import check_of
 from tidegate.risk.draft import Archive, order_key
 from tidegate.risk.engine import Engine
+from tidegate.risk.limit import CONCENTRATION, Limit
 from tidegate.risk.market_data import require_adapter
 from tidegate.risk.scopes import PORTFOLIO
 from tidegate.risk.sessions import require_switch
@@ -222,7 +224,22 @@ def _instructed(order: Order) -> int:
 
 def limits(book: Book) -> risk_pb2.GetLimitsResponse:
     """Show the limits in force."""
-    return risk_pb2.GetLimitsResponse(limits=book.limits.to_wire())
+    in_force = [_limit_state(book, limit) for limit in book.limits_in_force]
+    return risk_pb2.GetLimitsResponse(limits=book.limits.to_wire(), in_force=in_force)
+
+
+def _limit_state(book: Book, limit: Limit) -> risk_pb2.LimitState:
+    """Hold the book against one limit; of the instruments' shares the largest."""
+    measured = check_of(limit).measure(book)
+    threshold = limit.warn if limit.limit is None else limit.limit
+    if measured is None or threshold is None:
+        return risk_pb2.LimitState(limit=limit.to_wire())
+    actual, bound = measured.actual, threshold * measured.base
+    if limit.figure == CONCENTRATION and limit.scope == PORTFOLIO:
+        actual = max(map(book.instrument_exposure, book.totals.worst_quantities), default=ZERO)
+        bound = threshold * book.equity
+    headroom = plain(bound - actual)
+    return risk_pb2.LimitState(limit=limit.to_wire(), actual=plain(actual), bound=plain(bound), headroom=headroom)
 
 
 def alerts(book: Book, request: risk_pb2.ListAlertsRequest) -> risk_pb2.ListAlertsResponse:

@@ -61,6 +61,7 @@ _DAY: list[tuple[str, dict[str, Any]]] = [
     ("SubmitOrder", {"order": _ONE | {"strategy_id": "lever", "client_order_id": "l-1"}}),
     ("SubmitOrders", {"orders": [_ONE | {"strategy_id": "saver", "client_order_id": f"m-{n}"} for n in (1, 2)]}),
     ("PublishPrices", {"prices": [{"symbol": "ONE", "price": "101", "time": "2001-09-09T01:46:41Z"}]}),
+    ("UpdateLimits", SIGNED | {"limits": [{"figure": 5, "warn": "0.9", "limit": "1"}]}),
     ("TransferCapital", SIGNED | {"transfer_id": "t-1", "from_strategy_id": "payer", "amount": "10"}),
     ("DepositCapital", SIGNED | {"transfer_id": "t-2", "amount": "1000"}),
     ("WithdrawCapital", SIGNED | {"transfer_id": "t-3", "amount": "1000"}),

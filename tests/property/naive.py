@@ -17,6 +17,8 @@ Finding = tuple[str, common_pb2.Action.ValueType]
 HALTED = common_pb2.HALT_LEVEL_HALTED
 WARN, REJECT, HALT = common_pb2.ACTION_WARN, common_pb2.ACTION_REJECT, common_pb2.ACTION_HALT
 
+_REBASE = admin_pb2.HIGH_WATER_MARK_CHOICE_REBASE
+
 
 class Naive(Facts):
     """What the facts add up to, and what has to follow from them."""
@@ -37,7 +39,7 @@ class Naive(Facts):
                 self.peak += moved
             else:
                 self.peak = Fraction(floor(self.peak * after / before * 100), 100)
-        elif event.halt_reset.high_water_mark == admin_pb2.HIGH_WATER_MARK_CHOICE_REBASE:
+        elif event.halt_reset.high_water_mark == _REBASE and not event.halt_reset.scope.name:
             self.peak = after
         self.peak = max(self.peak, after)
 

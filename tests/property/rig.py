@@ -89,6 +89,7 @@ DOOR_REASONS = frozenset(
         Reason.EXECUTION_TYPE_INVALID,
         Reason.SCOPE_INVALID,
         Reason.HALT_LEVEL_INVALID,
+        Reason.LIMIT_INVALID,
         Reason.BATCH_TOO_LARGE,
         Reason.SYMBOL_REPEATED,
         Reason.PAGE_TOKEN_INVALID,

@@ -139,6 +139,7 @@ WHOLE: dict[str, set[Role]] = {
     "ConfirmReset": OFFICERS,
     "Flatten": OFFICERS,
     "TransferCapital": OFFICERS,
+    "UpdateLimits": OFFICERS,
     "PauseStrategy": OFFICERS,
     "ResumeStrategy": OFFICERS,
     "NextBar": set(),

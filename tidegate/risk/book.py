@@ -1,18 +1,22 @@
 """The book: what every event so far adds up to. It records and never decides."""
 
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from tidegate.errors import BookError
 from tidegate.instruments import Instrument
 from tidegate.ledger import Ledger, Totals
-from tidegate.numbers import ZERO, round_money
+from tidegate.numbers import ZERO
 from tidegate.orders import Order
 from tidegate.risk.alerts import ALERT_KINDS, alert_of
 from tidegate.risk.halts import Flattening, Halt, Pause, Place
+from tidegate.risk.high_water import HighWater
+from tidegate.risk.limit import Limit, LimitKey
+from tidegate.risk.limit_table import LimitTable, portfolio_limits
 from tidegate.risk.limits import Limits
 from tidegate.risk.scopes import PORTFOLIO as PORTFOLIO_SCOPE
-from tidegate.risk.scopes import Scope, instrument_scope, strategy_scope
+from tidegate.risk.scopes import Scope, groups_of, instrument_scope, strategy_scope
+from tidegate.risk.session_history import SessionHistory
 from tidegate.risk.terms import Terms
 from tidegate.strategy_book import StrategyBook, strategies_of
 from tidegate.times import to_ns
@@ -20,6 +24,8 @@ from tidegate.v1 import admin_pb2, common_pb2, journal_pb2, market_data_pb2, ris
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tidegate.risk.scenarios import Scenarios
 
 # Bars that no allocator completed; past the bound the oldest is given up, so that memory stays flat.
 PENDING_BARS_MAX = 1_000
@@ -54,6 +60,7 @@ class Book:
         self.configuration: journal_pb2.PortfolioConfigured | None = None
         self.currency = ""
         self.limits = Limits()
+        self.limits_in_force = LimitTable()
         self.instruments: dict[str, Instrument] = {}
         self.terms: dict[str, Terms] = {}
         self.adapters: frozenset[str] = frozenset()
@@ -71,7 +78,10 @@ class Book:
         self.marks: dict[str, Decimal] = {}
         self.mark_times_ns: dict[str, int] = {}
         self.totals = Totals()
-        self.high_water_mark = ZERO
+        self.high_water = HighWater("")
+        self.history = SessionHistory()
+        # Worked out only while a limit needs them.
+        self.scenarios: Scenarios | None = None
 
         self.halts: dict[Scope, Halt] = {}
         self.pauses: dict[str, Pause] = {}
@@ -111,6 +121,8 @@ class Book:
             "session_closed": self._close_session,
             "capital_moved": self._move_capital,
             "alert_acknowledged": self._acknowledge_alert,
+            "limit_changed": self._change_limit,
+            "limit_expired": self._expire_limit,
             "flatten_requested": self._request_flatten,
             "flatten_ended": self._end_flatten,
             "reset_requested": self._request_reset,
@@ -134,11 +146,13 @@ class Book:
         if kind is None or (self.configuration is None) is not (kind == "portfolio_configured"):
             text = f"event {sequence} ({kind}) has no place here"
             raise BookError(text)
+        time_ns = to_ns(event.time)
+        if time_ns >= self.high_water.day_ends_ns:
+            self.high_water.begin_day(time_ns, self._equities())
         self._appliers[kind](event)
         if kind in ALERT_KINDS:
             self._alert(event)
         self.sequence = sequence
-        time_ns = to_ns(event.time)
         self.time_ns = max(self.time_ns, time_ns)
 
     # What the checks and the views ask.
@@ -147,6 +161,23 @@ class Book:
     def equity(self) -> Decimal:
         """What all ledgers and the reserve are worth at the marks."""
         return self.reserve + self.totals.cash + self.totals.market_value
+
+    @property
+    def high_water_mark(self) -> Decimal:
+        """The portfolio's high-water mark."""
+        return self.high_water.peak_of(PORTFOLIO_SCOPE)
+
+    def equity_of(self, scope: Scope) -> Decimal:
+        """Return the equity of the portfolio or of a strategy."""
+        return self.equity if scope == PORTFOLIO_SCOPE else self.strategies[scope.name].ledger.equity
+
+    def scenarios_needed(self) -> "Scenarios":
+        """Return the scenarios, from now on kept up to date."""
+        if self.scenarios is None:
+            from tidegate.risk.scenarios import Scenarios  # noqa: PLC0415 -- numpy, only where a limit asks for it
+
+            self.scenarios = Scenarios(self, self.history)
+        return self.scenarios
 
     @property
     def next_bar_sequence(self) -> int:
@@ -197,19 +228,28 @@ class Book:
         self.terms = {s.strategy_id: Terms.from_wire(s) for s in configured.strategies}
         self.adapters = frozenset(configured.adapters)
         self.routes = {route.strategy_id: route.adapter for route in configured.routes}
-        self.deposits = self.reserve = self.high_water_mark = Decimal(configured.capital)
+        self.limits_in_force = LimitTable(portfolio_limits(self.limits))
+        for message in configured.further_limits:
+            self.limits_in_force.set(Limit.from_wire(message))
+        self.high_water = HighWater(configured.currency)
+        self.deposits = self.reserve = Decimal(configured.capital)
         for strategy_id in (*self.terms, SUSPENSE):
             ledger = Ledger(configured.currency, self.totals)
             self.strategies[strategy_id] = StrategyBook(strategy_id, ledger, self.instruments, self.marks)
         for strategy_id, terms in self.terms.items():
             self.strategies[strategy_id].ledger.transfer(terms.capital)
             self.reserve -= terms.capital
+        self._group()
+        self._raise_high_water(self._equities())
+        self.high_water.begin_day(to_ns(event.time), self._equities())
 
     def _decide(self, event: journal_pb2.Event) -> None:
         decided = event.order_decided
         if decided.decision.order_id:
             order = self.strategies[decided.order.strategy_id].accept(event)
             self.orders[order.order_id] = order
+            if self.scenarios is not None:
+                self.scenarios.touch(decided.order.strategy_id, decided.order.symbol)
             (self.awaiting if decided.order.route else self.unreported)[order.order_id] = order
             if self.flattenings and order.is_emergency:
                 self._note_exit(order)
@@ -218,6 +258,8 @@ class Book:
         decided = event.replace_decided
         if decided.decision.order_id:
             self.strategies[decided.replace.strategy_id].apply(event)
+            if self.scenarios is not None:
+                self.scenarios.touch(decided.replace.strategy_id, self.orders[decided.order_id].request.symbol)
             self._track(decided.order_id)
 
     def _apply_to_order(self, event: journal_pb2.Event) -> None:
@@ -247,15 +289,18 @@ class Book:
             # Never priced: worth what it cost, until a price comes. Orders stay refused, for it has no mark time.
             self.marks[booked.symbol] = Decimal(booked.execution.last_price)
         self.strategies[booked.strategy_id].apply(event)
+        if self.scenarios is not None:
+            self.scenarios.touch(booked.strategy_id, booked.symbol)
         self._track(booked.execution.order_id)
-        self.high_water_mark = max(self.high_water_mark, self.equity)
+        scopes = [PORTFOLIO_SCOPE, strategy_scope(booked.strategy_id)] if booked.strategy_id else [PORTFOLIO_SCOPE]
+        self._raise_high_water({scope: self.equity_of(scope) for scope in scopes})
 
     def _publish_bar(self, event: journal_pb2.Event) -> None:
         bar = event.bar_published
         time_ns = to_ns(bar.time)
         for entry in bar.bars:
             self._mark(entry.symbol, Decimal(entry.close), time_ns)
-        self.high_water_mark = max(self.high_water_mark, self.equity)
+        self._raise_high_water(self._equities())
         self.last_bar = bar
         self.last_bar_sequence = event.sequence
         self.pending_bars[event.sequence] = time_ns
@@ -265,16 +310,19 @@ class Book:
     def _publish_prices(self, event: journal_pb2.Event) -> None:
         for entry in event.prices_published.prices:
             self._mark(entry.symbol, Decimal(entry.price), to_ns(entry.time))
-        self.high_water_mark = max(self.high_water_mark, self.equity)
+        self._raise_high_water(self._equities())
 
     def _mark(self, symbol: str, price: Decimal, time_ns: int) -> None:
         if time_ns < self.mark_times_ns.get(symbol, 0):
             return  # a bar may be older than a price that came between bars
         self.marks[symbol] = price
         self.mark_times_ns[symbol] = time_ns
+        self.history.mark(symbol, price, time_ns)
         if symbol in self.totals.worst_quantities:
-            for strategy in self.strategies.values():
+            for strategy_id, strategy in self.strategies.items():
                 strategy.ledger.mark(symbol, price)
+                if self.scenarios is not None:
+                    self.scenarios.touch(strategy_id, symbol)
 
     def _acknowledge_bar(self, event: journal_pb2.Event) -> None:
         self.acknowledged_bars[event.bar_acknowledged.adapter] = event.bar_acknowledged.bar_sequence
@@ -297,7 +345,7 @@ class Book:
         self.reset_requests.pop(scope, None)
         self.flattenings = {place: one for place, one in self.flattenings.items() if one.scope != scope}
         if event.halt_reset.high_water_mark == admin_pb2.HIGH_WATER_MARK_CHOICE_REBASE:
-            self.high_water_mark = self.equity
+            self.high_water.rebase(scope, self.equity_of(scope))
 
     def _transfer(self, event: journal_pb2.Event) -> None:
         transfer = event.capital_transferred
@@ -307,7 +355,9 @@ class Book:
         if not transfer.to_strategy_id:
             self.reserve += amount
         for strategy_id in strategies_of(event):
-            self.strategies[strategy_id].apply(event)
+            strategy, before = self.strategies[strategy_id], self.strategies[strategy_id].ledger.equity
+            strategy.apply(event)
+            self.high_water.move(strategy_scope(strategy_id), before, strategy.ledger.equity - before)
 
     def _pause(self, event: journal_pb2.Event) -> None:
         paused = event.strategy_paused
@@ -332,16 +382,37 @@ class Book:
         self.sessions.pop(event.session_closed.adapter, None)
 
     def _move_capital(self, event: journal_pb2.Event) -> None:
-        amount, before = Decimal(event.capital_moved.amount), self.equity
-        after = before + amount
+        amount = Decimal(event.capital_moved.amount)
+        self.high_water.move(PORTFOLIO_SCOPE, self.equity, amount)
         self.reserve += amount
         self.deposits += amount
-        if before <= ZERO or after <= ZERO or self.high_water_mark == before:
-            self.high_water_mark += amount
-        else:
-            # The drawdown stays what it was; a part of a cent is dropped, so that no movement of capital halts.
-            scaled = round_money(self.high_water_mark * after / before, self.currency, ROUND_FLOOR)
-            self.high_water_mark = max(scaled, after)
+
+    def _change_limit(self, event: journal_pb2.Event) -> None:
+        self.limits_in_force.set(Limit.from_wire(event.limit_changed))
+        self._group()
+
+    def _expire_limit(self, event: journal_pb2.Event) -> None:
+        expired = event.limit_expired
+        self.limits_in_force.expire(LimitKey(expired.figure, Scope.from_wire(expired.scope), expired.action))
+        self._group()
+
+    def _group(self) -> None:
+        """Keep running sums of the sectors and asset classes that have a limit, and of no others."""
+        limited = {limit.scope for limit in self.limits_in_force}
+        groups = {symbol: limited.intersection(groups_of(i)) for symbol, i in self.instruments.items()}
+        self.totals.group({symbol: tuple(found) for symbol, found in groups.items() if found})
+        for strategy in self.strategies.values():
+            strategy.ledger.count_groups()
+
+    def _equities(self) -> dict[Scope, Decimal]:
+        equities = {
+            strategy_scope(strategy_id): self.strategies[strategy_id].ledger.equity for strategy_id in self.terms
+        }
+        return {PORTFOLIO_SCOPE: self.equity, **equities}
+
+    def _raise_high_water(self, equities: dict[Scope, Decimal]) -> None:
+        for scope, equity in equities.items():
+            self.high_water.raise_to(scope, equity)
 
     def _request_flatten(self, event: journal_pb2.Event) -> None:
         asked = event.flatten_requested

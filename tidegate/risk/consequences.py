@@ -1,15 +1,16 @@
 """What follows from a price, a fill or an operator's act: halts, and limits breached by no order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import chain
 
 from tidegate.numbers import ZERO, plain
 from tidegate.reasons import Reason
 from tidegate.risk.book import SUSPENSE, Book
-from tidegate.risk.checks.concentration import Concentration
-from tidegate.risk.checks.drawdown import Drawdown
-from tidegate.risk.checks.leverage import Leverage
+from tidegate.risk.checks import Checks, concentration_of, drawdown_of, leverage_of
 from tidegate.risk.draft import Draft
 from tidegate.risk.halting import record_halt
+from tidegate.risk.limit import CONCENTRATION
 from tidegate.risk.scopes import PORTFOLIO, Scope, instrument_scope, strategy_scope
 from tidegate.risk.violation import Violation, money
 from tidegate.v1 import common_pb2, journal_pb2, risk_pb2
@@ -18,8 +19,31 @@ from tidegate.v1 import common_pb2, journal_pb2, risk_pb2
 GATE = "tidegate"
 
 _HALT = common_pb2.ACTION_HALT
+_WARN = common_pb2.ACTION_WARN
+# Of limits that stand in the table, and may be taken away.
+_LIMIT_REASONS = frozenset(
+    {
+        Reason.LEVERAGE,
+        Reason.CONCENTRATION,
+        Reason.GROSS_EXPOSURE,
+        Reason.DRAWDOWN,
+        Reason.DAILY_LOSS,
+        Reason.VALUE_AT_RISK,
+        Reason.EXPECTED_SHORTFALL,
+        Reason.VOLATILITY,
+    }
+)
 _CAUSES = frozenset(
-    {"bar_published", "prices_published", "halt_reset", "execution_booked", "capital_transferred", "capital_moved"}
+    {
+        "bar_published",
+        "prices_published",
+        "halt_reset",
+        "execution_booked",
+        "capital_transferred",
+        "capital_moved",
+        "limit_changed",
+        "limit_expired",
+    }
 )
 
 
@@ -32,7 +56,8 @@ def follow(draft: Draft, event: journal_pb2.Event) -> None:
     """Record what an applied event causes, with the event as the cause."""
     book = draft.book
     touched, strategy_ids = _touched(book, event)
-    for reason, scope, violation in _states(book, _at_stake(book, touched), strategy_ids):
+    states = chain(_states(book, _at_stake(book, touched), strategy_ids), _further(book, draft.checks))
+    for reason, scope, violation in _worst(states):
         if violation is not None and violation.action == _HALT:
             _halt(draft, violation)
         _record_change(draft, reason, scope, violation, event.sequence)
@@ -59,24 +84,25 @@ def _at_stake(book: Book, touched: list[str]) -> list[str]:
 
     No exposure is above the bound; only when that is over the limit are all held instruments looked at.
     """
-    standing = [scope.name for reason, scope in book.breaches if reason == Reason.CONCENTRATION]
-    limit, totals = book.limits.max_concentration, book.totals
+    standing = [
+        scope.name
+        for reason, scope in book.breaches
+        if reason == Reason.CONCENTRATION and scope.kind == common_pb2.SCOPE_KIND_INSTRUMENT
+    ]
+    limit, totals = book.limits_in_force.get(CONCENTRATION).limit, book.totals
     if limit is None or totals.exposure_bound <= limit * book.equity:
         return sorted({*touched, *standing})
     totals.exposure_bound = max(map(book.instrument_exposure, totals.worst_quantities), default=ZERO)
     return sorted({*touched, *standing, *totals.worst_quantities})
 
 
-def _states(
-    book: Book, symbols: list[str], strategy_ids: list[str]
-) -> Iterator[tuple[Reason, Scope, Violation | None]]:
+def _states(book: Book, symbols: list[str], strategy_ids: list[str]) -> Iterator[tuple[str, Scope, Violation | None]]:
     """Hold the book against its limits: each with what it violates now, or None."""
-    limits = book.limits
-    drawdown = Drawdown(limits.warn_drawdown, limits.max_drawdown, limits.halt_drawdown)
-    yield Reason.DRAWDOWN, PORTFOLIO, drawdown.assess(book.equity, book.high_water_mark)
-    leverage = Leverage(None, limits.max_leverage).assess(book.totals.gross_exposure, book.equity)
+    limits = book.limits_in_force
+    yield Reason.DRAWDOWN, PORTFOLIO, drawdown_of(limits).assess(book.equity, book.high_water_mark)
+    leverage = replace(leverage_of(limits), warn=None).assess(book.totals.gross_exposure, book.equity)
     yield Reason.LEVERAGE, PORTFOLIO, leverage
-    concentration = Concentration(None, limits.max_concentration)
+    concentration = replace(concentration_of(limits), warn=None)
     for symbol in symbols:
         exposure = book.instrument_exposure(symbol)
         # What is not held breaches nothing, also at equity < 0: a closed position's breach must end with it.
@@ -89,6 +115,30 @@ def _states(
             yield Reason.CAPITAL, strategy_scope(strategy_id), _margin_state(book, strategy_id)
         else:
             yield Reason.CASH_NEGATIVE, strategy_scope(strategy_id), _cash_state(book, strategy_id)
+
+
+def _further(book: Book, checks: Checks) -> Iterator[tuple[str, Scope, Violation | None]]:
+    """Hold the book against every other limit; and what is not limited any more breaches nothing."""
+    for check in checks.standing:
+        violation = check.assess(book)
+        yield check.reason, check.limit.scope, None if violation is None or violation.action == _WARN else violation
+    limited = {(check.reason, check.limit.scope) for check in checks.standing}
+    for reason, scope in book.breaches:
+        if reason in _LIMIT_REASONS and (reason, scope) not in limited:
+            yield reason, scope, None
+
+
+def _worst(
+    states: Iterable[tuple[str, Scope, Violation | None]],
+) -> Iterator[tuple[str, Scope, Violation | None]]:
+    """Keep the most severe of what several limits of a scope find."""
+    worst: dict[tuple[str, Scope], Violation | None] = {}
+    for reason, scope, violation in states:
+        standing = worst.setdefault((reason, scope), violation)
+        if violation is not None and (standing is None or violation.action > standing.action):
+            worst[reason, scope] = violation
+    for (reason, scope), violation in worst.items():
+        yield reason, scope, violation
 
 
 def _margin_state(book: Book, strategy_id: str) -> Violation | None:
@@ -113,11 +163,11 @@ def _cash_state(book: Book, strategy_id: str) -> Violation | None:
 
 
 def _halt(draft: Draft, violation: Violation) -> None:
-    standing = draft.book.halts.get(PORTFOLIO)
+    standing = draft.book.halts.get(violation.scope)
     if standing is not None and standing.level == common_pb2.HALT_LEVEL_HALTED:
         return
     body = risk_pb2.Halt(
-        scope=PORTFOLIO.to_wire(),
+        scope=violation.scope.to_wire(),
         level=common_pb2.HALT_LEVEL_HALTED,
         operator=GATE,
         reason_code=violation.reason,
@@ -126,9 +176,7 @@ def _halt(draft: Draft, violation: Violation) -> None:
     record_halt(draft, body)
 
 
-def _record_change(
-    draft: Draft, reason: Reason, scope: Scope, violation: Violation | None, cause_sequence: int
-) -> None:
+def _record_change(draft: Draft, reason: str, scope: Scope, violation: Violation | None, cause_sequence: int) -> None:
     """Record that a limit was breached, more severely than before, or is kept again."""
     standing = draft.book.breaches.get((reason, scope))
     if violation is None:

@@ -16,6 +16,7 @@ from tidegate.risk import (
     executions,
     flattening,
     halting,
+    limit_changes,
     market_data,
     operators,
     orders,
@@ -40,6 +41,7 @@ _DECIDERS: dict[type[Message], Callable[[Draft, Any], Any]] = {
     orders_pb2.CancelAllOrdersRequest: cancels.cancel_all_orders,
     orders_pb2.ReplaceOrderRequest: replaces.replace_order,
     actors_pb2.AdvanceTimeRequest: timers.advance_time,
+    admin_pb2.UpdateLimitsRequest: limit_changes.update_limits,
     journal_pb2.SessionOpened: sessions.open_session,
     journal_pb2.SessionClosed: sessions.close_session,
     journal_pb2.CapitalMoved: capital_moves.move_capital,
@@ -60,6 +62,9 @@ _DECIDERS: dict[type[Message], Callable[[Draft, Any], Any]] = {
 }
 
 
+_CHANGES_CHECKS = frozenset({"portfolio_configured", "limit_changed", "limit_expired"})
+
+
 class Engine:
     """
     Decides commands against its book.
@@ -73,7 +78,7 @@ class Engine:
         self.book = Book()
         self.performance = Performance()
         self._archive = archive
-        self._checks = checks.build(self.book.limits)
+        self._checks = checks.build(self.book.limits, self.book.limits_in_force)
         self._refusals = Refusals()
         self._errors: ErrorRate | None = None
 
@@ -98,8 +103,9 @@ class Engine:
         kind = event.WhichOneof("body")
         self.book.apply(event, kind)
         self.performance.apply(event, kind, self.book)
+        if kind in _CHANGES_CHECKS:
+            self._checks = checks.build(self.book.limits, self.book.limits_in_force)
         if kind == "portfolio_configured":
-            self._checks = checks.build(self.book.limits)
             has_bound = event.portfolio_configured.halts.error_count > 0
             self._errors = ErrorRate(event.portfolio_configured) if has_bound else None
         elif self._errors is not None:

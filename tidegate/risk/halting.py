@@ -4,9 +4,10 @@ from tidegate.errors import RefusedError
 from tidegate.numbers import ZERO
 from tidegate.reasons import Reason
 from tidegate.risk.cancels import request_cancels
-from tidegate.risk.checks.drawdown import Drawdown
+from tidegate.risk.checks import drawdown_of
 from tidegate.risk.draft import Draft
 from tidegate.risk.flattening import request_flatten
+from tidegate.risk.limit import SHARES
 from tidegate.risk.operators import read_operator, read_scope
 from tidegate.risk.scopes import PORTFOLIO, Scope
 from tidegate.risk.violation import money
@@ -15,6 +16,7 @@ from tidegate.v1 import admin_pb2, common_pb2, journal_pb2, risk_pb2
 
 _REBASE = admin_pb2.HIGH_WATER_MARK_CHOICE_REBASE
 _KEEP = admin_pb2.HIGH_WATER_MARK_CHOICE_KEEP
+_HALT = common_pb2.ACTION_HALT
 
 
 def halt(draft: Draft, command: admin_pb2.HaltRequest) -> admin_pb2.HaltResponse:
@@ -71,9 +73,9 @@ def reset_halt(draft: Draft, command: admin_pb2.ResetHaltRequest) -> admin_pb2.R
         raise RefusedError(Reason.HIGH_WATER_MARK_UNDECIDED, text, field="high_water_mark")
     if scope not in draft.book.halts:
         return admin_pb2.ResetHaltResponse(changed=False)
-    if scope == PORTFOLIO:
-        _refuse_if_it_would_halt_again(draft, command.operator, choice)
-    choice = choice if scope == PORTFOLIO else _KEEP
+    rebases = _owns_losses(scope) and choice == _REBASE
+    _refuse_if_it_would_halt_again(draft, scope, command.operator, rebases=rebases)
+    choice = _REBASE if rebases else _KEEP
     wire, operator, reason = scope.to_wire(), command.operator, command.reason
     if _rules(draft).confirm_within_s:
         request = journal_pb2.ResetRequested(scope=wire, operator=operator, reason=reason, high_water_mark=choice)
@@ -98,8 +100,8 @@ def confirm_reset(draft: Draft, command: admin_pb2.ConfirmResetRequest) -> admin
         draft.refuse(
             Reason.RESET_NOT_BY_ANOTHER, text, command="ConfirmReset", subject=subject, operator=command.operator
         )
-    if scope == PORTFOLIO:
-        _refuse_if_it_would_halt_again(draft, command.operator, body.high_water_mark, "ConfirmReset")
+    rebases = body.high_water_mark == _REBASE
+    _refuse_if_it_would_halt_again(draft, scope, command.operator, rebases=rebases, command="ConfirmReset")
     draft.record(
         halt_reset=journal_pb2.HaltReset(
             scope=body.scope,
@@ -123,20 +125,32 @@ def _rules(draft: Draft) -> journal_pb2.HaltRules:
     return journal_pb2.HaltRules() if configuration is None else configuration.halts
 
 
+def _owns_losses(scope: Scope) -> bool:
+    return scope.kind in (common_pb2.SCOPE_KIND_PORTFOLIO, common_pb2.SCOPE_KIND_STRATEGY)
+
+
 def _refuse_if_it_would_halt_again(
-    draft: Draft, operator: str, choice: admin_pb2.HighWaterMarkChoice.ValueType, command: str = "ResetHalt"
+    draft: Draft, scope: Scope, operator: str, *, rebases: bool, command: str = "ResetHalt"
 ) -> None:
+    if not _owns_losses(scope):
+        return
     book = draft.book
-    peak = book.equity if choice == _REBASE else book.high_water_mark
-    limits = book.limits
-    found = Drawdown(limits.warn_drawdown, limits.max_drawdown, limits.halt_drawdown).assess(book.equity, peak)
     # At equity <= 0 a re-based mark is no way out either: there is nothing to trade with.
-    if book.equity <= ZERO or (found is not None and found.action == common_pb2.ACTION_HALT):
-        text = found.text if found is not None else f"equity is {money(book.equity)}"
+    text = f"equity is {money(book.equity)}" if scope == PORTFOLIO and book.equity <= ZERO else ""
+    found = []
+    if scope == PORTFOLIO:
+        peak = book.equity if rebases else book.high_water_mark
+        found.append(drawdown_of(book.limits_in_force).assess(book.equity, peak))
+    for check in draft.checks.standing:
+        is_met = rebases and check.limit.figure in SHARES
+        if check.limit.scope == scope and not is_met:
+            found.append(check.assess(book))
+    halting = [violation.text for violation in found if violation is not None and violation.action == _HALT]
+    if text := next(iter(halting), text):
         draft.refuse(
             Reason.RESET_WOULD_HALT_AGAIN,
             f"trading would halt again at once: {text}",
             command=command,
-            subject=str(PORTFOLIO),
+            subject=str(scope),
             operator=operator,
         )

@@ -2,19 +2,20 @@
 
 from tidegate.errors import RefusedError
 from tidegate.numbers import plain
-from tidegate.orders import Order, sign_of
+from tidegate.orders import sign_of
 from tidegate.reasons import Reason
 from tidegate.risk import door
+from tidegate.risk.assessment import assess, reduce_to_fit
 from tidegate.risk.book import Book
 from tidegate.risk.draft import Draft, order_key
-from tidegate.risk.proposal import Ask, Proposal
+from tidegate.risk.proposal import Ask
 from tidegate.risk.refusals import Sender
-from tidegate.risk.scopes import instrument_scope, strategy_scope
 from tidegate.risk.violation import Violation
 from tidegate.times import NS_PER_S, write_stamp
 from tidegate.v1 import common_pb2, journal_pb2, orders_pb2
 
 _REJECT = common_pb2.ACTION_REJECT
+_REDUCE = common_pb2.ACTION_REDUCE
 _ORDER_TYPES = frozenset({common_pb2.ORDER_TYPE_MARKET, common_pb2.ORDER_TYPE_LIMIT})
 _TIMES_IN_FORCE = frozenset(common_pb2.TimeInForce.values())
 
@@ -30,6 +31,8 @@ def decide_order(draft: Draft, request: orders_pb2.NewOrder) -> orders_pb2.Decis
             draft.refuse(Reason.CLIENT_ORDER_ID_REUSED, text, command="SubmitOrder", subject=subject, strategy_id=owner)
         return earlier.order_decided.decision
     violations, proposal = assess(draft, request, ask)
+    if any(violation.action == _REDUCE for violation in violations):
+        ask, violations, proposal = reduce_to_fit(draft, request, ask, violations, proposal)
     event = draft.begin()
     decided = event.order_decided
     decided.order.CopyFrom(request)
@@ -93,35 +96,6 @@ def read_order(book: Book, request: orders_pb2.NewOrder) -> Ask:
         text = "order.limit_price belongs to a limit order; a market order has none"
         raise RefusedError(Reason.PRICE_INVALID, text, field="order.limit_price")
     return Ask(strategy_id, symbol, sign, quantity, None)
-
-
-def assess(
-    draft: Draft, request: orders_pb2.NewOrder, ask: Ask, replaced: Order | None = None
-) -> tuple[list[Violation], Proposal | None]:
-    """Run every check; without a strategy, an instrument, a route or a price there is nothing to run them on."""
-    book = draft.book
-    missing = _missing(book, ask, request.route)
-    if missing is not None:
-        return [missing], None
-    proposal = Proposal(book, request, ask, draft.now_ns, replaced)
-    # A limit that blocks the way out makes the loss.
-    applied = draft.checks.for_reducing if proposal.reducing else draft.checks.for_all
-    return [violation for check in applied if (violation := check.check(proposal)) is not None], proposal
-
-
-def _missing(book: Book, ask: Ask, route: str) -> Violation | None:
-    if ask.strategy_id not in book.terms:
-        text = f"no strategy is called {ask.strategy_id}"
-        return Violation(Reason.STRATEGY_UNKNOWN, _REJECT, text, strategy_scope(ask.strategy_id))
-    if ask.symbol not in book.instruments:
-        text = f"instrument {ask.symbol} is not in the portfolio file"
-        return Violation(Reason.INSTRUMENT_UNKNOWN, _REJECT, text, instrument_scope(ask.symbol))
-    if route and route not in book.adapters:
-        return Violation(Reason.ADAPTER_UNKNOWN, _REJECT, f"no adapter is called {route}")
-    if ask.symbol not in book.mark_times_ns:
-        text = f"instrument {ask.symbol} has no price yet"
-        return Violation(Reason.PRICE_MISSING, _REJECT, text, instrument_scope(ask.symbol))
-    return None
 
 
 def answer(

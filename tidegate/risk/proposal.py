@@ -33,6 +33,7 @@ class Proposal:
     notional: the order's own value, at the valuation price.
     leaves_quantity, cost: what it may still fill, and the cash that this takes at worst.
     reducing: opposite to the position, and no larger than what all working orders on that side leave of it.
+    added_quantity: what it may fill beyond what the order that it replaces could.
     added_exposure: by how much the worst case of the strategy's position grows, at the mark, in money.
     gross_exposure, instrument_exposure: the portfolio's and the instrument's worst case over all strategies, with the
         order.
@@ -42,6 +43,7 @@ class Proposal:
 
     __slots__ = (
         "added_exposure",
+        "added_quantity",
         "book",
         "cost",
         "equity",
@@ -116,6 +118,7 @@ class Proposal:
         self.notional = quantity * price * multiplier
         self.cost = cost
         self.leaves_quantity = leaves
+        self.added_quantity = leaves if replaced is None else leaves - standing.quantity
         self.reducing = reducing
         value = mark * multiplier
         self.added_exposure = added * value

@@ -7,9 +7,10 @@ from tidegate.numbers import plain
 from tidegate.orders import Order, is_accepted
 from tidegate.reasons import Reason
 from tidegate.risk import door
+from tidegate.risk.assessment import assess, refuse_instead
 from tidegate.risk.cancels import working_order
 from tidegate.risk.draft import Draft, order_key
-from tidegate.risk.orders import answer, assess, permit
+from tidegate.risk.orders import answer, permit
 from tidegate.risk.proposal import Ask
 from tidegate.risk.refusals import Sender
 from tidegate.v1 import orders_pb2
@@ -46,7 +47,8 @@ def replace_order(draft: Draft, request: orders_pb2.ReplaceOrderRequest) -> orde
         text = f"order {request.orig_client_order_id}: {reason.meaning}"
         subject, owner = request.client_order_id, request.strategy_id
         draft.refuse(reason, text, command="ReplaceOrder", subject=subject, strategy_id=owner)
-    violations, proposal = assess(draft, _as_replaced(order, request), ask, replaced=order)
+    found, proposal = assess(draft, _as_replaced(order, request), ask, replaced=order)
+    violations = refuse_instead(found)
     event = draft.begin()
     decided = event.replace_decided
     decided.replace.CopyFrom(request)

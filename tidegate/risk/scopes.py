@@ -1,12 +1,13 @@
-"""What a halt or a limit is about: the portfolio, a strategy, an instrument."""
+"""What a halt or a limit is about: the portfolio, a strategy, an instrument; a limit also a sector, an asset class."""
 
 from typing import NamedTuple
 
+from tidegate.instruments import Instrument
 from tidegate.v1 import common_pb2
 
 
 class Scope(NamedTuple):
-    """A kind and, but for the portfolio, a name: a strategy_id or a symbol."""
+    """A kind and, but for the portfolio, a name: a strategy_id, a symbol, a sector, an asset class."""
 
     kind: common_pb2.ScopeKind.ValueType
     name: str = ""
@@ -22,7 +23,7 @@ class Scope(NamedTuple):
 
     def __str__(self) -> str:
         """Write the scope for a sentence: ``strategy momentum``."""
-        word = common_pb2.ScopeKind.Name(self.kind).removeprefix("SCOPE_KIND_").lower()
+        word = common_pb2.ScopeKind.Name(self.kind).removeprefix("SCOPE_KIND_").lower().replace("_", " ")
         return f"{word} {self.name}" if self.name else word
 
     def covers(self, strategy_id: str, symbol: str) -> bool:
@@ -47,3 +48,9 @@ def strategy_scope(strategy_id: str) -> Scope:
 def instrument_scope(symbol: str) -> Scope:
     """Name one instrument's scope."""
     return Scope(common_pb2.SCOPE_KIND_INSTRUMENT, symbol)
+
+
+def groups_of(instrument: Instrument) -> tuple[Scope, Scope]:
+    """Name the scopes of an instrument's sector and asset class."""
+    sector = Scope(common_pb2.SCOPE_KIND_SECTOR, instrument.sector)
+    return sector, Scope(common_pb2.SCOPE_KIND_ASSET_CLASS, instrument.asset_class)

@@ -7,6 +7,7 @@ from tidegate.reasons import Reason
 from tidegate.risk.cancels import request_cancels
 from tidegate.risk.draft import Draft
 from tidegate.risk.halting import is_expired
+from tidegate.risk.limit_changes import expire_limits
 from tidegate.times import NS_PER_S
 from tidegate.v1 import actors_pb2, journal_pb2
 
@@ -22,6 +23,7 @@ def advance_time(draft: Draft, _command: actors_pb2.AdvanceTimeRequest) -> actor
     sends itself is only alerted: its permission has run out, and only the submitter knows what it did with it.
     A reset that no second person has confirmed in time has to be asked for anew.
     """
+    expire_limits(draft)
     configuration = draft.book.configuration
     if configuration is None:
         return actors_pb2.AdvanceTimeResponse()

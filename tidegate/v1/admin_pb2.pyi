@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from tidegate.v1 import common_pb2 as _common_pb2
@@ -109,7 +110,7 @@ class ResetHaltRequest(_message.Message):
     operator: _builtins.str
     reason: _builtins.str
     high_water_mark: Global___HighWaterMarkChoice.ValueType
-    """For the portfolio's scope: must be chosen."""
+    """For the portfolio's scope: must be chosen. A strategy's is kept unless REBASE is chosen. The day's loss goes with it."""
     @_builtins.property
     def scope(self) -> _common_pb2.Scope: ...
     def __init__(
@@ -432,6 +433,60 @@ class ResumeStrategyResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ResumeStrategyResponse: _TypeAlias = ResumeStrategyResponse  # noqa: Y015
+
+@_typing.final
+class UpdateLimitsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIMITS_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    EXPIRES_FIELD_NUMBER: _builtins.int
+    operator: _builtins.str
+    reason: _builtins.str
+    @_builtins.property
+    def limits(self) -> _containers.RepeatedCompositeFieldContainer[_risk_pb2.Limit]:
+        """At most 100. With neither warn nor limit: there is none any more. Operator, reason and expires are those below."""
+
+    @_builtins.property
+    def expires(self) -> _timestamp_pb2.Timestamp:
+        """A temporary change: then, what stood before comes back by itself. Absent: for good."""
+
+    def __init__(
+        self,
+        *,
+        limits: _abc.Iterable[_risk_pb2.Limit] | None = ...,
+        operator: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        expires: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires", b"expires"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires", b"expires", "limits", b"limits", "operator", b"operator", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateLimitsRequest: _TypeAlias = UpdateLimitsRequest  # noqa: Y015
+
+@_typing.final
+class UpdateLimitsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """Where the last change stands in the journal."""
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateLimitsResponse: _TypeAlias = UpdateLimitsResponse  # noqa: Y015
 
 @_typing.final
 class DepositCapitalRequest(_message.Message):

@@ -70,6 +70,11 @@ class AdminServiceStub:
                 request_serializer=tidegate_dot_v1_dot_admin__pb2.WithdrawCapitalRequest.SerializeToString,
                 response_deserializer=tidegate_dot_v1_dot_admin__pb2.WithdrawCapitalResponse.FromString,
                 _registered_method=True)
+        self.UpdateLimits = channel.unary_unary(
+                '/tidegate.v1.AdminService/UpdateLimits',
+                request_serializer=tidegate_dot_v1_dot_admin__pb2.UpdateLimitsRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_admin__pb2.UpdateLimitsResponse.FromString,
+                _registered_method=True)
         self.ReadJournal = channel.unary_unary(
                 '/tidegate.v1.AdminService/ReadJournal',
                 request_serializer=tidegate_dot_v1_dot_admin__pb2.ReadJournalRequest.SerializeToString,
@@ -141,6 +146,13 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateLimits(self, request, context):
+        """Sets limits, or takes them away; all of them, or none. A lowered one may be over at once: that is alerted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReadJournal(self, request, context):
         """A part of the journal, as it was recorded.
         """
@@ -199,6 +211,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.WithdrawCapital,
                     request_deserializer=tidegate_dot_v1_dot_admin__pb2.WithdrawCapitalRequest.FromString,
                     response_serializer=tidegate_dot_v1_dot_admin__pb2.WithdrawCapitalResponse.SerializeToString,
+            ),
+            'UpdateLimits': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateLimits,
+                    request_deserializer=tidegate_dot_v1_dot_admin__pb2.UpdateLimitsRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_admin__pb2.UpdateLimitsResponse.SerializeToString,
             ),
             'ReadJournal': grpc.unary_unary_rpc_method_handler(
                     servicer.ReadJournal,
@@ -406,6 +423,33 @@ class AdminService:
             '/tidegate.v1.AdminService/WithdrawCapital',
             tidegate_dot_v1_dot_admin__pb2.WithdrawCapitalRequest.SerializeToString,
             tidegate_dot_v1_dot_admin__pb2.WithdrawCapitalResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateLimits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.AdminService/UpdateLimits',
+            tidegate_dot_v1_dot_admin__pb2.UpdateLimitsRequest.SerializeToString,
+            tidegate_dot_v1_dot_admin__pb2.UpdateLimitsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,6 +49,8 @@ class AdminServiceStub:
     """Puts capital into the reserve; never performance, and the high-water mark moves with it."""
     WithdrawCapital: _grpc.UnaryUnaryMultiCallable[_admin_pb2.WithdrawCapitalRequest, _admin_pb2.WithdrawCapitalResponse]
     """Takes capital out of the reserve."""
+    UpdateLimits: _grpc.UnaryUnaryMultiCallable[_admin_pb2.UpdateLimitsRequest, _admin_pb2.UpdateLimitsResponse]
+    """Sets limits, or takes them away; all of them, or none. A lowered one may be over at once: that is alerted."""
     ReadJournal: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ReadJournalRequest, _admin_pb2.ReadJournalResponse]
     """A part of the journal, as it was recorded."""
     PauseStrategy: _grpc.UnaryUnaryMultiCallable[_admin_pb2.PauseStrategyRequest, _admin_pb2.PauseStrategyResponse]
@@ -77,6 +79,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Puts capital into the reserve; never performance, and the high-water mark moves with it."""
     WithdrawCapital: _aio.UnaryUnaryMultiCallable[_admin_pb2.WithdrawCapitalRequest, _admin_pb2.WithdrawCapitalResponse]  # type: ignore[assignment]
     """Takes capital out of the reserve."""
+    UpdateLimits: _aio.UnaryUnaryMultiCallable[_admin_pb2.UpdateLimitsRequest, _admin_pb2.UpdateLimitsResponse]  # type: ignore[assignment]
+    """Sets limits, or takes them away; all of them, or none. A lowered one may be over at once: that is alerted."""
     ReadJournal: _aio.UnaryUnaryMultiCallable[_admin_pb2.ReadJournalRequest, _admin_pb2.ReadJournalResponse]  # type: ignore[assignment]
     """A part of the journal, as it was recorded."""
     PauseStrategy: _aio.UnaryUnaryMultiCallable[_admin_pb2.PauseStrategyRequest, _admin_pb2.PauseStrategyResponse]  # type: ignore[assignment]
@@ -144,6 +148,14 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.WithdrawCapitalResponse, _abc.Awaitable[_admin_pb2.WithdrawCapitalResponse]]:
         """Takes capital out of the reserve."""
+
+    @_abc_1.abstractmethod
+    def UpdateLimits(
+        self,
+        request: _admin_pb2.UpdateLimitsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.UpdateLimitsResponse, _abc.Awaitable[_admin_pb2.UpdateLimitsResponse]]:
+        """Sets limits, or takes them away; all of them, or none. A lowered one may be over at once: that is alerted."""
 
     @_abc_1.abstractmethod
     def ReadJournal(

@@ -169,6 +169,9 @@ class _ScopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ScopeKind.V
     SCOPE_KIND_PORTFOLIO: _ScopeKind.ValueType  # 1
     SCOPE_KIND_STRATEGY: _ScopeKind.ValueType  # 2
     SCOPE_KIND_INSTRUMENT: _ScopeKind.ValueType  # 3
+    SCOPE_KIND_SECTOR: _ScopeKind.ValueType  # 4
+    """Of limits only."""
+    SCOPE_KIND_ASSET_CLASS: _ScopeKind.ValueType  # 5
 
 class ScopeKind(_ScopeKind, metaclass=_ScopeKindEnumTypeWrapper): ...
 
@@ -177,6 +180,9 @@ SCOPE_KIND_UNSPECIFIED: ScopeKind.ValueType  # 0
 SCOPE_KIND_PORTFOLIO: ScopeKind.ValueType  # 1
 SCOPE_KIND_STRATEGY: ScopeKind.ValueType  # 2
 SCOPE_KIND_INSTRUMENT: ScopeKind.ValueType  # 3
+SCOPE_KIND_SECTOR: ScopeKind.ValueType  # 4
+"""Of limits only."""
+SCOPE_KIND_ASSET_CLASS: ScopeKind.ValueType  # 5
 Global___ScopeKind: _TypeAlias = ScopeKind  # noqa: Y015
 
 @_typing.final
@@ -187,7 +193,7 @@ class Scope(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     kind: Global___ScopeKind.ValueType
     name: _builtins.str
-    """A strategy_id or a symbol; empty for the portfolio."""
+    """A strategy_id, a symbol, a sector or an asset class; empty for the portfolio."""
     def __init__(
         self,
         *,

@@ -55,6 +55,8 @@ class Event(_message.Message):
     REPLACE_DECIDED_FIELD_NUMBER: _builtins.int
     CAPITAL_MOVED_FIELD_NUMBER: _builtins.int
     ALERT_ACKNOWLEDGED_FIELD_NUMBER: _builtins.int
+    LIMIT_CHANGED_FIELD_NUMBER: _builtins.int
+    LIMIT_EXPIRED_FIELD_NUMBER: _builtins.int
     FLATTEN_REQUESTED_FIELD_NUMBER: _builtins.int
     FLATTEN_ENDED_FIELD_NUMBER: _builtins.int
     RESET_REQUESTED_FIELD_NUMBER: _builtins.int
@@ -115,6 +117,10 @@ class Event(_message.Message):
     @_builtins.property
     def alert_acknowledged(self) -> Global___AlertAcknowledged: ...
     @_builtins.property
+    def limit_changed(self) -> _risk_pb2.Limit: ...
+    @_builtins.property
+    def limit_expired(self) -> Global___LimitExpired: ...
+    @_builtins.property
     def flatten_requested(self) -> Global___FlattenRequested: ...
     @_builtins.property
     def flatten_ended(self) -> Global___FlattenEnded: ...
@@ -152,16 +158,18 @@ class Event(_message.Message):
         replace_decided: Global___ReplaceDecided | None = ...,
         capital_moved: Global___CapitalMoved | None = ...,
         alert_acknowledged: Global___AlertAcknowledged | None = ...,
+        limit_changed: _risk_pb2.Limit | None = ...,
+        limit_expired: Global___LimitExpired | None = ...,
         flatten_requested: Global___FlattenRequested | None = ...,
         flatten_ended: Global___FlattenEnded | None = ...,
         reset_requested: Global___ResetRequested | None = ...,
         reset_expired: Global___ResetExpired | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "flatten_ended", b"flatten_ended", "flatten_requested", b"flatten_requested", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "reset_expired", b"reset_expired", "reset_requested", b"reset_requested", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "flatten_ended", b"flatten_ended", "flatten_requested", b"flatten_requested", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "reset_expired", b"reset_expired", "reset_requested", b"reset_requested", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "flatten_ended", b"flatten_ended", "flatten_requested", b"flatten_requested", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "reset_expired", b"reset_expired", "reset_requested", b"reset_requested", "sequence", b"sequence", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "flatten_ended", b"flatten_ended", "flatten_requested", b"flatten_requested", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "reset_expired", b"reset_expired", "reset_requested", b"reset_requested", "sequence", b"sequence", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["portfolio_configured", "order_decided", "order_claimed", "cancel_requested", "execution_booked", "bar_published", "prices_published", "bar_acknowledged", "bar_completed", "trading_halted", "halt_reset", "capital_transferred", "strategy_paused", "strategy_resumed", "limit_breached", "limit_restored", "command_refused", "alert_raised", "refusals_counted", "order_overdue", "session_opened", "session_closed", "replace_decided", "capital_moved", "alert_acknowledged", "flatten_requested", "flatten_ended", "reset_requested", "reset_expired"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["portfolio_configured", "order_decided", "order_claimed", "cancel_requested", "execution_booked", "bar_published", "prices_published", "bar_acknowledged", "bar_completed", "trading_halted", "halt_reset", "capital_transferred", "strategy_paused", "strategy_resumed", "limit_breached", "limit_restored", "command_refused", "alert_raised", "refusals_counted", "order_overdue", "session_opened", "session_closed", "replace_decided", "capital_moved", "alert_acknowledged", "limit_changed", "limit_expired", "flatten_requested", "flatten_ended", "reset_requested", "reset_expired"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -250,6 +258,7 @@ class PortfolioConfigured(_message.Message):
     SYNCHRONISED_ADAPTERS_FIELD_NUMBER: _builtins.int
     CLOCK_FIELD_NUMBER: _builtins.int
     ROUTE_WITHIN_S_FIELD_NUMBER: _builtins.int
+    FURTHER_LIMITS_FIELD_NUMBER: _builtins.int
     ROUTES_FIELD_NUMBER: _builtins.int
     HALTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
@@ -273,6 +282,10 @@ class PortfolioConfigured(_message.Message):
         """Adapters whose report on a bar the strategies wait for."""
 
     @_builtins.property
+    def further_limits(self) -> _containers.RepeatedCompositeFieldContainer[_risk_pb2.Limit]:
+        """Beside those above: of any scope, with an action of their own."""
+
+    @_builtins.property
     def routes(self) -> _containers.RepeatedCompositeFieldContainer[Global___StrategyRoute]:
         """Of the strategies that the portfolio file gives one."""
 
@@ -293,12 +306,13 @@ class PortfolioConfigured(_message.Message):
         synchronised_adapters: _abc.Iterable[_builtins.str] | None = ...,
         clock: _builtins.str = ...,
         route_within_s: _builtins.int = ...,
+        further_limits: _abc.Iterable[_risk_pb2.Limit] | None = ...,
         routes: _abc.Iterable[Global___StrategyRoute] | None = ...,
         halts: Global___HaltRules | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["halts", b"halts", "limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "capital", b"capital", "clock", b"clock", "currency", b"currency", "halts", b"halts", "instruments", b"instruments", "limits", b"limits", "name", b"name", "route_within_s", b"route_within_s", "routes", b"routes", "strategies", b"strategies", "synchronised_adapters", b"synchronised_adapters"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "capital", b"capital", "clock", b"clock", "currency", b"currency", "further_limits", b"further_limits", "halts", b"halts", "instruments", b"instruments", "limits", b"limits", "name", b"name", "route_within_s", b"route_within_s", "routes", b"routes", "strategies", b"strategies", "synchronised_adapters", b"synchronised_adapters"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1065,6 +1079,34 @@ class SessionClosed(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SessionClosed: _TypeAlias = SessionClosed  # noqa: Y015
+
+@_typing.final
+class LimitExpired(_message.Message):
+    """A temporary limit has ended: what stood before is in force again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIGURE_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    figure: _risk_pb2.LimitFigure.ValueType
+    action: _common_pb2.Action.ValueType
+    @_builtins.property
+    def scope(self) -> _common_pb2.Scope: ...
+    def __init__(
+        self,
+        *,
+        figure: _risk_pb2.LimitFigure.ValueType = ...,
+        scope: _common_pb2.Scope | None = ...,
+        action: _common_pb2.Action.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "figure", b"figure", "scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LimitExpired: _TypeAlias = LimitExpired  # noqa: Y015
 
 @_typing.final
 class CapitalMoved(_message.Message):

@@ -106,6 +106,7 @@ class NewOrder(_message.Message):
     REDUCE_ONLY_FIELD_NUMBER: _builtins.int
     ROUTE_FIELD_NUMBER: _builtins.int
     EMERGENCY_FIELD_NUMBER: _builtins.int
+    ACCEPT_REDUCED_FIELD_NUMBER: _builtins.int
     strategy_id: _builtins.str
     client_order_id: _builtins.str
     """The sender's own id, at most 64 printable ASCII characters, unique per strategy for ever."""
@@ -121,6 +122,8 @@ class NewOrder(_message.Message):
     """Refuse the order unless it only reduces the strategy's position."""
     route: _builtins.str
     """The adapter that sends it to the broker; empty: the submitter sends it itself."""
+    accept_reduced: _builtins.bool
+    """Where a limit asks to reduce: take the largest quantity that passes instead of a refusal."""
     @_builtins.property
     def emergency(self) -> Global___EmergencyExit:
         """The way out of a halt, for the roles risk and admin: refused unless it only reduces the strategy's position."""
@@ -139,10 +142,11 @@ class NewOrder(_message.Message):
         reduce_only: _builtins.bool = ...,
         route: _builtins.str = ...,
         emergency: Global___EmergencyExit | None = ...,
+        accept_reduced: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["emergency", b"emergency"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_order_id", b"client_order_id", "emergency", b"emergency", "limit_price", b"limit_price", "order_type", b"order_type", "quantity", b"quantity", "reduce_only", b"reduce_only", "route", b"route", "side", b"side", "strategy_id", b"strategy_id", "symbol", b"symbol", "time_in_force", b"time_in_force"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_reduced", b"accept_reduced", "client_order_id", b"client_order_id", "emergency", b"emergency", "limit_price", b"limit_price", "order_type", b"order_type", "quantity", b"quantity", "reduce_only", b"reduce_only", "route", b"route", "side", b"side", "strategy_id", b"strategy_id", "symbol", b"symbol", "time_in_force", b"time_in_force"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from tidegate.v1 import common_pb2 as _common_pb2
 import builtins as _builtins
 import sys
@@ -19,6 +20,62 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _LimitFigure:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LimitFigureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LimitFigure.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LIMIT_FIGURE_UNSPECIFIED: _LimitFigure.ValueType  # 0
+    LIMIT_FIGURE_LEVERAGE: _LimitFigure.ValueType  # 1
+    """Gross exposure as a multiple of equity: the portfolio's, or a strategy's of its own."""
+    LIMIT_FIGURE_CONCENTRATION: _LimitFigure.ValueType  # 2
+    """Exposure as a share of the portfolio's equity: of an instrument, a sector, an asset class; the portfolio's scope stands
+    for each instrument.
+    """
+    LIMIT_FIGURE_GROSS_EXPOSURE: _LimitFigure.ValueType  # 3
+    """Gross exposure in the base currency: of any scope."""
+    LIMIT_FIGURE_DRAWDOWN: _LimitFigure.ValueType  # 4
+    """Equity below its high-water mark, as a share of it: the portfolio's or a strategy's."""
+    LIMIT_FIGURE_DAILY_LOSS: _LimitFigure.ValueType  # 5
+    """Equity below what it was when the UTC day began, as a share of that: the portfolio's or a strategy's."""
+    LIMIT_FIGURE_ORDER_QUANTITY: _LimitFigure.ValueType  # 6
+    """One order's quantity; any scope."""
+    LIMIT_FIGURE_ORDER_NOTIONAL: _LimitFigure.ValueType  # 7
+    """One order's value in the base currency; any scope."""
+    LIMIT_FIGURE_VALUE_AT_RISK: _LimitFigure.ValueType  # 8
+    """By historical simulation on session returns, as shares of the portfolio's equity; the portfolio's."""
+    LIMIT_FIGURE_EXPECTED_SHORTFALL: _LimitFigure.ValueType  # 9
+    LIMIT_FIGURE_VOLATILITY: _LimitFigure.ValueType  # 10
+    """Of a year, as a share of the portfolio's equity; the portfolio's."""
+
+class LimitFigure(_LimitFigure, metaclass=_LimitFigureEnumTypeWrapper):
+    """What a limit bounds."""
+
+LIMIT_FIGURE_UNSPECIFIED: LimitFigure.ValueType  # 0
+LIMIT_FIGURE_LEVERAGE: LimitFigure.ValueType  # 1
+"""Gross exposure as a multiple of equity: the portfolio's, or a strategy's of its own."""
+LIMIT_FIGURE_CONCENTRATION: LimitFigure.ValueType  # 2
+"""Exposure as a share of the portfolio's equity: of an instrument, a sector, an asset class; the portfolio's scope stands
+for each instrument.
+"""
+LIMIT_FIGURE_GROSS_EXPOSURE: LimitFigure.ValueType  # 3
+"""Gross exposure in the base currency: of any scope."""
+LIMIT_FIGURE_DRAWDOWN: LimitFigure.ValueType  # 4
+"""Equity below its high-water mark, as a share of it: the portfolio's or a strategy's."""
+LIMIT_FIGURE_DAILY_LOSS: LimitFigure.ValueType  # 5
+"""Equity below what it was when the UTC day began, as a share of that: the portfolio's or a strategy's."""
+LIMIT_FIGURE_ORDER_QUANTITY: LimitFigure.ValueType  # 6
+"""One order's quantity; any scope."""
+LIMIT_FIGURE_ORDER_NOTIONAL: LimitFigure.ValueType  # 7
+"""One order's value in the base currency; any scope."""
+LIMIT_FIGURE_VALUE_AT_RISK: LimitFigure.ValueType  # 8
+"""By historical simulation on session returns, as shares of the portfolio's equity; the portfolio's."""
+LIMIT_FIGURE_EXPECTED_SHORTFALL: LimitFigure.ValueType  # 9
+LIMIT_FIGURE_VOLATILITY: LimitFigure.ValueType  # 10
+"""Of a year, as a share of the portfolio's equity; the portfolio's."""
+Global___LimitFigure: _TypeAlias = LimitFigure  # noqa: Y015
 
 @_typing.final
 class GetRiskMetricsRequest(_message.Message):
@@ -320,6 +377,63 @@ class Limits(_message.Message):
 Global___Limits: _TypeAlias = Limits  # noqa: Y015
 
 @_typing.final
+class Limit(_message.Message):
+    """One limit in force. A scope has at most one limit a figure and action."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIGURE_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    WARN_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    EXPIRES_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    ON_UNDEFINED_FIELD_NUMBER: _builtins.int
+    figure: Global___LimitFigure.ValueType
+    warn: _builtins.str
+    """Decimals; above warn an order is allowed with a warning, above limit the action is taken. Exactly at one passes."""
+    limit: _builtins.str
+    action: _common_pb2.Action.ValueType
+    """What is done above the limit: WARN, REDUCE, REJECT, HALT; read as REJECT."""
+    operator: _builtins.str
+    """Who set it, and why; empty for the portfolio file."""
+    reason: _builtins.str
+    confidence: _builtins.str
+    """Of value at risk and expected shortfall; 0.95 when empty."""
+    on_undefined: _common_pb2.Action.ValueType
+    """What is done while an instrument has fewer than 60 sessions of returns: WARN or REJECT; read as REJECT."""
+    @_builtins.property
+    def scope(self) -> _common_pb2.Scope: ...
+    @_builtins.property
+    def expires(self) -> _timestamp_pb2.Timestamp:
+        """When the limit that stood before it comes back; absent for never."""
+
+    def __init__(
+        self,
+        *,
+        figure: Global___LimitFigure.ValueType = ...,
+        scope: _common_pb2.Scope | None = ...,
+        warn: _builtins.str = ...,
+        limit: _builtins.str = ...,
+        action: _common_pb2.Action.ValueType = ...,
+        operator: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        expires: _timestamp_pb2.Timestamp | None = ...,
+        confidence: _builtins.str = ...,
+        on_undefined: _common_pb2.Action.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires", b"expires", "scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "confidence", b"confidence", "expires", b"expires", "figure", b"figure", "limit", b"limit", "on_undefined", b"on_undefined", "operator", b"operator", "reason", b"reason", "scope", b"scope", "warn", b"warn"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Limit: _TypeAlias = Limit  # noqa: Y015
+
+@_typing.final
 class GetLimitsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -339,20 +453,62 @@ class GetLimitsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     LIMITS_FIELD_NUMBER: _builtins.int
+    IN_FORCE_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def limits(self) -> Global___Limits: ...
+    def limits(self) -> Global___Limits:
+        """As the portfolio file stated them, for the whole portfolio."""
+
+    @_builtins.property
+    def in_force(self) -> _containers.RepeatedCompositeFieldContainer[Global___LimitState]:
+        """Every limit in force, with who set it and what is left."""
+
     def __init__(
         self,
         *,
         limits: Global___Limits | None = ...,
+        in_force: _abc.Iterable[Global___LimitState] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["in_force", b"in_force", "limits", b"limits"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetLimitsResponse: _TypeAlias = GetLimitsResponse  # noqa: Y015
+
+@_typing.final
+class LimitState(_message.Message):
+    """A limit, and the book against it: working orders at their worst. Empty figures: it bounds single orders."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIMIT_FIELD_NUMBER: _builtins.int
+    ACTUAL_FIELD_NUMBER: _builtins.int
+    BOUND_FIELD_NUMBER: _builtins.int
+    HEADROOM_FIELD_NUMBER: _builtins.int
+    actual: _builtins.str
+    """Decimals in the limit's own unit: money, or money of which the limit is a share or a multiple."""
+    bound: _builtins.str
+    """What the limit, or without one the warning, comes to."""
+    headroom: _builtins.str
+    """The one less the other; negative above the limit."""
+    @_builtins.property
+    def limit(self) -> Global___Limit: ...
+    def __init__(
+        self,
+        *,
+        limit: Global___Limit | None = ...,
+        actual: _builtins.str = ...,
+        bound: _builtins.str = ...,
+        headroom: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actual", b"actual", "bound", b"bound", "headroom", b"headroom", "limit", b"limit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LimitState: _TypeAlias = LimitState  # noqa: Y015
 
 @_typing.final
 class WatchRiskMetricsRequest(_message.Message):

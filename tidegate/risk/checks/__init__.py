@@ -5,7 +5,7 @@ Permission checks look at every order. Exposure checks leave reducing orders alo
 makes the loss. A new check is a new module and a line in ``build``.
 """
 
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from tidegate.risk.checks.capital import Capital
 from tidegate.risk.checks.concentration import Concentration
@@ -16,9 +16,17 @@ from tidegate.risk.checks.leverage import Leverage
 from tidegate.risk.checks.order_size import OrderSize
 from tidegate.risk.checks.price_age import PriceAge
 from tidegate.risk.checks.reduce_only import ReduceOnly
+from tidegate.risk.checks.scoped_limit import Measured, ScopedLimit
+from tidegate.risk.limit import CONCENTRATION, DRAWDOWN, LEVERAGE, OF_SCENARIOS, ORDER_NOTIONAL, ORDER_QUANTITY, Limit
+from tidegate.risk.limit_table import HALT, REJECT, LimitTable
 from tidegate.risk.limits import Limits
 from tidegate.risk.proposal import Proposal
+from tidegate.risk.scopes import PORTFOLIO, Scope
 from tidegate.risk.violation import Violation
+
+if TYPE_CHECKING:
+    from tidegate.reasons import Reason
+    from tidegate.risk.book import Book
 
 
 class Check(Protocol):
@@ -28,24 +36,117 @@ class Check(Protocol):
         """Return what the order would violate, or None."""
 
 
+class StandingCheck(Check, Protocol):
+    """One limit that the book itself may be over."""
+
+    @property
+    def limit(self) -> Limit:
+        """What it is held against."""
+
+    @property
+    def reason(self) -> "Reason":
+        """The reason code of its violations."""
+
+    def assess(self, book: "Book") -> Violation | None:
+        """Return what the book violates now, or None."""
+
+    def measure(self, book: "Book") -> Measured | None:
+        """Return the figure and its base as they are now; None for a figure of orders, and for an undefined one."""
+
+
+class Scoped(NamedTuple):
+    """The limits of one scope other than the portfolio."""
+
+    for_all: tuple[ScopedLimit, ...]
+    for_reducing: tuple[ScopedLimit, ...]
+
+
 class Checks(NamedTuple):
-    """The checks that are configured, in the order in which equally severe violations are named."""
+    """
+    The checks that are configured, in the order in which equally severe violations are named.
+
+    scoped: by strategy, instrument, sector and asset class; an order meets those of its own scopes only.
+    standing: every limit that the book itself may be over, beside the portfolio's drawdown, leverage and concentration.
+    """
 
     for_all: tuple[Check, ...]
     for_reducing: tuple[Check, ...]
+    scoped: dict[Scope, Scoped]
+    standing: tuple[StandingCheck, ...]
 
 
-def build(limits: Limits) -> Checks:
-    """Build the checks that these limits ask for; one that is not configured costs nothing."""
+# Bounds on one order: on reducing ones as well.
+_SIZES = (ORDER_QUANTITY, ORDER_NOTIONAL)
+_OF_ORDERS = frozenset(_SIZES)
+
+
+def build(limits: Limits, table: LimitTable) -> Checks:
+    """Build the checks that the limits in force ask for; one that is not configured costs nothing."""
     permission: list[Check] = [HaltState(), PriceAge(limits.max_price_age_ns), Increments(), ReduceOnly()]
-    if limits.max_order_quantity is not None or limits.max_order_notional is not None:
-        permission.append(OrderSize(limits.max_order_quantity, limits.max_order_notional))
+    sizes = [limit.limit if _is_built_in(limit := table.get(figure)) else None for figure in _SIZES]
+    if any(size is not None for size in sizes):
+        permission.append(OrderSize(*sizes))
     exposure: list[Check] = []
-    if limits.halt_drawdown is not None or limits.max_drawdown is not None or limits.warn_drawdown is not None:
-        exposure.append(Drawdown(limits.warn_drawdown, limits.max_drawdown, limits.halt_drawdown))
-    if limits.max_leverage is not None or limits.warn_leverage is not None:
-        exposure.append(Leverage(limits.warn_leverage, limits.max_leverage))
-    if limits.max_concentration is not None or limits.warn_concentration is not None:
-        exposure.append(Concentration(limits.warn_concentration, limits.max_concentration))
+    if not (table.get(DRAWDOWN).is_none and table.get(DRAWDOWN, action=HALT).is_none):
+        exposure.append(drawdown_of(table))
+    if not table.get(LEVERAGE).is_none:
+        exposure.append(leverage_of(table))
+    if not table.get(CONCENTRATION).is_none:
+        exposure.append(concentration_of(table))
+    further = [limit for limit in table if not _is_built_in(limit)]
+    of_portfolio = [limit for limit in further if limit.scope == PORTFOLIO]
+    permission += [ScopedLimit(limit) for limit in of_portfolio if limit.figure in _OF_ORDERS]
+    exposure += [check_of(limit) for limit in of_portfolio if limit.figure not in _OF_ORDERS]
     exposure.append(Capital())
-    return Checks((*permission, *exposure), tuple(permission))
+    scoped = _scoped([limit for limit in further if limit.scope != PORTFOLIO])
+    standing = tuple(check_of(limit) for limit in further if limit.figure not in _OF_ORDERS)
+    return Checks((*permission, *exposure), tuple(permission), scoped, standing)
+
+
+def drawdown_of(table: LimitTable) -> Drawdown:
+    """Build the portfolio's drawdown check."""
+    refusing, halting = table.get(DRAWDOWN), table.get(DRAWDOWN, action=HALT)
+    warns = [limit.warn for limit in (refusing, halting) if limit.warn is not None]
+    return Drawdown(min(warns, default=None), refusing.limit, halting.limit)
+
+
+def leverage_of(table: LimitTable) -> Leverage:
+    """Build the portfolio's leverage check."""
+    limit = table.get(LEVERAGE)
+    return Leverage(limit.warn, limit.limit)
+
+
+def concentration_of(table: LimitTable) -> Concentration:
+    """Build the check of each instrument's share of the portfolio."""
+    limit = table.get(CONCENTRATION)
+    return Concentration(limit.warn, limit.limit)
+
+
+def check_of(limit: Limit) -> StandingCheck:
+    """Build the check of one limit."""
+    if limit.figure in OF_SCENARIOS:
+        from tidegate.risk.checks.scenario_limit import ScenarioLimit  # noqa: PLC0415 -- numpy, only where it is needed
+
+        return ScenarioLimit(limit)
+    return ScopedLimit(limit)
+
+
+def _is_built_in(limit: Limit) -> bool:
+    """Whether one of the checks above looks after a limit."""
+    if limit.scope != PORTFOLIO:
+        return False
+    if limit.figure == DRAWDOWN:
+        return limit.action in (REJECT, HALT)
+    if limit.action != REJECT:
+        return False
+    return limit.figure in (LEVERAGE, CONCENTRATION) or (limit.figure in _OF_ORDERS and limit.warn is None)
+
+
+def _scoped(limits: list[Limit]) -> dict[Scope, Scoped]:
+    found: dict[Scope, list[ScopedLimit]] = {}
+    for limit in limits:
+        found.setdefault(limit.scope, []).append(ScopedLimit(limit))
+    return {
+        scope: Scoped(tuple(checks), tuple(check for check in checks if check.limit.figure in _OF_ORDERS))
+        for scope, checks in found.items()
+    }

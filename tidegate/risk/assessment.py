@@ -1,0 +1,96 @@
+"""Running the checks: every violation of an order, and the largest part of it that has none."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from tidegate.numbers import ZERO, plain
+from tidegate.orders import Order
+from tidegate.reasons import Reason
+from tidegate.risk.book import Book
+from tidegate.risk.draft import Draft
+from tidegate.risk.proposal import Ask, Proposal
+from tidegate.risk.scopes import Scope, groups_of, instrument_scope, strategy_scope
+from tidegate.risk.violation import Violation
+from tidegate.v1 import common_pb2, orders_pb2
+
+_REDUCE = common_pb2.ACTION_REDUCE
+_REJECT = common_pb2.ACTION_REJECT
+
+
+def assess(
+    draft: Draft, request: orders_pb2.NewOrder, ask: Ask, replaced: Order | None = None
+) -> tuple[list[Violation], Proposal | None]:
+    """Run every check; without a strategy, an instrument, a route or a price there is nothing to run them on."""
+    book = draft.book
+    missing = _missing(book, ask, request.route)
+    if missing is not None:
+        return [missing], None
+    proposal = Proposal(book, request, ask, draft.now_ns, replaced)
+    # A limit that blocks the way out makes the loss.
+    checks, reducing = draft.checks, proposal.reducing
+    applied = checks.for_reducing if reducing else checks.for_all
+    found = [violation for check in applied if (violation := check.check(proposal)) is not None]
+    if checks.scoped:
+        for scope in _scopes(proposal):
+            scoped = checks.scoped.get(scope)
+            if scoped is not None:
+                limits = scoped.for_reducing if reducing else scoped.for_all
+                found += [violation for limit in limits if (violation := limit.check(proposal)) is not None]
+    return found, proposal
+
+
+def _scopes(proposal: Proposal) -> tuple[Scope, ...]:
+    """Name the scopes that an order is in, beside the portfolio."""
+    instrument = proposal.instrument
+    strategy, symbol = strategy_scope(proposal.request.strategy_id), instrument_scope(instrument.symbol)
+    return strategy, symbol, *groups_of(instrument)
+
+
+def _missing(book: Book, ask: Ask, route: str) -> Violation | None:
+    if ask.strategy_id not in book.terms:
+        text = f"no strategy is called {ask.strategy_id}"
+        return Violation(Reason.STRATEGY_UNKNOWN, _REJECT, text, strategy_scope(ask.strategy_id))
+    if ask.symbol not in book.instruments:
+        text = f"instrument {ask.symbol} is not in the portfolio file"
+        return Violation(Reason.INSTRUMENT_UNKNOWN, _REJECT, text, instrument_scope(ask.symbol))
+    if route and route not in book.adapters:
+        return Violation(Reason.ADAPTER_UNKNOWN, _REJECT, f"no adapter is called {route}")
+    if ask.symbol not in book.mark_times_ns:
+        text = f"instrument {ask.symbol} has no price yet"
+        return Violation(Reason.PRICE_MISSING, _REJECT, text, instrument_scope(ask.symbol))
+    return None
+
+
+def reduce_to_fit(
+    draft: Draft, request: orders_pb2.NewOrder, ask: Ask, violations: list[Violation], proposal: Proposal | None
+) -> tuple[Ask, list[Violation], Proposal | None]:
+    """
+    Do what a limit asks that wants a smaller order: take what fits if its sender accepts that, else name the figure.
+
+    What a worse violation refuses anyway is left as it is.
+    """
+    if proposal is None or any(violation.action > _REDUCE for violation in violations):
+        return ask, violations, proposal
+    fits = _largest_that_fits(draft, request, ask, proposal.instrument.lot)
+    if fits and request.accept_reduced:
+        smaller = ask._replace(quantity=fits)
+        return smaller, violations, Proposal(draft.book, request, smaller, draft.now_ns)
+    return ask, refuse_instead(violations, f"; {plain(fits)} would pass"), proposal
+
+
+def refuse_instead(violations: list[Violation], remark: str = "") -> list[Violation]:
+    """Refuse where a limit asks to reduce."""
+    return [replace(v, action=_REJECT, text=v.text + remark) if v.action == _REDUCE else v for v in violations]
+
+
+def _largest_that_fits(draft: Draft, request: orders_pb2.NewOrder, ask: Ask, lot: Decimal) -> Decimal:
+    """Find the largest number of whole lots that passes: what passes at some size passes at each smaller one."""
+    passes, fails = 0, int(ask.quantity // lot)
+    while fails - passes > 1:
+        middle = (passes + fails) // 2
+        found, _ = assess(draft, request, ask._replace(quantity=middle * lot))
+        if any(violation.action >= _REDUCE for violation in found):
+            fails = middle
+        else:
+            passes = middle
+    return passes * lot if passes else ZERO

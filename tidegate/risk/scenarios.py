@@ -1,0 +1,155 @@
+"""Scenarios: what each past session's returns would make of the book as it is, working orders at their worst."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidegate.risk.session_history import OBSERVATIONS_MIN, SESSIONS_MAX, SessionHistory
+
+if TYPE_CHECKING:
+    from tidegate.risk.book import Book
+
+Vector = NDArray[np.float64]
+
+_SESSIONS_PER_YEAR = 252
+_CENTS = 100.0
+
+
+class _Moves(NamedTuple):
+    """One instrument's returns, falls and rises apart, in as many sessions as the window has."""
+
+    falls: Vector
+    rises: Vector
+
+
+class Scenarios:
+    """
+    The profit or loss of each scenario: of every position the worst of what working orders may make of it, summed.
+
+    An upper bound of the loss: a fall is met with all that may still be bought, a rise with all that may still be sold.
+    So an order adds its own quantity times the falls or rises, in O(scenarios). What has changed is noted, and worked
+    in when somebody asks. Every part is whole cents, which float64 adds exactly: sums do not depend on their order.
+    """
+
+    def __init__(self, book: "Book", history: SessionHistory) -> None:
+        """Stand on a book and on its history; the first question works everything out."""
+        self._book = book
+        self._history = history
+        self._sessions = -1
+        self._moves: dict[str, _Moves] = {}
+        self._parts: dict[tuple[str, str], Vector] = {}
+        self._sum: Vector = np.zeros(SESSIONS_MAX)
+        self._changed: set[tuple[str, str]] = set()
+        # Symbols of parts that have too few observations, with how many parts each.
+        self._lacking: dict[str, int] = {}
+
+    def touch(self, strategy_id: str, symbol: str) -> None:
+        """Note that a position, its working orders or its mark have changed."""
+        self._changed.add((strategy_id, symbol))
+
+    def short_of_history(self) -> str:
+        """Name an instrument that is held or worked and has too few observations; empty when there is none."""
+        self._refresh()
+        return next(iter(self._lacking), "")
+
+    def lacks_history(self, symbol: str) -> bool:
+        """Tell whether an instrument has too few observations."""
+        return self._history.observations.get(symbol, 0) < OBSERVATIONS_MIN
+
+    def profits(self) -> Vector:
+        """Return the profit or loss of each scenario, the newest session last."""
+        self._refresh()
+        return self._sum[-self._length :] / _CENTS
+
+    def profits_with(self, symbol: str, added: Decimal, sign: int) -> Vector:
+        """Return them with an order that may still fill so much more; sign: +1 for a buy, -1 for a sell."""
+        profits = self.profits()
+        moves = self._moves_of(symbol)
+        side = moves.falls if sign > 0 else moves.rises
+        return profits + _cents(float(sign * added * self._unit(symbol)) * side[-self._length :]) / _CENTS
+
+    @property
+    def _length(self) -> int:
+        return max(min(self._history.sessions - 1, SESSIONS_MAX), 1)
+
+    def _refresh(self) -> None:
+        if self._sessions != self._history.sessions:
+            self._sessions = self._history.sessions
+            self._moves.clear()
+            self._parts.clear()
+            self._lacking.clear()
+            self._changed = {
+                (strategy_id, symbol)
+                for strategy_id, strategy in self._book.strategies.items()
+                for symbol in strategy.ledger.positions
+            }
+            self._sum = np.zeros(SESSIONS_MAX)
+        for key in self._changed:
+            self._work_out(key)
+        self._changed.clear()
+
+    def _work_out(self, key: tuple[str, str]) -> None:
+        strategy_id, symbol = key
+        before = self._parts.pop(key, None)
+        if before is not None:
+            self._sum -= before
+            self._count_lacking(symbol, -1)
+        position = self._book.strategies[strategy_id].ledger.positions.get(symbol)
+        if position is None:
+            return
+        moves, unit = self._moves_of(symbol), self._unit(symbol)
+        highest, lowest = position.quantity + position.working_buys, position.quantity - position.working_sells
+        part = _cents(float(highest * unit) * moves.falls + float(lowest * unit) * moves.rises)
+        self._parts[key] = part
+        self._sum += part
+        self._count_lacking(symbol, 1)
+
+    def _count_lacking(self, symbol: str, step: int) -> None:
+        if self.lacks_history(symbol):
+            self._lacking[symbol] = self._lacking.get(symbol, 0) + step
+            if not self._lacking[symbol]:
+                del self._lacking[symbol]
+
+    def _unit(self, symbol: str) -> Decimal:
+        """Return what a unit is worth at the mark."""
+        instrument = self._book.instruments.get(symbol)
+        mark = self._book.marks[symbol]
+        return mark if instrument is None else mark * instrument.multiplier
+
+    def _moves_of(self, symbol: str) -> _Moves:
+        moves = self._moves.get(symbol)
+        if moves is None:
+            returns = np.zeros(SESSIONS_MAX)
+            known = self._history.returns.get(symbol, ())
+            if known:
+                returns[-len(known) :] = list(known)
+            moves = self._moves[symbol] = _Moves(np.minimum(returns, 0.0), np.maximum(returns, 0.0))
+        return moves
+
+
+def _cents(amounts: Vector) -> Vector:
+    return np.rint(amounts * _CENTS)
+
+
+def value_at_risk(profits: Vector, confidence: float) -> float:
+    """Return max(0, -quantile(profits, 1 - confidence)), by linear interpolation between the two nearest scenarios."""
+    place = (len(profits) - 1) * (1.0 - confidence)
+    lower = int(place)
+    upper = min(lower + 1, len(profits) - 1)
+    nearest = np.partition(profits, (lower, upper))
+    quantile = nearest[lower] + (nearest[upper] - nearest[lower]) * (place - lower)
+    return max(0.0, -float(quantile))
+
+
+def expected_shortfall(profits: Vector, confidence: float) -> float:
+    """Return the mean loss of the scenarios that lose at least the value at risk (Acerbi and Tasche, 2002)."""
+    bound = value_at_risk(profits, confidence)
+    worst = profits[profits <= -bound]
+    return max(bound, -float(worst.mean())) if len(worst) else bound
+
+
+def volatility(profits: Vector) -> float:
+    """Return the standard deviation of the profits, over a year of 252 sessions."""
+    return float(profits.std(ddof=1)) * float(np.sqrt(_SESSIONS_PER_YEAR)) if len(profits) > 1 else 0.0

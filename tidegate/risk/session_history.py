@@ -1,0 +1,52 @@
+"""Each instrument's returns from session to session: what past days would make of the positions of today."""
+
+from collections import deque
+from decimal import Decimal
+
+from tidegate.risk.high_water import NS_PER_DAY
+
+# A year of sessions; older ones are forgotten.
+SESSIONS_MAX = 252
+# Fewer returns than these say nothing: what is computed from them is undefined, never zero.
+OBSERVATIONS_MIN = 60
+
+
+class SessionHistory:
+    """
+    Returns by symbol, the newest last; a session is a UTC day, whatever the bars; the next one's first mark closes it.
+
+    A session without a mark counts as a return of 0, and the next one's return is over both: every symbol has its
+    newest session in the same place.
+    """
+
+    def __init__(self) -> None:
+        """Begin before the first session."""
+        self.returns: dict[str, deque[float]] = {}
+        # How many of a symbol's returns are of sessions in which it had a mark.
+        self.observations: dict[str, int] = {}
+        # Sessions closed so far: whoever keeps something computed from the returns sees by it that they have changed.
+        self.sessions = 0
+        self._day = 0
+        self._closes: dict[str, float] = {}
+        self._marks: dict[str, float] = {}
+
+    def mark(self, symbol: str, price: Decimal, time_ns: int) -> None:
+        """Take a mark; one of a later day closes the session before it."""
+        day = time_ns // NS_PER_DAY
+        if day > self._day:
+            self._close()
+            self._day = day
+        self._marks[symbol] = float(price)
+
+    def _close(self) -> None:
+        for symbol, returns in self.returns.items():
+            if symbol not in self._marks:
+                returns.append(0.0)
+        for symbol, mark in self._marks.items():
+            before = self._closes.get(symbol)
+            if before is not None:
+                self.returns.setdefault(symbol, deque(maxlen=SESSIONS_MAX)).append(mark / before - 1.0)
+                self.observations[symbol] = self.observations.get(symbol, 0) + 1
+            self._closes[symbol] = mark
+        self.sessions += bool(self._marks)
+        self._marks.clear()
