@@ -420,8 +420,10 @@ class Book:
         for entry in asked.places:
             place = (entry.strategy_id, entry.symbol)
             standing = self.flattenings.get(place)
-            order_ids = set[str]() if standing is None else standing.order_ids
-            self.flattenings[place] = Flattening(scope, asked.operator, asked.reason, event.sequence, order_ids)
+            fresh = Flattening(scope, asked.operator, asked.reason, event.sequence)
+            if standing is not None:
+                fresh.order_ids |= standing.order_ids
+            self.flattenings[place] = fresh
 
     def _note_exit(self, order: Order) -> None:
         standing = self.flattenings.get((order.request.strategy_id, order.request.symbol))

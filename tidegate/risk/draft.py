@@ -62,6 +62,8 @@ class Draft:
     refusal: RefusedError | None = None
     # Whose refusal this is, when it is one that may come by the thousand.
     refused_sender: Sender | None = None
+    # On what the gate failed while it followed up, to be logged.
+    failure: BaseException | None = None
 
     @property
     def reason_code(self) -> str:

@@ -164,6 +164,7 @@ class Engine:
             submitted = self.ask(order, decided.now_ns)
         self._take(decided, submitted)
         if submitted.refusal is not None:
+            decided.failure = submitted.refusal.__cause__ or decided.failure
             return flattening.ended(self.book, place, submitted.refusal.reason, submitted.refusal.text)
         decision = submitted.reply
         return None if decision.order_id else flattening.ended(self.book, place, decision.reason_code, decision.reason)

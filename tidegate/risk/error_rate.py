@@ -28,7 +28,9 @@ class ErrorRate:
         rules = configuration.halts
         self._most = rules.error_count
         self._within_ns = rules.error_within_s * NS_PER_S
-        self._stamps = {s.strategy_id: deque[int](maxlen=self._most + 1) for s in configuration.strategies}
+        self._stamps: dict[str, deque[int]] = {
+            terms.strategy_id: deque(maxlen=self._most + 1) for terms in configuration.strategies
+        }
 
     def apply(self, event: journal_pb2.Event, kind: str | None) -> None:
         """Take an event."""

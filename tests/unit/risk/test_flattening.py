@@ -20,6 +20,7 @@ from tests.unit.builders import PORTFOLIO as WHOLE
 from tests.unit.conftest import OpenDesk
 from tidegate.gate import Request
 from tidegate.permissions import Caller, Role
+from tidegate.risk import orders
 from tidegate.v1 import admin_pb2, common_pb2, journal_pb2, orders_pb2
 
 REDUCE_ONLY = common_pb2.HALT_LEVEL_REDUCE_ONLY
@@ -259,6 +260,21 @@ def test_a_name_that_is_taken_ends_it_with_its_reason(desk: Desk) -> None:
     desk.submit(order)
     assert ["cash A 10: 0 now, 1 later CLIENT_ORDER_ID_REUSED"] == told(flatten(desk))
     assert ["cash A 10: 9 now, 1 later"] == told(flatten(desk))
+
+
+def test_an_exit_on_which_the_gate_fails_ends_it_and_is_logged(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pins that such a failure is one position's, and that somebody hears of it."""
+    desk.hold("cash", "10", "100")
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(orders, "assess", fail)
+    request = admin_pb2.FlattenRequest(operator="ann", reason="enough")
+    batch = desk.gate.process([Request("Flatten", request.SerializeToString())])
+    assert [ZeroDivisionError] == [type(failure) for failure in batch.failures]
+    reply = admin_pb2.FlattenResponse.FromString(batch.replies[0].body)
+    assert (["cash A 10: 0 now, 0 later INTERNAL"], {}) == (told(reply), desk.book.flattenings)
 
 
 @pytest.mark.parametrize("by_file", [True, False])
