@@ -151,6 +151,8 @@ class GateMachine(RuleBasedStateMachine):
             if claim.outcome != orders_pb2.CLAIM_OUTCOME_REFUSED:
                 assert taken is not None
                 assert taken.claimed_by == adapter
+            elif claim.reason_code in {Reason.TRADING_HALTED, Reason.REDUCE_ONLY}:
+                assert self.rig.naive.is_held_back(self.rig.naive.orders[claim.order_id])
 
     # Executions.
 
@@ -220,6 +222,7 @@ class GateMachine(RuleBasedStateMachine):
                 held,
                 sent - Fraction(one.waiting_quantity),
             )
+            assert one.reason_code in {"", Reason.ROUTE_MISSING, Reason.PRICE_MISSING, Reason.QUANTITY_OFF_LOT}, one
             if not one.reason_code:
                 assert abs(held) - sent < Fraction(naive.instruments[place[1]].lot)
 

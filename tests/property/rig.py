@@ -266,6 +266,11 @@ class Rig:
         assert book.sessions == naive.sessions
         for owner in naive.owners:
             self._compare_ledger(owner)
+        for place in book.flattenings:
+            held, is_short = naive.held.get(place, Fraction(0)), naive.held.get(place, Fraction(0)) < 0
+            sent, back = (naive.working(*place, buys=is_buy) for is_buy in (is_short, not is_short))
+            assert held or sent or back, "closed, and not done with"
+            assert not held or abs(held) - sent < Fraction(naive.instruments[place[1]].lot), "forgotten on the way out"
         levels = {(scope.kind, scope.name): halt.level for scope, halt in book.halts.items()}
         assert levels == naive.halts
         assert set(book.pauses) == naive.paused
