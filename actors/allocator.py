@@ -107,6 +107,8 @@ class PortfolioAllocator:
             request.strategy_ids.append(spec.strategy_id)
             for order in result.orders:
                 request.orders.add().ParseFromString(order)
+            for client_order_id in result.cancels:
+                request.cancels.add(strategy_id=spec.strategy_id, client_order_id=client_order_id)
         (completed,) = await self._port.execute([Request("CompleteBar", request.SerializeToString(), INTERNAL)])
         for decision in actors_pb2.CompleteBarResponse.FromString(completed.body).decisions:
             if not decision.sequence:

@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from actors.logs import open_log
 from tidegate.errors import ConfigurationError
@@ -11,7 +11,10 @@ from tidegate.imports import load
 from tidegate.reasons import Reason
 from tidegate.strategy import Strategy
 from tidegate.strategy_runner import LedgerDiffersError, StrategyRunner
+from tidegate.targets.model import RiskModel
 from tidegate.v1 import actors_pb2, journal_pb2
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,7 @@ class StrategySpec:
     What a strategy's actor needs to begin, and to begin again.
 
     code: ``module:Class``. folder: where the module is looked for first: the portfolio file's own.
+    risk_models: what its targets pass, in this order: each ``module:Class`` and its parameters.
     """
 
     strategy_id: str
@@ -29,12 +33,13 @@ class StrategySpec:
     folder: Path
     configuration: bytes
     logs: Path
+    risk_models: tuple[tuple[str, dict[str, Any]], ...] = ()
 
 
 @dataclass(frozen=True)
 class BarResult:
     """
-    What a strategy made of a bar: serialized orders, or why there are none.
+    What a strategy made of a bar: serialized orders, and the client_order_ids to cancel; or why there are none.
 
     sequence: the journal's place that it had seen up to; is_behind: it must catch up from there first.
     """
@@ -42,6 +47,7 @@ class BarResult:
     sequence: int
     is_behind: bool = False
     orders: list[bytes] = field(default_factory=list)
+    cancels: list[str] = field(default_factory=list)
     fault: Reason | None = None
     text: str = ""
 
@@ -54,9 +60,18 @@ def load_strategy(code: str, parameters: dict[str, Any], folder: Path) -> Strate
         TypeError: it is no Strategy, or does not take the parameters.
         ImportError, AttributeError: there is no such module or class. Whatever else the user's own code raises.
     """
+    return _load(Strategy, code, parameters, folder)
+
+
+def load_risk_model(code: str, parameters: dict[str, Any], folder: Path) -> RiskModel:
+    """Import a risk model's class and make one of it; raises as ``load_strategy`` does."""
+    return _load(RiskModel, code, parameters, folder)
+
+
+def _load(kind: type[T], code: str, parameters: dict[str, Any], folder: Path) -> T:
     found = load(code, folder)
-    if not (isinstance(found, type) and issubclass(found, Strategy)):
-        text = f"{code} is not a subclass of tidegate.strategy.Strategy"
+    if not (isinstance(found, type) and issubclass(found, kind)):
+        text = f"{code} is not a subclass of {kind.__module__}.{kind.__name__}"
         raise TypeError(text)
     return found(**parameters)
 
@@ -87,7 +102,10 @@ class StrategyActor:
             configuration = journal_pb2.PortfolioConfigured.FromString(spec.configuration)
             try:
                 strategy = load_strategy(spec.code, spec.parameters, spec.folder)
-                self._runner = StrategyRunner(spec.strategy_id, strategy, configuration, route=spec.route)
+                risk_models = [load_risk_model(code, own, spec.folder) for code, own in spec.risk_models]
+                self._runner = StrategyRunner(
+                    spec.strategy_id, strategy, configuration, route=spec.route, risk_models=risk_models
+                )
             except Exception as error:
                 message = f"strategy {spec.strategy_id} cannot start: {_one_line(error)}"
                 raise ConfigurationError(message) from error
@@ -105,6 +123,7 @@ class StrategyActor:
                 self._runner = None  # bars in between were not its own: it lives through everything again
                 return BarResult(0, is_behind=True)
             orders = self._runner.run_bar(message)
+            cancels = list(self._runner.cancels)
         except LedgerDiffersError as error:
             self._log.critical("ledger_differs", exc_info=error)
             self._runner = None
@@ -113,7 +132,7 @@ class StrategyActor:
             self._log.error("strategy_failed", bar=message.bar.sequence, exc_info=error)
             self._runner = None
             return BarResult(message.sequence, fault=Reason.STRATEGY_FAILED, text=_one_line(error))
-        return BarResult(message.sequence, orders=[order.SerializeToString() for order in orders])
+        return BarResult(message.sequence, orders=[order.SerializeToString() for order in orders], cancels=cancels)
 
     def catch_up(self, history: bytes, *, is_last: bool) -> BarResult:
         """Live through a part of the journal again."""

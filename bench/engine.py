@@ -16,12 +16,15 @@ from bench.errors import BenchError
 from tidegate.gate import Gate, Reply, Request
 from tidegate.journal.contract import HASH_OF_NOTHING, Entry, Head, Journal
 from tidegate.journal.sqlite import SqliteJournal
+from tidegate.portfolio_file import PortfolioFile
 from tidegate.risk.draft import Key
 from tidegate.v1 import common_pb2, journal_pb2, orders_pb2, portfolio_pb2
 
 BATCH = 500
 _MANY_SYMBOLS = tuple(f"P{number:03}" for number in range(500))
 _WARM_UP_BATCHES = 3
+# So that a full window of 252 returns lies behind today.
+_SESSIONS = 253
 
 
 class Recorder:
@@ -98,6 +101,8 @@ def measure(batches: int, folder: Path) -> EngineResult:
             raise BenchError(message)
         alone_us = median(_process(durable, [flow.single("alone", number)])[0] for number in range(batches))
         durable.journal.close()
+    checked, checked_50, at_risk = _checked(2), _checked(50), _checked(2, history=_SESSIONS)
+    checked_us, checked_50_us, at_risk_us = _in_turn([checked, checked_50, at_risk], batches, flow.SYMBOLS)
     one, many = _open(Recorder(), _MANY_SYMBOLS), _open(Recorder(), _MANY_SYMBOLS)
     _take_positions(one, _MANY_SYMBOLS[:1])
     _take_positions(many, _MANY_SYMBOLS)
@@ -106,6 +111,9 @@ def measure(batches: int, folder: Path) -> EngineResult:
         "engine_us": bare_us,
         "engine_with_commit_us": with_commit_us,
         "engine_one_order_and_commit_us": alone_us,
+        "engine_every_scope_us": checked_us,
+        "engine_every_scope_50_strategies_us": checked_50_us,
+        "engine_every_scope_and_var_us": at_risk_us,
         "engine_1_position_us": one_us,
         "engine_500_positions_us": many_us,
     }
@@ -113,9 +121,25 @@ def measure(batches: int, folder: Path) -> EngineResult:
 
 
 def _open(journal: Journal, symbols: Sequence[str]) -> Gate:
-    gate = Gate(journal, lambda _command, _newest_ns: time.time_ns())
-    gate.start(flow.portfolio(symbols).to_wire())
+    gate = _begin(journal, flow.portfolio(symbols))
     _ask(gate, "PublishPrices", flow.prices(symbols))
+    return gate
+
+
+def _begin(journal: Journal, portfolio: PortfolioFile) -> Gate:
+    gate = Gate(journal, lambda _command, _newest_ns: time.time_ns())
+    gate.start(portfolio.to_wire())
+    return gate
+
+
+def _checked(strategies: int, history: int = 0) -> Gate:
+    """Open a gate with limits of every scope; with a history, one on the value at risk as well."""
+    further = flow.limits_of_every_scope(strategies)
+    if history:
+        further.append({"figure": "value_at_risk", "limit": Decimal("0.9")})
+    gate = _begin(Recorder(), flow.portfolio(strategies=strategies, further=further))
+    for session in range(history, -1, -1):
+        _ask(gate, "PublishPrices", flow.past_prices(session) if session else flow.prices())
     return gate
 
 

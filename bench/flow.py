@@ -20,9 +20,10 @@ QUANTITY = "10"
 _PRICES = {common_pb2.SIDE_BUY: "100.24", common_pb2.SIDE_SELL: "100.26"}
 
 
-def portfolio(symbols: Sequence[str] = SYMBOLS) -> PortfolioFile:
-    """Describe a portfolio with every limit set, and with capital for all orders of a run."""
-    limits = {"max_order_notional": Decimal(1_000_000), "max_order_quantity": Decimal(100_000)}
+def portfolio(symbols: Sequence[str] = SYMBOLS, strategies: int = 2, further: Sequence[object] = ()) -> PortfolioFile:
+    """Describe a portfolio with every limit of its own set, further ones, and capital for all orders of a run."""
+    limits = {"max_order_notional": Decimal(1_000_000), "max_order_quantity": Decimal(100_000), "further": further}
+    more = [f"more{number}" for number in range(strategies - 2)]
     return PortfolioFile.model_validate(
         {
             "name": "bench",
@@ -33,6 +34,7 @@ def portfolio(symbols: Sequence[str] = SYMBOLS) -> PortfolioFile:
             "strategies": [
                 {"id": STRATEGY, "kind": "external", "allocation": Decimal("0.9"), "max_leverage": Decimal(2)},
                 {"id": HALTED_STRATEGY, "kind": "external", "allocation": Decimal("0.05")},
+                *({"id": name, "kind": "external", "allocation": Decimal("0.0001")} for name in more),
             ],
             "adapters": [{"name": ADAPTER}],
         }
@@ -75,3 +77,26 @@ def prices(symbols: Sequence[str] = SYMBOLS) -> market_data_pb2.PublishPricesReq
     now.GetCurrentTime()
     entries = [market_data_pb2.Price(symbol=symbol, price=MARK, time=now) for symbol in symbols]
     return market_data_pb2.PublishPricesRequest(prices=entries)
+
+
+def limits_of_every_scope(strategies: int, symbols: Sequence[str] = SYMBOLS) -> list[object]:
+    """Write limits that a desk would set: the portfolio's, each strategy's, each instrument's, the asset class's."""
+    names = [STRATEGY, HALTED_STRATEGY, *(f"more{number}" for number in range(strategies - 2))]
+    much = Decimal(100_000_000_000)
+    found: list[object] = [
+        {"figure": "daily_loss", "limit": Decimal("0.5"), "action": "halt"},
+        {"figure": "gross_exposure", "limit": much},
+        {"figure": "concentration", "asset_class": "equity", "limit": Decimal(2)},
+    ]
+    for figure, limit in (("leverage", 2), ("drawdown", "0.5"), ("daily_loss", "0.5"), ("gross_exposure", much)):
+        found += [{"figure": figure, "strategy": name, "limit": Decimal(limit)} for name in names]
+    return found + [{"figure": "gross_exposure", "instrument": symbol, "limit": much} for symbol in symbols]
+
+
+def past_prices(session: int, symbols: Sequence[str] = SYMBOLS) -> market_data_pb2.PublishPricesRequest:
+    """Write the prices of a session so many days ago: each symbol's own zigzag."""
+    request = prices(symbols)
+    for place, entry in enumerate(request.prices):
+        entry.price = str(100 + Decimal((place * 7 + session * 13) % 11) / 4)
+        entry.time.seconds -= 86_400 * session
+    return request

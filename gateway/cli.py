@@ -13,11 +13,13 @@ from gateway.addresses import DEFAULT_ADDRESS
 from gateway.client import new_order
 from gateway.credentials import CA, CERTIFICATE, KEY, TOKEN
 from gateway.halt_commands import confirm_reset, flatten, halt, operator_name
+from gateway.limit_commands import limits_app
 from gateway.protection import Protection
 from gateway.tables import show_portfolio, show_risk
 from gateway.terminal import REFUSED, Shown, connected, fail, fail_call
 from gateway.tls import TlsFiles
 from gateway.token_commands import token_app
+from gateway.var_commands import var_app
 from tidegate.errors import TidegateError
 from tidegate.v1 import common_pb2, market_data_pb2, orders_pb2
 
@@ -27,6 +29,8 @@ app = typer.Typer(
 order_app = typer.Typer(no_args_is_help=True, help="Submit, cancel and look at orders.")
 app.add_typer(order_app, name="order")
 app.add_typer(token_app, name="token")
+app.add_typer(limits_app, name="limits")
+app.add_typer(var_app, name="var")
 for command in (halt, flatten, confirm_reset):
     app.command()(command)
 

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from actors import cluster
 from actors.port import OpenFrontDoor
 from actors.risk_manager import RiskManagerSettings
-from actors.strategy_actor import StrategySpec, load_strategy
+from actors.strategy_actor import StrategySpec, load_risk_model, load_strategy
 from gateway.adapters import AdapterProcesses
 from gateway.addresses import beside
 from gateway.client import TIMEOUT_S, Client
@@ -227,6 +227,7 @@ def strategy_specs(portfolio: PortfolioFile, options: RunOptions) -> list[Strate
             folder=options.portfolio.parent.resolve(),
             configuration=configuration,
             logs=_logs(options),
+            risk_models=tuple((model.code, model.parameters) for model in section.risk_models),
         )
         for section in portfolio.strategies
         if section.code is not None
@@ -234,7 +235,7 @@ def strategy_specs(portfolio: PortfolioFile, options: RunOptions) -> list[Strate
 
 
 def _check_strategies(portfolio: PortfolioFile, folder: Path) -> Iterator[Problem]:
-    """Build each strategy once here, so that a wrong class is refused before anything starts."""
+    """Build each strategy and risk model once here, so that a wrong class is refused before anything starts."""
     for index, section in enumerate(portfolio.strategies):
         if section.code is None:
             continue
@@ -243,6 +244,12 @@ def _check_strategies(portfolio: PortfolioFile, folder: Path) -> Iterator[Proble
         except Exception as error:  # noqa: BLE001 -- user code may raise anything; it becomes a line of the refusal
             text = f"cannot build {section.code}: {type(error).__name__}: {error}"
             yield Problem(("strategies", index, "class"), text)
+        for place, model in enumerate(section.risk_models):
+            try:
+                load_risk_model(model.code, model.parameters, folder)
+            except Exception as error:  # noqa: BLE001 -- user code may raise anything; it becomes a line of the refusal
+                text = f"cannot build {model.code}: {type(error).__name__}: {error}"
+                yield Problem(("strategies", index, "risk_models", place, "class"), text)
 
 
 def _prices(portfolio: PortfolioFile, options: RunOptions) -> Prices | None:

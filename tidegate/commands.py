@@ -1,5 +1,6 @@
 """How each method that changes the state becomes commands of the engine, one after the other."""
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from google.protobuf.message import Message
@@ -164,6 +165,9 @@ def complete_bar(gate: "Gate", request: actors_pb2.CompleteBarRequest) -> actors
         if fault.reason_code == Reason.LEDGER_DIFFERS:
             scope = common_pb2.Scope(kind=common_pb2.SCOPE_KIND_STRATEGY, name=fault.strategy_id)
             gate.execute(admin_pb2.HaltRequest(scope=scope, operator=GATE, reason=fault.reason))
+    for cancel in request.cancels:
+        with contextlib.suppress(RefusedError):  # recorded, and the bar goes on: it is done, or the id is no id
+            gate.execute(cancel)
     decisions = [_submit_own(gate, order) for order in request.orders]
     completed = journal_pb2.BarCompleted(
         bar_sequence=request.bar_sequence, seen_sequence=request.seen_sequence, strategy_ids=request.strategy_ids

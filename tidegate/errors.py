@@ -40,3 +40,7 @@ class EpochFencedError(CommitFailedError):
 
 class ConfigurationError(TidegateError):
     """A portfolio file that cannot be used; the message names file, line and key."""
+
+
+class StatisticsError(TidegateError):
+    """Numbers of which no statistic can be made: gaps, other sessions than those beside them, no confidence."""

@@ -43,6 +43,11 @@ def _order_keys(request: Any) -> Iterable[Key]:
     return [order_key(order.strategy_id, order.client_order_id) for order in request.orders]
 
 
+def _bar_keys(request: actors_pb2.CompleteBarRequest) -> Iterable[Key]:
+    cancels = [order_key(cancel.strategy_id, cancel.client_order_id) for cancel in request.cancels]
+    return [*_order_keys(request), *cancels]
+
+
 def _replace_keys(request: orders_pb2.ReplaceOrderRequest) -> Iterable[Key]:
     ids = (request.client_order_id, request.orig_client_order_id)
     return [order_key(request.strategy_id, client_order_id) for client_order_id in ids]
@@ -80,7 +85,7 @@ METHODS = {
     "UpdateLimits": _command(admin_pb2.UpdateLimitsRequest),
     "PauseStrategy": _command(admin_pb2.PauseStrategyRequest, commands.pause_strategy),
     "ResumeStrategy": _command(admin_pb2.ResumeStrategyRequest, commands.resume_strategy),
-    "CompleteBar": _command(actors_pb2.CompleteBarRequest, commands.complete_bar, _order_keys),
+    "CompleteBar": _command(actors_pb2.CompleteBarRequest, commands.complete_bar, _bar_keys),
     "DepositCapital": _command(
         admin_pb2.DepositCapitalRequest, commands.deposit_capital, lambda r: (transfer_key(r.transfer_id),)
     ),

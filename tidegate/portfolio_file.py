@@ -40,6 +40,13 @@ class InstrumentSection(_Section):
     asset_class: str = "equity"
 
 
+class RiskModelSection(_Section):
+    """One risk model that a strategy's targets pass; run by the strategy itself, so the journal does not know it."""
+
+    code: Annotated[ImportPath, Field(alias="class")]
+    parameters: dict[str, Any] = {}
+
+
 class StrategySection(_Section):
     """One strategy: its code (none for kind external), its capital, and who routes its orders."""
 
@@ -50,6 +57,7 @@ class StrategySection(_Section):
     max_leverage: Leverage = ONE
     route: Name | None = None
     parameters: dict[str, Any] = {}
+    risk_models: list[RiskModelSection] = []
 
     @model_validator(mode="after")
     def _has_code_unless_external(self) -> Self:
@@ -58,6 +66,9 @@ class StrategySection(_Section):
             raise ValueError(message)
         if self.code is not None and self.route is None:
             message = "a strategy with a class needs a route: the adapter that sends its orders"
+            raise ValueError(message)
+        if self.code is None and self.risk_models:
+            message = "risk models look at a class's targets, and a strategy of kind external has none"
             raise ValueError(message)
         return self
 

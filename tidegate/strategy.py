@@ -8,6 +8,8 @@ from decimal import ROUND_DOWN, Decimal
 from tidegate.instruments import Instrument
 from tidegate.ledger import Ledger
 from tidegate.numbers import ZERO, parse_positive, plain
+from tidegate.targets.target import PortfolioTarget
+from tidegate.targets.targeting import Targeting
 from tidegate.v1 import common_pb2, orders_pb2
 
 
@@ -37,15 +39,19 @@ class Fill:
 @dataclass(slots=True)
 class Context:
     """
-    What a strategy may see and do: its own ledger, and its orders of this bar.
+    What a strategy may see and do: its own ledger, and its orders or targets of this bar.
 
-    Every order goes through the gate; it is decided after ``on_bar`` has returned.
+    Every order goes through the gate; it is decided after ``on_bar`` has returned. A strategy with risk models speaks
+    in targets only: an order would pass them by.
+    marks: the newest price by symbol.
     """
 
     instruments: Mapping[str, Instrument]
     ledger: Ledger
     route: str
     orders: list[orders_pb2.NewOrder] = field(default_factory=list)
+    marks: Mapping[str, Decimal] = field(default_factory=dict)
+    targeting: Targeting = field(default_factory=Targeting)
 
     @property
     def symbols(self) -> Sequence[str]:
@@ -93,16 +99,71 @@ class Context:
         if lots:
             (self.buy if missing > ZERO else self.sell)(symbol, lots * lot)
 
+    def target(self, symbol: str, quantity: Decimal) -> None:
+        """
+        Ask to hold a quantity, negative for short; the risk models may make it less.
+
+        It counts for this bar: what its order could not get is not tried again unless it is asked for again.
+
+        Raises:
+            ValueError: it is no finite Decimal, there is no such instrument, or this bar has an order in it already.
+        """
+        self._want(PortfolioTarget(symbol, quantity))
+
+    def target_share(self, symbol: str, share: Decimal) -> None:
+        """
+        Ask to hold so much that it is worth a share of the equity at the newest price, negative for short.
+
+        Raises:
+            ValueError: as ``target`` does, and when the instrument has no price yet.
+        """
+        price = self.marks.get(symbol)
+        if price is None or symbol not in self.instruments:
+            message = f"a share in {symbol} cannot be counted: it is no instrument with a price yet"
+            raise ValueError(message)
+        self._want(PortfolioTarget.of_equity(self.instruments[symbol], share, equity=self.equity, price=price))
+
+    @property
+    def suppressed(self) -> Mapping[str, str]:
+        """Why each instrument is suppressed that a risk model has liquidated and that is not re-armed."""
+        return self.targeting.suppressed
+
+    def rearm(self, symbol: str) -> None:
+        """Let the targets of an instrument that was liquidated count again, from this bar on."""
+        self.targeting.rearm(symbol)
+
+    def rearm_all(self, *, rebase: bool) -> None:
+        """Re-arm every instrument and risk model; rebase: drawdown is measured anew, from this bar's equity."""
+        self.targeting.rearm_all(rebase=rebase)
+
+    def _want(self, target: PortfolioTarget) -> None:
+        if target.symbol not in self.instruments:
+            message = f"there is no instrument {target.symbol}"
+            raise ValueError(message)
+        if any(order.symbol == target.symbol for order in self.orders):
+            message = f"{target.symbol} has an order in this bar already; a target does not know of it"
+            raise ValueError(message)
+        self.targeting.want(target)
+
     def _order(
         self, symbol: str, side: common_pb2.Side.ValueType, quantity: Decimal, limit_price: Decimal | None
     ) -> None:
+        if self.targeting.has_models or self.targeting.wants(symbol):
+            message = f"no order in {symbol}: a strategy with risk models, or with a target in it, speaks in targets"
+            raise ValueError(message)
+        self.orders.append(self.write(symbol, side, quantity, limit_price))
+
+    def write(
+        self, symbol: str, side: common_pb2.Side.ValueType, quantity: Decimal, limit_price: Decimal | None = None
+    ) -> orders_pb2.NewOrder:
+        """Write an order without asking for it; raises as ``buy`` does."""
         for name, number in (("quantity", quantity), ("limit_price", limit_price)):
             if number is not None and parse_positive(format(number, "f")) is None:
                 text = (
                     f"{name} {number} of {symbol}: an order takes positive decimals, at most 8 digits behind the point"
                 )
                 raise ValueError(text)
-        order = orders_pb2.NewOrder(
+        return orders_pb2.NewOrder(
             symbol=symbol,
             side=side,
             order_type=common_pb2.ORDER_TYPE_MARKET if limit_price is None else common_pb2.ORDER_TYPE_LIMIT,
@@ -111,7 +172,6 @@ class Context:
             time_in_force=common_pb2.TIME_IN_FORCE_GTC,
             route=self.route,
         )
-        self.orders.append(order)
 
 
 class Strategy:
@@ -126,7 +186,7 @@ class Strategy:
         """Run once, before the first bar; what it orders goes out with that bar."""
 
     def on_bar(self, bar: Bar, context: Context) -> None:
-        """Run on every bar, after its fills; order by ``context.buy``, ``sell`` and ``move_to``."""
+        """Run on every bar, after its fills; order by ``context.buy`` and its like, or by ``target``."""
 
     def on_fill(self, fill: Fill, context: Context) -> None:
         """Run on every fill, before the bar that follows it; what it orders goes out with that bar."""

@@ -1,17 +1,22 @@
 """Runs a user's strategy on what the journal says: bar by bar, live or through its history."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from tidegate.errors import BookError
 from tidegate.instruments import Instrument
 from tidegate.ledger import Ledger
+from tidegate.numbers import ZERO
 from tidegate.orders import sign_of
 from tidegate.risk.terms import Terms
 from tidegate.strategy import Bar, Context, Fill, Strategy
 from tidegate.strategy_book import StrategyBook
+from tidegate.targets.context import RiskContext
+from tidegate.targets.model import RiskModel
+from tidegate.targets.move import Move
+from tidegate.targets.targeting import Targeting
 from tidegate.times import compact, to_datetime, to_ns
-from tidegate.v1 import actors_pb2, journal_pb2, orders_pb2
+from tidegate.v1 import actors_pb2, common_pb2, journal_pb2, orders_pb2
 
 
 class LedgerDiffersError(BookError):
@@ -23,12 +28,23 @@ class StrategyRunner:
     A strategy with its own ledger, fed by the same events as the RiskManager's book.
 
     sequence: the journal's place that the strategy has seen up to.
+    cancels: the client_order_ids of working orders that the last bar's targets want canceled.
     """
 
     def __init__(
-        self, strategy_id: str, strategy: Strategy, configuration: journal_pb2.PortfolioConfigured, *, route: str
+        self,
+        strategy_id: str,
+        strategy: Strategy,
+        configuration: journal_pb2.PortfolioConfigured,
+        *,
+        route: str,
+        risk_models: Sequence[RiskModel] = (),
     ) -> None:
-        """Begin before the first bar, with the capital that the configuration gives the strategy."""
+        """
+        Begin before the first bar, with the capital that the configuration gives the strategy.
+
+        risk_models: what the strategy's targets pass, in this order.
+        """
         terms = {s.strategy_id: Terms.from_wire(s) for s in configuration.strategies}[strategy_id]
         self.sequence = 0
         self._id = strategy_id
@@ -37,7 +53,11 @@ class StrategyRunner:
         instruments = {i.symbol: Instrument.from_wire(i) for i in configuration.instruments}
         self._book = StrategyBook(strategy_id, Ledger(configuration.currency), instruments, self._marks)
         self._book.ledger.transfer(terms.capital)
-        self._context = Context(instruments, self._book.ledger, route)
+        self.cancels: list[str] = []
+        self._instruments = instruments
+        self._targeting = Targeting(risk_models)
+        self._targeting.on_instruments_changed(added=tuple(instruments), removed=())
+        self._context = Context(instruments, self._book.ledger, route, marks=self._marks, targeting=self._targeting)
         self._unseen: list[journal_pb2.Event] = []
         self._bars: dict[int, journal_pb2.Event] = {}
         self._strategy.on_start(self._context)
@@ -92,6 +112,8 @@ class StrategyRunner:
         self.sequence = completed.seen_sequence
         if self._id in completed.strategy_ids:
             self._decide(bar, to_ns(event.bar_published.time))
+        else:
+            self._targeting.warm_up(self._seen_on(bar))
         self._context.orders.clear()
 
     def _mark(self, event: journal_pb2.Event) -> Bar:
@@ -118,9 +140,36 @@ class StrategyRunner:
 
     def _decide(self, bar: Bar, time_ns: int) -> list[orders_pb2.NewOrder]:
         self._strategy.on_bar(bar, self._context)
-        orders = list(self._context.orders)
+        moves = self._targeting.decide(self._seen_on(bar))
+        orders = [*self._context.orders, *(self._order(move) for move in moves if move.quantity)]
+        self.cancels = [client_order_id for move in moves for client_order_id in self._in_the_way(move)]
         self._context.orders.clear()
         for ordinal, order in enumerate(orders, start=1):
             order.strategy_id = self._id
             order.client_order_id = f"{self._id}-{compact(time_ns)}-{ordinal}"
         return orders
+
+    def _seen_on(self, bar: Bar) -> RiskContext:
+        """Show the risk models the ledger at the end of a bar."""
+        ledger = self._book.ledger
+        return RiskContext(
+            time=bar.time,
+            equity=ledger.equity,
+            capital=ledger.capital,
+            instruments=self._instruments,
+            positions={symbol: held for symbol, held in ledger.positions.items() if symbol in self._instruments},
+            prices=self._marks,
+            closes=bar.closes,
+        )
+
+    def _order(self, move: Move) -> orders_pb2.NewOrder:
+        side = common_pb2.SIDE_BUY if move.quantity > ZERO else common_pb2.SIDE_SELL
+        return self._context.write(move.symbol, side, abs(move.quantity))
+
+    def _in_the_way(self, move: Move) -> list[str]:
+        """Name the working orders that lead away from a target and are not asked to be canceled yet."""
+        return [
+            order.request.client_order_id
+            for order in self._book.orders.values()
+            if order.request.symbol == move.symbol and order.sign == move.cancel and not order.cancel_requested
+        ]

@@ -324,6 +324,18 @@ def test_a_strategy_class_that_does_not_exist_is_refused_before_anything_starts(
     assert not (folder / "journal.db").exists()
 
 
+def test_a_risk_model_that_cannot_be_built_is_refused_before_anything_starts(folder: Path, begin: Program) -> None:
+    """A limit that is no share, and a class that is no risk model: each has its own line."""
+    stop = {"class": "tidegate.targets.trailing_stop:TrailingStop", "parameters": {"limit": 2}}
+    holder = {"class": "strategies_for_tests:Holder", "parameters": {"quantity": 1}}
+    strategy = {"id": "g", "class": "strategies_for_tests:Holder", "allocation": 0.5, "route": "paper"}
+    write_portfolio(folder, [strategy | {"parameters": {"quantity": 1}, "risk_models": [stop, holder]}])
+    output, _ = begin(folder, free_address(), "--exit").communicate(timeout=60)
+    assert "cannot build tidegate.targets.trailing_stop:TrailingStop: ValueError: limit is 2" in output
+    assert "Holder is not a subclass of tidegate.targets.model.RiskModel" in output
+    assert not (folder / "journal.db").exists()
+
+
 def test_another_portfolios_journal_a_journal_in_use_and_a_taken_port_are_refused_in_one_line(
     folder: Path, begin: Program
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
+STATISTICS = {"tidegate.statistics", "pandas", "scipy", "skfolio"}
 # Where, but where not, and what may not be imported there.
 RULES = [
     pytest.param("tidegate", "tidegate/v1", {"ray", "grpc", "actors", "gateway"}, id="the bottom floor stands alone"),
@@ -15,6 +16,7 @@ RULES = [
     pytest.param("tidegate", "tidegate/journal", {"sqlite3"}, id="only the journal stores"),
     pytest.param("tidegate/risk", "", {"tidegate.journal"}, id="the engine does not know the journal"),
     pytest.param("tidegate", "tidegate/journal", {"random", "secrets", "uuid"}, id="nothing is random"),
+    pytest.param("tidegate", "tidegate/statistics", STATISTICS, id="nothing below needs or knows the statistics"),
 ]
 CLOCK_CALLS = {
     *(f"time.{name}" for name in ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")),

@@ -107,6 +107,19 @@ def test_what_only_runs_is_not_journaled(tmp_path: Path) -> None:
     assert WALL == read(tmp_path, live[: live.index("replay:")]).to_wire().clock
 
 
+def test_risk_models_are_read_in_their_order_and_are_not_journaled(tmp_path: Path) -> None:
+    """Pins that they belong to the strategy, whose orders are decided like anybody's."""
+    models = """
+    risk_models:
+      - {class: "tidegate.targets.trailing_stop:TrailingStop", parameters: {limit: 0.1}}
+      - {class: "tidegate.targets.null:NullRiskModel"}"""
+    portfolio = read(tmp_path, GOOD.replace("    parameters: {window", f"{models[1:]}\n    parameters: {{window"))
+    expected = [("tidegate.targets.trailing_stop:TrailingStop", {"limit": Decimal("0.1")})]
+    expected.append(("tidegate.targets.null:NullRiskModel", {}))
+    assert expected == [(model.code, model.parameters) for model in portfolio.strategies[0].risk_models]
+    assert read(tmp_path, GOOD).to_wire() == portfolio.to_wire()
+
+
 def test_no_more_capital_is_given_out_than_there_is(tmp_path: Path) -> None:
     """Pins that shares of 25.0075 are rounded down, so that the reserve is never below zero."""
     strategies = "".join(f"  - {{id: s{n}, kind: external, allocation: 0.25}}\n" for n in range(4))
@@ -142,6 +155,16 @@ def test_no_more_capital_is_given_out_than_there_is(tmp_path: Path) -> None:
         ("name: demo\n", "", "1: name: Field required"),
         ("    class: examples.momentum:Momentum\n", "", "13: strategies[0]: a strategy has a class, and one of kind"),
         ("    route: paper\n", "", "13: strategies[0]: a strategy with a class needs a route"),
+        (
+            "kind: external",
+            "kind: external\n    risk_models: [{class: a:B}]",
+            "18: strategies[1]: risk models look at a",
+        ),
+        (
+            "    parameters: {w",
+            "    risk_models: [{class: b.py}]\n    parameters: {w",
+            "17: strategies[0].risk_models[0].class: ",
+        ),
         ("examples.momentum:Momentum", "momentum.py", "14: strategies[0].class: String should match pattern"),
         ("name: sim", "name: Tidegate", "27: replay.operator.name: tidegate is the gate itself"),
         ("name: demo", "name: [demo", "2: "),

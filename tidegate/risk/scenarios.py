@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Vector = NDArray[np.float64]
 
 _SESSIONS_PER_YEAR = 252
-_CENTS = 100.0
+CENTS = 100.0
 
 
 class _Moves(NamedTuple):
@@ -26,7 +26,7 @@ class _Moves(NamedTuple):
 
 class Scenarios:
     """
-    The profit or loss of each scenario: of every position the worst of what working orders may make of it, summed.
+    The profit or loss of each scenario in cents: of every position the worst that working orders make of it, summed.
 
     An upper bound of the loss: a fall is met with all that may still be bought, a rise with all that may still be sold.
     So an order adds its own quantity times the falls or rises, in O(scenarios). What has changed is noted, and worked
@@ -61,14 +61,14 @@ class Scenarios:
     def profits(self) -> Vector:
         """Return the profit or loss of each scenario, the newest session last."""
         self._refresh()
-        return self._sum[-self._length :] / _CENTS
+        return self._sum[-self._length :]
 
     def profits_with(self, symbol: str, added: Decimal, sign: int) -> Vector:
         """Return them with an order that may still fill so much more; sign: +1 for a buy, -1 for a sell."""
         profits = self.profits()
         moves = self._moves_of(symbol)
         side = moves.falls if sign > 0 else moves.rises
-        return profits + _cents(float(sign * added * self._unit(symbol)) * side[-self._length :]) / _CENTS
+        return profits + _cents(float(sign * added * self._unit(symbol)) * side[-self._length :])
 
     @property
     def _length(self) -> int:
@@ -130,7 +130,7 @@ class Scenarios:
 
 
 def _cents(amounts: Vector) -> Vector:
-    return np.rint(amounts * _CENTS)
+    return np.rint(amounts * CENTS)
 
 
 def value_at_risk(profits: Vector, confidence: float) -> float:

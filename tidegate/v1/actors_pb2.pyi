@@ -139,6 +139,7 @@ class CompleteBarRequest(_message.Message):
     ORDERS_FIELD_NUMBER: _builtins.int
     STRATEGY_IDS_FIELD_NUMBER: _builtins.int
     FAULTS_FIELD_NUMBER: _builtins.int
+    CANCELS_FIELD_NUMBER: _builtins.int
     bar_sequence: _builtins.int
     seen_sequence: _builtins.int
     @_builtins.property
@@ -147,6 +148,10 @@ class CompleteBarRequest(_message.Message):
     def strategy_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
     def faults(self) -> _containers.RepeatedCompositeFieldContainer[Global___StrategyFault]: ...
+    @_builtins.property
+    def cancels(self) -> _containers.RepeatedCompositeFieldContainer[_orders_pb2.CancelOrderRequest]:
+        """Working orders that lead away from a strategy's targets; one that is done meanwhile is refused alone."""
+
     def __init__(
         self,
         *,
@@ -155,10 +160,11 @@ class CompleteBarRequest(_message.Message):
         orders: _abc.Iterable[_orders_pb2.NewOrder] | None = ...,
         strategy_ids: _abc.Iterable[_builtins.str] | None = ...,
         faults: _abc.Iterable[Global___StrategyFault] | None = ...,
+        cancels: _abc.Iterable[_orders_pb2.CancelOrderRequest] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_sequence", b"bar_sequence", "faults", b"faults", "orders", b"orders", "seen_sequence", b"seen_sequence", "strategy_ids", b"strategy_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_sequence", b"bar_sequence", "cancels", b"cancels", "faults", b"faults", "orders", b"orders", "seen_sequence", b"seen_sequence", "strategy_ids", b"strategy_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

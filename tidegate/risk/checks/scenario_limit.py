@@ -9,7 +9,7 @@ from tidegate.reasons import Reason
 from tidegate.risk.checks.scoped_limit import Measured
 from tidegate.risk.limit import EXPECTED_SHORTFALL, VALUE_AT_RISK, VOLATILITY, Figure, Limit
 from tidegate.risk.proposal import Proposal
-from tidegate.risk.scenarios import Vector, expected_shortfall, value_at_risk, volatility
+from tidegate.risk.scenarios import CENTS, Vector, expected_shortfall, value_at_risk, volatility
 from tidegate.risk.session_history import OBSERVATIONS_MIN
 from tidegate.risk.violation import Violation, money, percent
 from tidegate.v1 import common_pb2
@@ -63,7 +63,7 @@ class ScenarioLimit:
         return Measured(self._figure(scenarios.profits()), book.equity)
 
     def _figure(self, profits: Vector) -> Decimal:
-        amount = _MEASURES[self.limit.figure](profits, float(self.limit.confidence))
+        amount = _MEASURES[self.limit.figure](profits, float(self.limit.confidence)) / CENTS
         return Decimal(f"{amount:.2f}")
 
     def _assess(self, measured: Measured) -> Violation | None:

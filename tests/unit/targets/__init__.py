@@ -1,0 +1,1 @@
+"""Unit tests of targets and the risk models that look at them."""
