@@ -1,6 +1,6 @@
 """The figures of the rules on orders: those that they decide by."""
 
-from tests.unit.builders import SELL, configuration, limit
+from tests.unit.builders import BUY, SELL, configuration, limit
 from tests.unit.conftest import OpenDesk
 from tidegate.risk.assessment import assess
 from tidegate.risk.figures import figures
@@ -22,7 +22,7 @@ def test_every_rule_says_what_it_looked_at(open_desk: OpenDesk) -> None:
     desk = open_desk(configured)
     desk.bar(1, A="100", B="50")
     desk.hold("margin", "10", "100")
-    desk.submit(limit(desk.order("cash", 1, "5", "A"), "98"))
+    desk.submit(limit(desk.order("cash", BUY, "5", "A"), "98"))
     order = limit(desk.order("margin", SELL, "4", "A"), "99")
     draft = desk.gate.engine._draft(desk.book.time_ns)
     _, proposal = assess(draft, order, read_order(desk.book, order))
