@@ -12,10 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from gateway.client import Client
-from gateway.explanations import as_json, show_explanation
 from gateway.terminal import REFUSED, connected, fail
 from tidegate.errors import RefusedError, TidegateError
-from tidegate.explanation import Wanted, explain
 from tidegate.journal.reading import JournalFile
 from tidegate.v1 import admin_pb2, journal_pb2
 
@@ -48,6 +46,9 @@ def explain_order(  # noqa: PLR0913 -- each is an option of the command
 
     Exit code 1: there is no such order, or the decision comes out differently now.
     """
+    from gateway.explanations import as_json, show_explanation  # noqa: PLC0415 -- numpy: the other commands need none
+    from tidegate.explanation import Wanted, explain  # noqa: PLC0415
+
     if bool(order_id) == bool(strategy or client_order_id) or bool(strategy) != bool(client_order_id):
         fail("give the order's id, or both --strategy and --client-order-id")
     if order_id and not order_id.isdecimal():

@@ -1,6 +1,5 @@
 """The command line's ``tidegate limits``: what is in force, what is left of it, and a change in somebody's name."""
 
-import getpass
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -10,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.addresses import DEFAULT_ADDRESS
+from gateway.halt_commands import operator_name
 from gateway.terminal import connected, fail
 from tidegate.v1 import admin_pb2, common_pb2, risk_pb2
 
@@ -80,7 +80,7 @@ def set_limit(  # noqa: PLR0913 -- each is an option of the command
         expires = Timestamp()
         expires.FromDatetime(until.replace(tzinfo=UTC))
     with connected(context, address) as client:
-        name = operator or ("" if client.credentials.are_shown else getpass.getuser())
+        name = operator_name(operator, client)
         request = admin_pb2.UpdateLimitsRequest(limits=[changed], operator=name, reason=reason, expires=expires)
         response = client.admin.UpdateLimits(request)
     what = "none" if not limit and not warn else " ".join(filter(None, [limit, f"(warn {warn})" if warn else ""]))

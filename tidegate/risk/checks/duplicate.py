@@ -18,16 +18,16 @@ class Duplicate:
     Refuse a new order like one that was accepted less than the window ago, reducing or not.
 
     Like it: of the same strategy, instrument, side, quantity and prices. Exactly the window later passes. A replacement
-    is none: it names the order that it changes.
+    is none: it names the order that it changes. Nor is an emergency exit: a large position is closed in equal parts.
     """
 
     within_ns: int
 
     def check(self, proposal: Proposal) -> Violation | None:
         """Return the violation, or None."""
-        if proposal.replaced is not None:
-            return None
         request = proposal.request
+        if proposal.replaced is not None or request.HasField("emergency"):
+            return None
         last_ns = proposal.book.counters.duplicates.last_ns(sameness(request))
         if last_ns is None or proposal.now_ns - last_ns >= self.within_ns:
             return None
