@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tidegate.explanation import CheckResult, Explanation
-from tidegate.risk.figures import Figure
+from tidegate.risk.figure import Figure
 from tidegate.v1 import common_pb2
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
