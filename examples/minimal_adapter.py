@@ -41,7 +41,7 @@ class ToyBroker:
     async def place(self, order: orders_pb2.Order) -> None:
         """Take an order, or reject it; fill it when its limit allows."""
         quote = self.quotes.get(order.order.symbol)
-        if quote is None:
+        if quote is None or order.order.stop_price:  # this toy has no stop orders
             self.say(order.order_id, orders_pb2.EXECUTION_TYPE_REJECTED)
             return
         self.working[order.order_id] = order

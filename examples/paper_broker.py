@@ -69,6 +69,7 @@ class PaperBroker:
             return self._execution(order, orders_pb2.EXECUTION_TYPE_REPLACE_REJECTED, f"not-replaced-{number}")
         working.leaves_quantity = plain(left)
         working.order.quantity, working.order.limit_price = new.quantity, new.limit_price
+        working.order.stop_price = new.stop_price
         return self._execution(order, orders_pb2.EXECUTION_TYPE_REPLACED, f"replaced-{number}")
 
     def fill(self, bar: market_data_pb2.WatchBarsResponse) -> list[orders_pb2.Execution]:
@@ -95,6 +96,11 @@ class PaperBroker:
     ) -> orders_pb2.Execution | None:
         buys, at = order.order.side == common_pb2.SIDE_BUY, bar.time.ToJsonString()
         slip = Decimal(str(self._lot(f"slip {at}", order))) * self.options.slippage_bp / BASIS_POINTS
+        if order.order.stop_price:
+            stop = Decimal(order.order.stop_price)
+            if close < stop if buys else close > stop:
+                return None
+            order.order.stop_price = ""  # reached: from here on it is a market or a limit order
         price = (close * (1 + slip if buys else 1 - slip)).quantize(PRICE_DIGITS, rounding=ROUND_HALF_EVEN)
         if order.order.limit_price:
             limit = Decimal(order.order.limit_price)

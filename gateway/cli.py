@@ -18,6 +18,7 @@ from gateway.limit_commands import limits_app
 from gateway.protection import Protection
 from gateway.tables import show_portfolio, show_risk
 from gateway.terminal import REFUSED, Shown, connected, fail, fail_call
+from gateway.throttle_commands import release
 from gateway.tls import TlsFiles
 from gateway.token_commands import token_app
 from gateway.var_commands import var_app
@@ -33,6 +34,7 @@ app.add_typer(order_app, name="order")
 app.add_typer(token_app, name="token")
 app.command("explain")(explain_order)
 app.add_typer(limits_app, name="limits")
+app.command()(release)
 app.add_typer(var_app, name="var")
 
 Address = Annotated[str, typer.Option(help="Where the gateway listens.")]
@@ -164,6 +166,7 @@ def submit(  # noqa: PLR0913 -- each is an option of the command
     quantity: Annotated[str, typer.Option(help="A positive decimal.")],
     side: Annotated[str, typer.Option(help="buy or sell.")] = "buy",
     limit: Annotated[str, typer.Option(help="The limit price; none is a market order.")] = "",
+    stop: Annotated[str, typer.Option(help="The price from which on it works.")] = "",
     client_order_id: Annotated[str, typer.Option(help="Your own id; a new one by default.")] = "",
     route: Annotated[str, typer.Option(help="The adapter that sends it; none: you send it.")] = "",
     reduce_only: Annotated[bool, typer.Option("--reduce-only", help="Never open or flip a position.")] = False,
@@ -180,6 +183,7 @@ def submit(  # noqa: PLR0913 -- each is an option of the command
         side=sides[side],
         quantity=quantity,
         limit_price=limit,
+        stop_price=stop,
         reduce_only=reduce_only,
         route=route,
     )

@@ -30,14 +30,23 @@ TIMEOUT_S = 30.0
 # A service config's time-outs end one to two seconds early: https://github.com/grpc/grpc/issues/34547
 _ENDS_EARLY_S = 2.0
 _ENDLESS = ("AwaitBar",)
-# Repeated after a lost reply, it could lift another halt than the one that its operator saw.
-_ONCE = ("ResetHalt",)
+# Repeated after a lost reply, it could lift another halt or throttle than the one that its operator saw.
+_ONCE = ("ResetHalt", "ReleaseThrottle")
 _RETRY = {
     "maxAttempts": 5,
     "initialBackoff": "0.2s",
     "maxBackoff": "3s",
     "backoffMultiplier": 2,
     "retryableStatusCodes": ["UNAVAILABLE"],
+}
+
+
+# By whether an order has a stop, and a limit.
+_TYPES = {
+    (False, False): common_pb2.ORDER_TYPE_MARKET,
+    (False, True): common_pb2.ORDER_TYPE_LIMIT,
+    (True, False): common_pb2.ORDER_TYPE_STOP,
+    (True, True): common_pb2.ORDER_TYPE_STOP_LIMIT,
 }
 
 
@@ -52,16 +61,18 @@ def new_order(  # noqa: PLR0913 -- an order has as many parts
     time_in_force: common_pb2.TimeInForce.ValueType = common_pb2.TIME_IN_FORCE_DAY,
     reduce_only: bool = False,
     route: str = "",
+    stop_price: str = "",
 ) -> orders_pb2.NewOrder:
-    """Write an order: at its limit when it has one, else at market; quantity and price are decimals as text."""
+    """Write an order of the type that its prices make it; quantity and prices are decimals as text."""
     return orders_pb2.NewOrder(
         strategy_id=strategy_id,
         client_order_id=client_order_id,
         symbol=symbol,
         side=side,
-        order_type=common_pb2.ORDER_TYPE_LIMIT if limit_price else common_pb2.ORDER_TYPE_MARKET,
+        order_type=_TYPES[bool(stop_price), bool(limit_price)],
         quantity=quantity,
         limit_price=limit_price,
+        stop_price=stop_price,
         time_in_force=time_in_force,
         reduce_only=reduce_only,
         route=route,

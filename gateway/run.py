@@ -22,6 +22,7 @@ from actors.risk_manager import RiskManagerSettings
 from actors.strategy_actor import StrategySpec, load_risk_model, load_strategy
 from gateway.adapters import AdapterProcesses
 from gateway.addresses import beside
+from gateway.calendars import configuration_of
 from gateway.client import TIMEOUT_S, Client
 from gateway.inner_door import Inside, inside
 from gateway.metrics import MetricsEndpoint
@@ -146,7 +147,7 @@ def started(
         open_front_door = partial(open_gateway, address=options.address, protection=own.protection)
         settings = cluster.ClusterSettings(
             risk_manager=RiskManagerSettings(
-                configuration=portfolio.to_wire().SerializeToString(),
+                configuration=configuration_of(portfolio).SerializeToString(),
                 journal=options.journal.resolve(),
                 logs=_logs(options),
                 open_front_door=None if options.apart else open_front_door,

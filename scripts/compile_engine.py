@@ -31,6 +31,7 @@ MODULES = (
     "tidegate/publications.py",
     "tidegate/risk/*.py",
     "tidegate/risk/checks/*.py",
+    "tidegate/risk/counters/*.py",
     "tidegate/strategy_book.py",
     "tidegate/times.py",
     "tidegate/views.py",

@@ -11,7 +11,8 @@ from tidegate.past import Decided, Past, decided_in, request_of
 from tidegate.reasons import Reason
 from tidegate.risk.assessment import assess, scopes_of
 from tidegate.risk.checks import Check, Checks, Scoped
-from tidegate.risk.figures import Figure, LimitInForce, figures, inputs, limits_in_force
+from tidegate.risk.figure import Figure
+from tidegate.risk.figures import LimitInForce, figures, inputs, limits_in_force
 from tidegate.risk.halts import Halt
 from tidegate.risk.orders import read_order
 from tidegate.risk.proposal import Proposal

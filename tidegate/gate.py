@@ -17,7 +17,7 @@ from tidegate.reasons import Reason
 from tidegate.risk.draft import Draft
 from tidegate.risk.engine import Engine
 from tidegate.times import to_stamp
-from tidegate.v1 import actors_pb2, journal_pb2
+from tidegate.v1 import actors_pb2, journal_pb2, order_rules_pb2
 
 # Events kept in memory for the next bar's updates; older ones are read from the journal.
 RECENT_EVENTS_MAX = 2_000
@@ -103,6 +103,12 @@ class Gate:
         except (BookError, DecodeError, ArithmeticError, LookupError) as error:
             message = f"the journal cannot be replayed past event {self.engine.book.sequence}: {error}"
             raise JournalError(message) from error
+        # Calendars are brought up to date with every start; they do not make another portfolio.
+        calendars = list(configuration.calendars)
+        stated = journal_pb2.PortfolioConfigured()
+        stated.CopyFrom(configuration)
+        stated.ClearField("calendars")
+        configuration = stated
         begun = self.engine.book.configuration
         if begun is None:
             event = journal_pb2.Event(sequence=1, time=to_stamp(0), portfolio_configured=configuration)
@@ -120,6 +126,7 @@ class Gate:
                 "keep the file as it was, or begin a new journal with --journal"
             )
             raise ConfigurationError(message)
+        self._record_calendars(calendars)
         return self.engine.book.sequence
 
     def process(self, requests: Sequence[Request]) -> Batch:
@@ -206,6 +213,19 @@ class Gate:
         except Exception as error:  # noqa: BLE001 -- whatever it is: refused, and logged by the caller
             self._failures.append(error)
             return Reply(b"", Reason.INTERNAL, f"{request.method} failed inside the gate; nothing changed")
+
+    def _record_calendars(self, calendars: list[order_rules_pb2.TradingCalendar]) -> None:
+        """Record the calendars whose sessions are other than the journal has them."""
+        book = self.engine.book
+        for calendar in calendars:
+            known = book.calendars.get(calendar.name)
+            if known is None or known.message != calendar:
+                event = journal_pb2.Event(
+                    sequence=book.sequence + 1, time=to_stamp(book.time_ns), calendar_recorded=calendar
+                )
+                self.engine.apply(event)
+                self.archive.add([event])
+        self._commit()
 
     def _commit(self) -> list[journal_pb2.Event]:
         events, entries = self.archive.take()

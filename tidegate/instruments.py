@@ -16,6 +16,8 @@ class Instrument:
     tick: order prices are whole multiples of it (marks and fills need not be).
     lot: order quantities are whole multiples of it.
     multiplier: money per unit of price and quantity.
+    min_quantity to max_notional: of one order; None for none.
+    calendar: traded in its sessions only; empty for always.
     """
 
     symbol: str
@@ -25,6 +27,11 @@ class Instrument:
     currency: str
     sector: str
     asset_class: str
+    min_quantity: Decimal | None = None
+    max_quantity: Decimal | None = None
+    min_notional: Decimal | None = None
+    max_notional: Decimal | None = None
+    calendar: str = ""
 
     @classmethod
     def from_wire(cls, message: journal_pb2.Instrument) -> "Instrument":
@@ -33,7 +40,17 @@ class Instrument:
         if tick is None or lot is None or multiplier is None:
             text = f"instrument {message.symbol!r}: tick, lot and multiplier must be positive decimals"
             raise BookError(text)
-        return cls(message.symbol, tick, lot, multiplier, message.currency, message.sector, message.asset_class)
+        return cls(
+            message.symbol,
+            tick,
+            lot,
+            multiplier,
+            message.currency,
+            message.sector,
+            message.asset_class,
+            calendar=message.calendar,
+            **{name: Decimal(text) if (text := getattr(message, name)) else None for name in _SIZES},
+        )
 
     def to_wire(self) -> journal_pb2.Instrument:
         """Write the instrument for the journal."""
@@ -45,4 +62,9 @@ class Instrument:
             currency=self.currency,
             sector=self.sector,
             asset_class=self.asset_class,
+            calendar=self.calendar,
+            **{name: plain(size) for name in _SIZES if (size := getattr(self, name)) is not None},
         )
+
+
+_SIZES = ("min_quantity", "max_quantity", "min_notional", "max_notional")

@@ -79,6 +79,7 @@ METHODS = {
     "PublishPrices": _command(market_data_pb2.PublishPricesRequest),
     "Halt": _command(admin_pb2.HaltRequest),
     "ResetHalt": _command(admin_pb2.ResetHaltRequest),
+    "ReleaseThrottle": _command(admin_pb2.ReleaseThrottleRequest),
     "TransferCapital": _command(admin_pb2.TransferCapitalRequest, keys=lambda r: (transfer_key(r.transfer_id),)),
     "UpdateLimits": _command(admin_pb2.UpdateLimitsRequest),
     "PauseStrategy": _command(admin_pb2.PauseStrategyRequest, commands.pause_strategy),

@@ -2,7 +2,7 @@
 
 import decimal
 import re
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
@@ -63,3 +63,8 @@ def round_money(amount: Decimal, currency: str, rounding: str = ROUND_HALF_EVEN)
 def round_ratio(ratio: Decimal) -> Decimal:
     """Round a ratio for display, to eight digits behind the point, half to even."""
     return ratio.quantize(Decimal("1e-8"), rounding=ROUND_HALF_EVEN)
+
+
+def round_worst(price: Decimal, sign: int) -> Decimal:
+    """Round a price that is only reserved, to eight digits: up for a buy, down for a sell."""
+    return price.quantize(Decimal("1e-8"), rounding=ROUND_CEILING if sign > 0 else ROUND_FLOOR)

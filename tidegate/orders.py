@@ -66,11 +66,15 @@ class Replacement(NamedTuple):
     limit_price: str
     valuation_price: Decimal
     unit_loss: Decimal
+    stop_price: str = ""
 
     def to_wire(self) -> orders_pb2.Replacement:
         """Write the replacement."""
         return orders_pb2.Replacement(
-            client_order_id=self.client_order_id, quantity=plain(self.quantity), limit_price=self.limit_price
+            client_order_id=self.client_order_id,
+            quantity=plain(self.quantity),
+            limit_price=self.limit_price,
+            stop_price=self.stop_price,
         )
 
 
@@ -206,6 +210,7 @@ class Order:
             limit_price=decided.replace.limit_price,
             valuation_price=Decimal(decided.valuation_price),
             unit_loss=Decimal(decided.unit_loss or 0),
+            stop_price=decided.replace.stop_price,
         )
 
     def _execute(self, booked: journal_pb2.ExecutionBooked) -> None:
@@ -232,7 +237,7 @@ class Order:
         request = orders_pb2.NewOrder()
         request.CopyFrom(self.request)
         request.client_order_id, request.limit_price = new.client_order_id, new.limit_price
-        request.quantity = plain(new.quantity)
+        request.quantity, request.stop_price = plain(new.quantity), new.stop_price
         self.request, self.replacement = request, None
         self.quantity, self.valuation_price, self.unit_loss = new.quantity, new.valuation_price, new.unit_loss
 

@@ -213,6 +213,7 @@ RULES: dict[str, Rule] = {
     "ReadJournal": _VIEW,
     "Halt": Rule(_OFFICERS, strategies=lambda r: _scoped(r.scope), is_signed=True),
     "ResetHalt": _OPERATE,
+    "ReleaseThrottle": _OPERATE,
     "TransferCapital": _OPERATE,
     "UpdateLimits": _OPERATE,
     "PauseStrategy": _OPERATE,

@@ -11,6 +11,7 @@ from tidegate.clocks import BARS, WALL
 from tidegate.instruments import Instrument
 from tidegate.limits_section import Leverage, LimitsSection, Positive, Share
 from tidegate.numbers import ONE, ZERO, plain, round_money
+from tidegate.orders_section import OrdersSection, RatesSection
 from tidegate.risk.consequences import GATE
 from tidegate.risk.limit_table import portfolio_limits
 from tidegate.risk.scopes import Scope, groups_of, instrument_scope, strategy_scope
@@ -38,6 +39,20 @@ class InstrumentSection(_Section):
     currency: str | None = None
     sector: str = ""
     asset_class: str = "equity"
+    min_quantity: Positive | None = None
+    max_quantity: Positive | None = None
+    min_notional: Positive | None = None
+    max_notional: Positive | None = None
+    calendar: str = ""
+
+    @model_validator(mode="after")
+    def _has_room_between_its_sizes(self) -> Self:
+        for what in ("quantity", "notional"):
+            least, most = getattr(self, f"min_{what}"), getattr(self, f"max_{what}")
+            if least is not None and most is not None and least > most:
+                message = f"min_{what} is above max_{what}"
+                raise ValueError(message)
+        return self
 
 
 class RiskModelSection(_Section):
@@ -47,7 +62,7 @@ class RiskModelSection(_Section):
     parameters: dict[str, Any] = {}
 
 
-class StrategySection(_Section):
+class StrategySection(RatesSection):
     """One strategy: its code (none for kind external), its capital, and who routes its orders."""
 
     id: Name
@@ -56,8 +71,10 @@ class StrategySection(_Section):
     allocation: Share
     max_leverage: Leverage = ONE
     route: Name | None = None
-    parameters: dict[str, Any] = {}
-    risk_models: list[RiskModelSection] = []
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    risk_models: list[RiskModelSection] = Field(default_factory=list)
+    instruments: Annotated[list[Name], Field(min_length=1)] | None = None
+    short_selling: bool = True
 
     @model_validator(mode="after")
     def _has_code_unless_external(self) -> Self:
@@ -112,6 +129,7 @@ class PortfolioFile(_Section):
     bar_deadline_s: Annotated[float, Field(gt=0, le=3_600)] = 5.0
     route_within_s: Annotated[int, Field(ge=1, le=86_400)] = 30
     limits: LimitsSection = LimitsSection()
+    orders: OrdersSection = OrdersSection()
     instruments: Annotated[list[InstrumentSection], Field(min_length=1)]
     strategies: Annotated[list[StrategySection], Field(min_length=1)]
     adapters: list[AdapterSection] = []
@@ -122,12 +140,16 @@ class PortfolioFile(_Section):
         yield from duplicates("instruments", "symbol", [i.symbol for i in self.instruments])
         yield from duplicates("strategies", "id", [s.id for s in self.strategies])
         yield from duplicates("adapters", "name", [a.name for a in self.adapters])
+        symbols = {instrument.symbol for instrument in self.instruments}
         total, adapters = ZERO, {adapter.name for adapter in self.adapters}
         for index, strategy in enumerate(self.strategies):
             total += strategy.allocation
             if total > ONE:
                 text = f"allocations add up to {plain(total * 100)}%, over 100%"
                 yield Problem(("strategies", index, "allocation"), text)
+            unknown = [name for name in strategy.instruments or [] if name not in symbols]
+            for name in unknown:
+                yield Problem(("strategies", index, "instruments"), f"no instrument is called {name}")
             if strategy.route is not None and strategy.route not in adapters:
                 yield Problem(("strategies", index, "route"), f"no adapter is called {strategy.route}")
         for index, instrument in enumerate(self.instruments):
@@ -180,6 +202,7 @@ class PortfolioFile(_Section):
             synchronised_adapters=[adapter.name for adapter in self.adapters if adapter.synchronised],
             clock=BARS if self.clock == "bars" else WALL,
             route_within_s=self.route_within_s,
+            order_rules=self.orders.to_wire(),
         )
 
     def _instrument(self, section: InstrumentSection) -> Instrument:
@@ -192,6 +215,9 @@ class PortfolioFile(_Section):
             kind=CASH if section.kind == "cash" else MARGIN,
             capital=plain(round_money(self.capital * section.allocation, self.currency, rounding=ROUND_DOWN)),
             max_leverage=plain(section.max_leverage),
+            instruments=section.instruments or (),
+            rates=section.rates(),
+            long_only=section.kind != "cash" and not section.short_selling,
         )
 
 

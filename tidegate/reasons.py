@@ -61,8 +61,25 @@ class Reason(StrEnum):
     PRICE_STALE = "PRICE_STALE", "The instrument's price is older than the limit."
     PRICE_OFF_TICK = "PRICE_OFF_TICK", "The order's price is not a multiple of the instrument's tick."
     QUANTITY_OFF_LOT = "QUANTITY_OFF_LOT", "The quantity is not a multiple of the instrument's lot."
+    INSTRUMENT_NOT_PERMITTED = "INSTRUMENT_NOT_PERMITTED", "The strategy may not trade the instrument."
+    MARKET_CLOSED = "MARKET_CLOSED", "The instrument's exchange is closed, or its sessions are not known so far ahead."
+    QUANTITY_TOO_SMALL = "QUANTITY_TOO_SMALL", "The quantity is below the instrument's smallest order."
+    NOTIONAL_TOO_SMALL = "NOTIONAL_TOO_SMALL", "The value is below the instrument's smallest order."
     ORDER_QUANTITY = "ORDER_QUANTITY", "The quantity is above the limit of one order."
     ORDER_NOTIONAL = "ORDER_NOTIONAL", "The value is above the limit of one order."
+    PRICE_COLLAR = "PRICE_COLLAR", "The order's limit is too far from the mark, or a stop order's from its stop."
+    PRICE_MOVED = "PRICE_MOVED", "The instrument's price has moved too far within a short time; only reducing passes."
+    DUPLICATE_ORDER = "DUPLICATE_ORDER", "The same order was accepted a moment before."
+    MESSAGE_RATE = "MESSAGE_RATE", "The strategy, or all of them, sent too many messages within the second."
+    WORKING_ORDERS = "WORKING_ORDERS", "The strategy, or all of them, have as many working orders as they may."
+    DAILY_QUANTITY = "DAILY_QUANTITY", "The quantity that was accepted today would be over its limit."
+    DAILY_NOTIONAL = "DAILY_NOTIONAL", "The value that was accepted today would be over its limit."
+    EXECUTION_THROTTLE = (
+        "EXECUTION_THROTTLE",
+        "The strategy was filled too often within a short time; release it by hand.",
+    )
+    THROTTLE_RELEASED = "THROTTLE_RELEASED", "Somebody let a throttled strategy add risk again."
+    SELF_TRADE = "SELF_TRADE", "The order would cross a working order of ours."
     NOT_REDUCING = "NOT_REDUCING", "The order is reduce_only and would do more than reduce the position."
     LEVERAGE = "LEVERAGE", "Gross exposure, working orders at their worst, is over its share of equity."
     CONCENTRATION = "CONCENTRATION", "One instrument's exposure, working orders at their worst, is over its share."
@@ -74,7 +91,7 @@ class Reason(StrEnum):
     RISK_UNDEFINED = "RISK_UNDEFINED", "An instrument has too few sessions of returns for a limit that needs them."
     DAILY_LOSS = "DAILY_LOSS", "Too much was lost since the UTC day began."
     CAPITAL = "CAPITAL", "The strategy's own capital does not carry the order."
-    SHORT_SALE = "SHORT_SALE", "A cash strategy may not sell what it does not have."
+    SHORT_SALE = "SHORT_SALE", "The strategy may not sell what it does not have."
 
     # Routing and the life of an order.
     ORDER_DONE = "ORDER_DONE", "The order is filled, canceled, rejected or expired."

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from google.protobuf.timestamp_pb2 import Timestamp
 
 NS_PER_S = 1_000_000_000
+NS_PER_MS = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NS_PER_US = 1_000
 # Nothing before 1970 is a trading time; 2262 is where nanoseconds outgrow 64 bits, here and in whoever reads us.

@@ -18,6 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from actors.clocks import clock_of
 from actors.local_port import LocalPort
+from gateway.calendars import configuration_of
 from gateway.client import AsyncClient
 from gateway.server import Gateway, open_gateway
 from gateway.status import refusal_of
@@ -102,7 +103,7 @@ class RunningGateway:
         self.failures: list[BaseException] = []
         self.port = LocalPort(on_failures=self.failures.extend, on_fatal=self.failures.append)
         self.journal = journal
-        self._configuration = portfolio.to_wire()
+        self._configuration = configuration_of(portfolio)
         self._gateway: Gateway | None = None
         self._store: SqliteJournal | None = None
         self._last_bar_ns = 0

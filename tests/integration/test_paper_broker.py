@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,31 @@ async def test_a_replaced_order_fills_with_its_new_quantity_at_its_new_limit(gat
     await gateway.publish_bar({"AAA": "100"})
     filled = await gateway.wait_for_order("desk", "a", FILLED)
     assert "25" == filled.cumulative_quantity
+
+
+async def test_a_stop_order_waits_for_its_stop(gateway: RunningGateway) -> None:
+    """Pins that a stop below the market sells only once the price is there, and a stop-limit not below its limit."""
+    for name, limit in (("stop", ""), ("stop-limit", "96")):
+        order = new_order(
+            strategy_id="desk",
+            client_order_id=name,
+            symbol="AAA",
+            side=common_pb2.SIDE_SELL,
+            quantity="10",
+            limit_price=limit,
+            stop_price="97",
+            route="broker",
+            time_in_force=common_pb2.TIME_IN_FORCE_GTC,
+        )
+        assert (await gateway.client.submit_order(order)).order_id
+        await gateway.wait_for_order("desk", name, WORKING)
+    await gateway.publish_bar({"AAA": "98"})
+    await gateway.publish_bar({"AAA": "95"})
+    await gateway.wait_for_order("desk", "stop", FILLED)
+    waiting = await gateway.wait_for_order("desk", "stop-limit", WORKING)
+    assert "0" == waiting.cumulative_quantity
+    await gateway.publish_bar({"AAA": "96.5"})
+    filled = await gateway.wait_for_order("desk", "stop-limit", FILLED)
+    assert Decimal(96) <= Decimal(filled.average_price)
+    stopped = await gateway.wait_for_order("desk", "stop", FILLED)
+    assert Decimal(stopped.average_price) <= Decimal(95)

@@ -71,6 +71,7 @@ _DAY: list[tuple[str, dict[str, Any]]] = [
     ("Halt", SIGNED | {"scope": SCOPE}),
     ("ListAlerts", {}),
     ("ResetHalt", SIGNED | {"scope": SCOPE, "high_water_mark": "HIGH_WATER_MARK_CHOICE_REBASE"}),
+    ("ReleaseThrottle", SIGNED | {"strategy_id": "saver"}),
     ("PublishBars", {"time": "2001-09-09T01:46:42Z", "bars": [{"symbol": "ONE", "close": "98", "volume": "5"}]}),
     ("CloseSession", {"adapter": "paper", "session_id": "s1"}),
     ("AdvanceTime", {}),

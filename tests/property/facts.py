@@ -154,7 +154,7 @@ class Facts:
         assert order.replacement is None, "an order was replaced twice at once"
         request = orders_pb2.NewOrder.FromString(order.request.SerializeToString())
         request.client_order_id, request.quantity = asked.client_order_id, asked.quantity
-        request.limit_price = asked.limit_price
+        request.limit_price, request.stop_price = asked.limit_price, asked.stop_price
         order.replacement = _accepted(request, Fraction(asked.quantity), decided.valuation_price, decided.unit_loss)
         order.names.append(asked.client_order_id)
         self._tell(order)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
+from math import ceil, floor
 
 from tests.property.facts import NS_PER_S, Accepted
 from tests.property.naive import HALT, HALTED, REJECT, WARN, Finding, Naive
@@ -54,19 +55,27 @@ def _standing(book: Naive, order: orders_pb2.NewOrder, replaced: str) -> Iterato
 
 
 def unit_cost(book: Naive, order: orders_pb2.NewOrder) -> Fraction:
-    """Say what a unit costs at worst: a limit buy its limit when that is above the mark."""
+    """Say what a unit costs at worst: a buy its worst price when that is above the mark."""
     mark = book.marks[order.symbol]
-    if order.limit_price and order.side == common_pb2.SIDE_BUY:
-        return max(mark, Fraction(order.limit_price))
-    return mark
+    return max(mark, worst_price(book, order)) if order.side == common_pb2.SIDE_BUY else mark
 
 
 def unit_loss(book: Naive, order: orders_pb2.NewOrder) -> Fraction:
-    """Say what a unit loses against the mark when it is filled at its limit."""
-    if not order.limit_price:
-        return Fraction(0)
-    gap = Fraction(order.limit_price) - book.marks[order.symbol]
+    """Say what a unit loses against the mark when it is filled at its worst price."""
+    gap = worst_price(book, order) - book.marks[order.symbol]
     return max(gap if order.side == common_pb2.SIDE_BUY else -gap, Fraction(0))
+
+
+def worst_price(book: Naive, order: orders_pb2.NewOrder) -> Fraction:
+    """Say the worst price of a fill: the limit; else as far as the collar, from the mark or a stop beyond it."""
+    if order.limit_price:
+        return Fraction(order.limit_price)
+    mark, is_buy = book.marks[order.symbol], order.side == common_pb2.SIDE_BUY
+    stop = Fraction(order.stop_price) if order.stop_price else mark
+    collar = Fraction(book.configured.order_rules.collar or 0)
+    if is_buy:
+        return Fraction(ceil(max(mark, stop) * (1 + collar) * 10**8), 10**8)
+    return Fraction(floor(min(mark, stop) * (1 - collar) * 10**8), 10**8)
 
 
 def _missing(book: Naive, order: orders_pb2.NewOrder) -> str | None:

@@ -383,3 +383,18 @@ def bar(day: float, **closes: str) -> market_data_pb2.PublishBarsRequest:
     """Write a day's bar."""
     bars = [market_data_pb2.Bar(symbol=symbol, close=close) for symbol, close in closes.items()]
     return market_data_pb2.PublishBarsRequest(time=stamp(day), bars=bars)
+
+
+def stop(order: NewOrder, price: str, limit_price: str = "") -> NewOrder:
+    """Turn a market order into a stop order, or with a limit into a stop-limit order."""
+    order.order_type = common_pb2.ORDER_TYPE_STOP_LIMIT if limit_price else common_pb2.ORDER_TYPE_STOP
+    order.stop_price, order.limit_price = price, limit_price
+    return order
+
+
+def at(desk: Desk, milliseconds: int) -> None:
+    """Let it be so many milliseconds after the first bar: the mark of A comes again."""
+    entry = market_data_pb2.Price(symbol="A", price=plain(desk.book.marks["A"]))
+    entry.time.seconds, entry.time.nanos = FIRST_DAY_S + milliseconds // 1_000, milliseconds % 1_000 * 1_000_000
+    request = market_data_pb2.PublishPricesRequest(prices=[entry])
+    desk.ask("PublishPrices", request, market_data_pb2.PublishPricesResponse)

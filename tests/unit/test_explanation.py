@@ -10,7 +10,7 @@ from tidegate.errors import JournalError, RefusedError
 from tidegate.explanation import Explanation, Wanted, differences, explain
 from tidegate.past import Past, decided_in
 from tidegate.reasons import Reason
-from tidegate.risk.figures import Figure
+from tidegate.risk.figure import Figure
 from tidegate.risk.refusals import RECORDED_PER_S_MAX
 from tidegate.v1 import admin_pb2, common_pb2, journal_pb2, risk_pb2
 

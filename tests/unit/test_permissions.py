@@ -136,6 +136,7 @@ WHOLE: dict[str, set[Role]] = {
     "GetStrategy": VIEWERS,
     "Halt": OFFICERS,
     "ResetHalt": OFFICERS,
+    "ReleaseThrottle": OFFICERS,
     "TransferCapital": OFFICERS,
     "UpdateLimits": OFFICERS,
     "PauseStrategy": OFFICERS,

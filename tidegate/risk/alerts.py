@@ -66,6 +66,17 @@ def _counted(event: journal_pb2.Event) -> _Parts:
     return Reason.REFUSALS_COUNTED, scope.to_wire(), text
 
 
+def _throttled(event: journal_pb2.Event) -> _Parts:
+    tripped = event.throttle_tripped
+    return Reason.EXECUTION_THROTTLE, strategy_scope(tripped.strategy_id).to_wire(), tripped.reason
+
+
+def _released(event: journal_pb2.Event) -> _Parts:
+    released = event.throttle_released
+    text = f"the throttle of strategy {released.strategy_id} is released by {released.operator}: {released.reason}"
+    return Reason.THROTTLE_RELEASED, strategy_scope(released.strategy_id).to_wire(), text
+
+
 _PARTS: dict[str, Callable[[journal_pb2.Event], _Parts]] = {
     "alert_raised": _raised,
     "limit_breached": _breached,
@@ -75,5 +86,7 @@ _PARTS: dict[str, Callable[[journal_pb2.Event], _Parts]] = {
     "order_overdue": _overdue,
     "session_closed": _session_closed,
     "refusals_counted": _counted,
+    "throttle_tripped": _throttled,
+    "throttle_released": _released,
 }
 ALERT_KINDS = frozenset(_PARTS)

@@ -15,6 +15,8 @@ from tidegate.v1 import common_pb2, orders_pb2
 
 _REDUCE = common_pb2.ACTION_REDUCE
 _REJECT = common_pb2.ACTION_REJECT
+# What a smaller order is the more: the search for the largest that fits goes on without them.
+_TOO_SMALL = frozenset({Reason.QUANTITY_TOO_SMALL, Reason.NOTIONAL_TOO_SMALL})
 
 
 def assess(
@@ -84,13 +86,14 @@ def refuse_instead(violations: list[Violation], remark: str = "") -> list[Violat
 
 
 def _largest_that_fits(draft: Draft, request: orders_pb2.NewOrder, ask: Ask, lot: Decimal) -> Decimal:
-    """Find the largest number of whole lots that passes: what passes at some size passes at each smaller one."""
+    """Find the largest number of whole lots that passes: what is not too small passes at each smaller size as well."""
     passes, fails = 0, int(ask.quantity // lot)
     while fails - passes > 1:
         middle = (passes + fails) // 2
         found, _ = assess(draft, request, ask._replace(quantity=middle * lot))
-        if any(violation.action >= _REDUCE for violation in found):
+        if any(violation.action >= _REDUCE and violation.reason not in _TOO_SMALL for violation in found):
             fails = middle
         else:
             passes = middle
-    return passes * lot if passes else ZERO
+    found, _ = assess(draft, request, ask._replace(quantity=passes * lot)) if passes else ([], None)
+    return ZERO if any(violation.reason in _TOO_SMALL for violation in found) else passes * lot

@@ -9,11 +9,14 @@ from tidegate.ledger import Ledger, Totals
 from tidegate.numbers import ZERO
 from tidegate.orders import Order
 from tidegate.risk.alerts import ALERT_KINDS, alert_of
+from tidegate.risk.calendars import Calendar
+from tidegate.risk.counters import Counters
 from tidegate.risk.halts import Halt, Pause
 from tidegate.risk.high_water import HighWater
 from tidegate.risk.limit import Limit, LimitKey
 from tidegate.risk.limit_table import LimitTable, portfolio_limits
 from tidegate.risk.limits import Limits
+from tidegate.risk.order_rules import OrderRules
 from tidegate.risk.scopes import PORTFOLIO as PORTFOLIO_SCOPE
 from tidegate.risk.scopes import Scope, groups_of, instrument_scope, strategy_scope
 from tidegate.risk.session_history import SessionHistory
@@ -60,6 +63,11 @@ class Book:
         self.currency = ""
         self.limits = Limits()
         self.limits_in_force = LimitTable()
+        self.order_rules = OrderRules()
+        self.calendars: dict[str, Calendar] = {}
+        self.counters = Counters(self.order_rules)
+        # Why a strategy is throttled: as a whole, or in one instrument.
+        self.throttles: dict[tuple[str, str], str] = {}
         self.instruments: dict[str, Instrument] = {}
         self.terms: dict[str, Terms] = {}
         self.adapters: frozenset[str] = frozenset()
@@ -118,6 +126,9 @@ class Book:
             "alert_acknowledged": self._acknowledge_alert,
             "limit_changed": self._change_limit,
             "limit_expired": self._expire_limit,
+            "calendar_recorded": self._record_calendar,
+            "throttle_tripped": self._throttle,
+            "throttle_released": self._release,
             "command_refused": _ignore,
             "alert_raised": _ignore,
             "refusals_counted": _ignore,
@@ -141,6 +152,7 @@ class Book:
         if time_ns >= self.high_water.day_ends_ns:
             self.high_water.begin_day(time_ns, self._equities())
         self._appliers[kind](event)
+        self.counters.take(event, kind, self)
         if kind in ALERT_KINDS:
             self._alert(event)
         self.sequence = sequence
@@ -215,6 +227,8 @@ class Book:
         self.configuration = configured
         self.currency = configured.currency
         self.limits = Limits.from_wire(configured.limits)
+        self.order_rules = OrderRules.from_wire(configured)
+        self.counters = Counters(self.order_rules)
         self.instruments = {i.symbol: Instrument.from_wire(i) for i in configured.instruments}
         self.terms = {s.strategy_id: Terms.from_wire(s) for s in configured.strategies}
         self.adapters = frozenset(configured.adapters)
@@ -403,6 +417,19 @@ class Book:
         alert = self.alerts.get(event.alert_acknowledged.alert_sequence)
         if alert is not None:
             alert.acknowledged_by = event.alert_acknowledged.operator
+
+    def _record_calendar(self, event: journal_pb2.Event) -> None:
+        self.calendars[event.calendar_recorded.name] = Calendar(event.calendar_recorded)
+
+    def _throttle(self, event: journal_pb2.Event) -> None:
+        tripped = event.throttle_tripped
+        self.throttles[tripped.strategy_id, tripped.symbol] = tripped.reason
+
+    def _release(self, event: journal_pb2.Event) -> None:
+        released = event.throttle_released
+        for strategy_id, symbol in list(self.throttles):
+            if strategy_id == released.strategy_id and released.symbol in ("", symbol):
+                del self.throttles[strategy_id, symbol]
 
     def _alert(self, event: journal_pb2.Event) -> None:
         self.alerts[event.sequence] = alert_of(event)

@@ -22,6 +22,7 @@ from tidegate.risk import (
     replaces,
     routing,
     sessions,
+    throttling,
     timers,
 )
 from tidegate.risk.book import Book
@@ -51,6 +52,7 @@ _DECIDERS: dict[type[Message], Callable[[Draft, Any], Any]] = {
     journal_pb2.BarCompleted: market_data.complete_bar,
     admin_pb2.HaltRequest: halting.halt,
     admin_pb2.ResetHaltRequest: halting.reset_halt,
+    admin_pb2.ReleaseThrottleRequest: throttling.release_throttle,
     admin_pb2.TransferCapitalRequest: capital_moves.transfer_capital,
     journal_pb2.StrategyPaused: operators.pause_strategy,
     journal_pb2.StrategyResumed: operators.resume_strategy,
@@ -73,7 +75,7 @@ class Engine:
         self.book = Book()
         self.performance = Performance()
         self._archive = archive
-        self._checks = checks.build(self.book.limits, self.book.limits_in_force)
+        self._checks = checks.build(self.book.limits, self.book.limits_in_force, self.book.order_rules)
         self._refusals = Refusals()
 
     def decide(self, command: Message, now_ns: int) -> Draft:
@@ -98,7 +100,7 @@ class Engine:
         self.book.apply(event, kind)
         self.performance.apply(event, kind, self.book)
         if kind in _CHANGES_CHECKS:
-            self._checks = checks.build(self.book.limits, self.book.limits_in_force)
+            self._checks = checks.build(self.book.limits, self.book.limits_in_force, self.book.order_rules)
 
     def execute(self, command: Message, now_ns: int) -> Draft:
         """
@@ -116,6 +118,7 @@ class Engine:
         for event in causes:
             follow_up = self._draft(now_ns)
             consequences.follow(follow_up, event)
+            throttling.follow(follow_up, event)
             for consequence in follow_up.events:
                 self.apply(consequence)
             decided.events += follow_up.events

@@ -23,8 +23,10 @@ from tidegate.risk.checks.price_age import PriceAge
 from tidegate.risk.checks.reduce_only import ReduceOnly
 from tidegate.risk.checks.scenario_limit import ScenarioLimit
 from tidegate.risk.checks.scoped_limit import ScopedLimit
+from tidegate.risk.figure import Figure
 from tidegate.risk.limit import DRAWDOWN, Limit, figure_name
 from tidegate.risk.limit_table import HALT
+from tidegate.risk.order_figures import ORDER_FIGURES
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.scopes import PORTFOLIO, groups_of, instrument_scope, strategy_scope
 from tidegate.risk.session_history import OBSERVATIONS_MIN
@@ -37,14 +39,6 @@ _ACTIONS = {
     common_pb2.ACTION_REJECT: "refuse",
     common_pb2.ACTION_HALT: "halt",
 }
-
-
-class Figure(NamedTuple):
-    """One number or word that was looked at, and what it was held against; an empty limit is none."""
-
-    name: str
-    actual: str
-    limit: str = ""
 
 
 class LimitInForce(NamedTuple):
@@ -234,4 +228,5 @@ _FIGURES: dict[type, Callable[[Any, Proposal], list[Figure]]] = {
     Leverage: _leverage,
     Concentration: _concentration,
     Capital: _capital,
+    **ORDER_FIGURES,
 }

@@ -1,5 +1,7 @@
 """Deciding on a new order."""
 
+from decimal import Decimal
+
 from tidegate.errors import RefusedError
 from tidegate.numbers import plain
 from tidegate.orders import sign_of
@@ -15,8 +17,10 @@ from tidegate.times import NS_PER_S, write_stamp
 from tidegate.v1 import common_pb2, journal_pb2, orders_pb2
 
 _REJECT = common_pb2.ACTION_REJECT
+_ORDER_TYPES = frozenset(common_pb2.OrderType.values()) - {common_pb2.ORDER_TYPE_UNSPECIFIED}
+_LIMITED = (common_pb2.ORDER_TYPE_LIMIT, common_pb2.ORDER_TYPE_STOP_LIMIT)
+_STOPPED = (common_pb2.ORDER_TYPE_STOP, common_pb2.ORDER_TYPE_STOP_LIMIT)
 _REDUCE = common_pb2.ACTION_REDUCE
-_ORDER_TYPES = frozenset({common_pb2.ORDER_TYPE_MARKET, common_pb2.ORDER_TYPE_LIMIT})
 _TIMES_IN_FORCE = frozenset(common_pb2.TimeInForce.values())
 
 
@@ -80,19 +84,25 @@ def read_order(book: Book, request: orders_pb2.NewOrder) -> Ask:
         raise RefusedError(Reason.SIDE_INVALID, text, field="order.side")
     order_type = request.order_type
     if order_type not in _ORDER_TYPES:
-        text = "order.order_type takes ORDER_TYPE_MARKET or ORDER_TYPE_LIMIT"
+        text = "order.order_type takes MARKET, LIMIT, STOP or STOP_LIMIT"
         raise RefusedError(Reason.ORDER_TYPE_INVALID, text, field="order.order_type")
     if request.time_in_force not in _TIMES_IN_FORCE:
         text = "order.time_in_force takes DAY, GTC, IOC or FOK"
         raise RefusedError(Reason.TIME_IN_FORCE_INVALID, text, field="order.time_in_force")
     quantity = door.quantity(request.quantity, "order.quantity")
-    if order_type == common_pb2.ORDER_TYPE_LIMIT:
-        price = door.price(request.limit_price, "order.limit_price")
-        return Ask(strategy_id, symbol, sign, quantity, price)
-    if request.limit_price:
-        text = "order.limit_price belongs to a limit order; a market order has none"
-        raise RefusedError(Reason.PRICE_INVALID, text, field="order.limit_price")
-    return Ask(strategy_id, symbol, sign, quantity, None)
+    limit_price = _price(request.limit_price, "order.limit_price", is_taken=order_type in _LIMITED)
+    stop_price = _price(request.stop_price, "order.stop_price", is_taken=order_type in _STOPPED)
+    return Ask(strategy_id, symbol, sign, quantity, limit_price, stop_price)
+
+
+def _price(text: str, field: str, *, is_taken: bool) -> Decimal | None:
+    """Take the price that an order of its type has; refuse one that it has not."""
+    if is_taken:
+        return door.price(text, field)
+    if text:
+        message = f"{field} is nothing that an order of this type has"
+        raise RefusedError(Reason.PRICE_INVALID, message, field=field)
+    return None
 
 
 def answer(

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
-from tidegate.numbers import ZERO
+from tidegate.numbers import ONE, ZERO, round_worst
 from tidegate.orders import BUY, NOTHING, Order
 from tidegate.v1 import orders_pb2
 
@@ -12,13 +12,30 @@ if TYPE_CHECKING:
 
 
 class Ask(NamedTuple):
-    """The names and figures of a well-formed order, read once; no limit price is a market order."""
+    """The names and figures of a well-formed order, read once; a price that its type has not is None."""
 
     strategy_id: str
     symbol: str
     sign: int
     quantity: Decimal
     limit_price: Decimal | None
+    stop_price: Decimal | None = None
+
+    def worst_price(self, mark: Decimal, collar: Decimal | None) -> Decimal | None:
+        """
+        Return the worst price that a fill may have; None is the mark, for a market order without a collar.
+
+        A limit is the worst by itself. A market order reaches as far as the collar, from the mark; a stop order from
+        its stop, or from the mark where that is beyond the stop already.
+        """
+        if self.limit_price is not None:
+            return self.limit_price
+        start = mark
+        if self.stop_price is not None:
+            start = max(mark, self.stop_price) if self.sign == BUY else min(mark, self.stop_price)
+        elif collar is None:
+            return None
+        return start if collar is None else round_worst(start * (ONE + self.sign * collar), self.sign)
 
 
 class Proposal:
@@ -27,9 +44,9 @@ class Proposal:
 
     ledger, terms: the strategy's.
 
-    mark_age_ns: how old the mark is, by the command's stamp.
-    unit_loss: what a unit loses against the mark if it is filled at its limit: a limit is the worst that a fill may be.
-    valuation_price: what a unit costs at worst: a limit buy its limit when above the mark, else the mark.
+    now_ns: the command's stamp. mark_age_ns: how old the mark is by it. replaced: the working order, if any.
+    unit_loss: what a unit loses against the mark if it is filled at its worst price: a limit is the worst there is.
+    valuation_price: what a unit costs at worst: a buy its worst price when above the mark, else the mark.
     notional: the order's own value, at the valuation price.
     leaves_quantity, cost: what it may still fill, and the cash that this takes at worst.
     reducing: opposite to the position, and no larger than what all working orders on that side leave of it.
@@ -55,11 +72,14 @@ class Proposal:
         "limit_price",
         "mark_age_ns",
         "notional",
+        "now_ns",
         "position_quantity",
         "quantity",
         "reducing",
+        "replaced",
         "request",
         "sign",
+        "stop_price",
         "strategy_equity",
         "terms",
         "unit_loss",
@@ -75,10 +95,11 @@ class Proposal:
 
         An order that replaces a working one takes over what that one reserves: only what it adds counts.
         """
-        strategy_id, symbol, sign, quantity, limit_price = ask
+        strategy_id, symbol, sign, quantity, limit_price, stop_price = ask
         instrument, mark, ledger = book.instruments[symbol], book.marks[symbol], book.strategies[strategy_id].ledger
         multiplier = instrument.multiplier
-        unit_loss = ZERO if limit_price is None else max((limit_price - mark) * sign, ZERO)
+        worst_price = ask.worst_price(mark, book.order_rules.collar)
+        unit_loss = ZERO if worst_price is None else max((worst_price - mark) * sign, ZERO)
         price = mark + unit_loss if sign == BUY else mark
         if replaced is None:
             leaves, standing = quantity, NOTHING
@@ -112,6 +133,9 @@ class Proposal:
         self.sign = sign
         self.quantity = quantity
         self.limit_price = limit_price
+        self.stop_price = stop_price
+        self.replaced = replaced
+        self.now_ns = now_ns
         self.mark_age_ns = now_ns - book.mark_times_ns[symbol]
         self.unit_loss = unit_loss
         self.valuation_price = price

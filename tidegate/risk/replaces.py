@@ -28,6 +28,7 @@ def replace_order(draft: Draft, request: orders_pb2.ReplaceOrderRequest) -> orde
     door.identifier(request.client_order_id, "client_order_id")
     quantity = door.quantity(request.quantity, "quantity")
     price = door.price(request.limit_price, "limit_price") if request.limit_price else None
+    stop = door.price(request.stop_price, "stop_price") if request.stop_price else None
     earlier = draft.archive.find(order_key(request.strategy_id, request.client_order_id))
     if earlier is not None:
         if earlier.replace_decided.replace != request:
@@ -39,7 +40,10 @@ def replace_order(draft: Draft, request: orders_pb2.ReplaceOrderRequest) -> orde
     if (price is None) is bool(order.request.limit_price):
         text = "limit_price is what a limit order needs and a market order must not have"
         raise RefusedError(Reason.PRICE_INVALID, text, field="limit_price")
-    ask = Ask(request.strategy_id, order.request.symbol, order.sign, quantity, price)
+    if (stop is None) is bool(order.request.stop_price):
+        text = "stop_price is what a stop order needs and another must not have"
+        raise RefusedError(Reason.PRICE_INVALID, text, field="stop_price")
+    ask = Ask(request.strategy_id, order.request.symbol, order.sign, quantity, price, stop)
     reason = _impossible(order, ask)
     if reason is not None:
         text = f"order {request.orig_client_order_id}: {reason.meaning}"
@@ -70,6 +74,7 @@ def as_replaced(order: Order, request: orders_pb2.ReplaceOrderRequest) -> orders
     new = orders_pb2.NewOrder()
     new.CopyFrom(order.request)
     new.client_order_id, new.quantity, new.limit_price = request.client_order_id, request.quantity, request.limit_price
+    new.stop_price = request.stop_price
     return new
 
 
@@ -82,4 +87,6 @@ def _impossible(order: Order, ask: Ask) -> Reason | None:
     if ask.quantity <= order.cumulative_quantity:
         return Reason.REPLACE_BELOW_FILLED
     limit = Decimal(order.request.limit_price) if order.request.limit_price else None
-    return Reason.REPLACE_CHANGES_NOTHING if (ask.quantity, ask.limit_price) == (order.quantity, limit) else None
+    stop = Decimal(order.request.stop_price) if order.request.stop_price else None
+    is_same = (ask.quantity, ask.limit_price, ask.stop_price) == (order.quantity, limit, stop)
+    return Reason.REPLACE_CHANGES_NOTHING if is_same else None

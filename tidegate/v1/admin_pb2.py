@@ -27,15 +27,15 @@ from tidegate.v1 import common_pb2 as tidegate_dot_v1_dot_common__pb2
 from tidegate.v1 import risk_pb2 as tidegate_dot_v1_dot_risk__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17tidegate/v1/admin.proto\x12\x0btidegate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18tidegate/v1/common.proto\x1a\x16tidegate/v1/risk.proto\"y\n\x0bHaltRequest\x12!\n\x05scope\x18\x01 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12%\n\x05level\x18\x02 \x01(\x0e\x32\x16.tidegate.v1.HaltLevel\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"J\n\x0cHaltResponse\x12\x1f\n\x04halt\x18\x01 \x01(\x0b\x32\x11.tidegate.v1.Halt\x12\x19\n\x11\x63\x61ncels_requested\x18\x02 \x01(\r\"\x92\x01\n\x10ResetHaltRequest\x12!\n\x05scope\x18\x01 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x39\n\x0fhigh_water_mark\x18\x04 \x01(\x0e\x32 .tidegate.v1.HighWaterMarkChoice\"$\n\x11ResetHaltResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x01(\x08\"\x91\x01\n\x16TransferCapitalRequest\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\x12\x18\n\x10\x66rom_strategy_id\x18\x02 \x01(\t\x12\x16\n\x0eto_strategy_id\x18\x03 \x01(\t\x12\x0e\n\x06\x61mount\x18\x04 \x01(\t\x12\x10\n\x08operator\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\"+\n\x17TransferCapitalResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\"M\n\x14PauseStrategyRequest\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x17\n\x15PauseStrategyResponse\"N\n\x15ResumeStrategyRequest\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x18\n\x16ResumeStrategyResponse\"\x88\x01\n\x13UpdateLimitsRequest\x12\"\n\x06limits\x18\x01 \x03(\x0b\x32\x12.tidegate.v1.Limit\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12+\n\x07\x65xpires\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"(\n\x14UpdateLimitsResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\"^\n\x15\x44\x65positCapitalRequest\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"*\n\x16\x44\x65positCapitalResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\"_\n\x16WithdrawCapitalRequest\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"+\n\x17WithdrawCapitalResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\"?\n\x12ReadJournalRequest\x12\x16\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04\x12\x11\n\tpage_size\x18\x02 \x01(\r\"l\n\x13ReadJournalResponse\x12\x0e\n\x06\x65vents\x18\x01 \x03(\x0c\x12\x1b\n\x13next_after_sequence\x18\x02 \x01(\x04\x12\x15\n\rhead_sequence\x18\x03 \x01(\x04\x12\x11\n\thead_hash\x18\x04 \x01(\x0c*\x81\x01\n\x13HighWaterMarkChoice\x12&\n\"HIGH_WATER_MARK_CHOICE_UNSPECIFIED\x10\x00\x12!\n\x1dHIGH_WATER_MARK_CHOICE_REBASE\x10\x01\x12\x1f\n\x1bHIGH_WATER_MARK_CHOICE_KEEP\x10\x02\x32\x88\x06\n\x0c\x41\x64minService\x12;\n\x04Halt\x12\x18.tidegate.v1.HaltRequest\x1a\x19.tidegate.v1.HaltResponse\x12J\n\tResetHalt\x12\x1d.tidegate.v1.ResetHaltRequest\x1a\x1e.tidegate.v1.ResetHaltResponse\x12\\\n\x0fTransferCapital\x12#.tidegate.v1.TransferCapitalRequest\x1a$.tidegate.v1.TransferCapitalResponse\x12Y\n\x0e\x44\x65positCapital\x12\".tidegate.v1.DepositCapitalRequest\x1a#.tidegate.v1.DepositCapitalResponse\x12\\\n\x0fWithdrawCapital\x12#.tidegate.v1.WithdrawCapitalRequest\x1a$.tidegate.v1.WithdrawCapitalResponse\x12S\n\x0cUpdateLimits\x12 .tidegate.v1.UpdateLimitsRequest\x1a!.tidegate.v1.UpdateLimitsResponse\x12P\n\x0bReadJournal\x12\x1f.tidegate.v1.ReadJournalRequest\x1a .tidegate.v1.ReadJournalResponse\x12V\n\rPauseStrategy\x12!.tidegate.v1.PauseStrategyRequest\x1a\".tidegate.v1.PauseStrategyResponse\x12Y\n\x0eResumeStrategy\x12\".tidegate.v1.ResumeStrategyRequest\x1a#.tidegate.v1.ResumeStrategyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17tidegate/v1/admin.proto\x12\x0btidegate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18tidegate/v1/common.proto\x1a\x16tidegate/v1/risk.proto\"y\n\x0bHaltRequest\x12!\n\x05scope\x18\x01 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12%\n\x05level\x18\x02 \x01(\x0e\x32\x16.tidegate.v1.HaltLevel\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"J\n\x0cHaltResponse\x12\x1f\n\x04halt\x18\x01 \x01(\x0b\x32\x11.tidegate.v1.Halt\x12\x19\n\x11\x63\x61ncels_requested\x18\x02 \x01(\r\"\x92\x01\n\x10ResetHaltRequest\x12!\n\x05scope\x18\x01 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x39\n\x0fhigh_water_mark\x18\x04 \x01(\x0e\x32 .tidegate.v1.HighWaterMarkChoice\"$\n\x11ResetHaltResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x01(\x08\"\x91\x01\n\x16TransferCapitalRequest\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\x12\x18\n\x10\x66rom_strategy_id\x18\x02 \x01(\t\x12\x16\n\x0eto_strategy_id\x18\x03 \x01(\t\x12\x0e\n\x06\x61mount\x18\x04 \x01(\t\x12\x10\n\x08operator\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\"+\n\x17TransferCapitalResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\"M\n\x14PauseStrategyRequest\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x17\n\x15PauseStrategyResponse\"N\n\x15ResumeStrategyRequest\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x18\n\x16ResumeStrategyResponse\"\x88\x01\n\x13UpdateLimitsRequest\x12\"\n\x06limits\x18\x01 \x03(\x0b\x32\x12.tidegate.v1.Limit\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12+\n\x07\x65xpires\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"(\n\x14UpdateLimitsResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\"_\n\x16ReleaseThrottleRequest\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"*\n\x17ReleaseThrottleResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x01(\x08\"^\n\x15\x44\x65positCapitalRequest\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"*\n\x16\x44\x65positCapitalResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\"_\n\x16WithdrawCapitalRequest\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"+\n\x17WithdrawCapitalResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\"?\n\x12ReadJournalRequest\x12\x16\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04\x12\x11\n\tpage_size\x18\x02 \x01(\r\"l\n\x13ReadJournalResponse\x12\x0e\n\x06\x65vents\x18\x01 \x03(\x0c\x12\x1b\n\x13next_after_sequence\x18\x02 \x01(\x04\x12\x15\n\rhead_sequence\x18\x03 \x01(\x04\x12\x11\n\thead_hash\x18\x04 \x01(\x0c*\x81\x01\n\x13HighWaterMarkChoice\x12&\n\"HIGH_WATER_MARK_CHOICE_UNSPECIFIED\x10\x00\x12!\n\x1dHIGH_WATER_MARK_CHOICE_REBASE\x10\x01\x12\x1f\n\x1bHIGH_WATER_MARK_CHOICE_KEEP\x10\x02\x32\xe6\x06\n\x0c\x41\x64minService\x12;\n\x04Halt\x12\x18.tidegate.v1.HaltRequest\x1a\x19.tidegate.v1.HaltResponse\x12J\n\tResetHalt\x12\x1d.tidegate.v1.ResetHaltRequest\x1a\x1e.tidegate.v1.ResetHaltResponse\x12\\\n\x0fTransferCapital\x12#.tidegate.v1.TransferCapitalRequest\x1a$.tidegate.v1.TransferCapitalResponse\x12Y\n\x0e\x44\x65positCapital\x12\".tidegate.v1.DepositCapitalRequest\x1a#.tidegate.v1.DepositCapitalResponse\x12\\\n\x0fWithdrawCapital\x12#.tidegate.v1.WithdrawCapitalRequest\x1a$.tidegate.v1.WithdrawCapitalResponse\x12S\n\x0cUpdateLimits\x12 .tidegate.v1.UpdateLimitsRequest\x1a!.tidegate.v1.UpdateLimitsResponse\x12P\n\x0bReadJournal\x12\x1f.tidegate.v1.ReadJournalRequest\x1a .tidegate.v1.ReadJournalResponse\x12V\n\rPauseStrategy\x12!.tidegate.v1.PauseStrategyRequest\x1a\".tidegate.v1.PauseStrategyResponse\x12Y\n\x0eResumeStrategy\x12\".tidegate.v1.ResumeStrategyRequest\x1a#.tidegate.v1.ResumeStrategyResponse\x12\\\n\x0fReleaseThrottle\x12#.tidegate.v1.ReleaseThrottleRequest\x1a$.tidegate.v1.ReleaseThrottleResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tidegate.v1.admin_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_HIGHWATERMARKCHOICE']._serialized_start=1551
-  _globals['_HIGHWATERMARKCHOICE']._serialized_end=1680
+  _globals['_HIGHWATERMARKCHOICE']._serialized_start=1692
+  _globals['_HIGHWATERMARKCHOICE']._serialized_end=1821
   _globals['_HALTREQUEST']._serialized_start=123
   _globals['_HALTREQUEST']._serialized_end=244
   _globals['_HALTRESPONSE']._serialized_start=246
@@ -60,18 +60,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATELIMITSREQUEST']._serialized_end=1049
   _globals['_UPDATELIMITSRESPONSE']._serialized_start=1051
   _globals['_UPDATELIMITSRESPONSE']._serialized_end=1091
-  _globals['_DEPOSITCAPITALREQUEST']._serialized_start=1093
-  _globals['_DEPOSITCAPITALREQUEST']._serialized_end=1187
-  _globals['_DEPOSITCAPITALRESPONSE']._serialized_start=1189
-  _globals['_DEPOSITCAPITALRESPONSE']._serialized_end=1231
-  _globals['_WITHDRAWCAPITALREQUEST']._serialized_start=1233
-  _globals['_WITHDRAWCAPITALREQUEST']._serialized_end=1328
-  _globals['_WITHDRAWCAPITALRESPONSE']._serialized_start=1330
-  _globals['_WITHDRAWCAPITALRESPONSE']._serialized_end=1373
-  _globals['_READJOURNALREQUEST']._serialized_start=1375
-  _globals['_READJOURNALREQUEST']._serialized_end=1438
-  _globals['_READJOURNALRESPONSE']._serialized_start=1440
-  _globals['_READJOURNALRESPONSE']._serialized_end=1548
-  _globals['_ADMINSERVICE']._serialized_start=1683
-  _globals['_ADMINSERVICE']._serialized_end=2459
+  _globals['_RELEASETHROTTLEREQUEST']._serialized_start=1093
+  _globals['_RELEASETHROTTLEREQUEST']._serialized_end=1188
+  _globals['_RELEASETHROTTLERESPONSE']._serialized_start=1190
+  _globals['_RELEASETHROTTLERESPONSE']._serialized_end=1232
+  _globals['_DEPOSITCAPITALREQUEST']._serialized_start=1234
+  _globals['_DEPOSITCAPITALREQUEST']._serialized_end=1328
+  _globals['_DEPOSITCAPITALRESPONSE']._serialized_start=1330
+  _globals['_DEPOSITCAPITALRESPONSE']._serialized_end=1372
+  _globals['_WITHDRAWCAPITALREQUEST']._serialized_start=1374
+  _globals['_WITHDRAWCAPITALREQUEST']._serialized_end=1469
+  _globals['_WITHDRAWCAPITALRESPONSE']._serialized_start=1471
+  _globals['_WITHDRAWCAPITALRESPONSE']._serialized_end=1514
+  _globals['_READJOURNALREQUEST']._serialized_start=1516
+  _globals['_READJOURNALREQUEST']._serialized_end=1579
+  _globals['_READJOURNALRESPONSE']._serialized_start=1581
+  _globals['_READJOURNALRESPONSE']._serialized_end=1689
+  _globals['_ADMINSERVICE']._serialized_start=1824
+  _globals['_ADMINSERVICE']._serialized_end=2694
 # @@protoc_insertion_point(module_scope)

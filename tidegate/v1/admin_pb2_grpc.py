@@ -80,6 +80,11 @@ class AdminServiceStub:
                 request_serializer=tidegate_dot_v1_dot_admin__pb2.ResumeStrategyRequest.SerializeToString,
                 response_deserializer=tidegate_dot_v1_dot_admin__pb2.ResumeStrategyResponse.FromString,
                 _registered_method=True)
+        self.ReleaseThrottle = channel.unary_unary(
+                '/tidegate.v1.AdminService/ReleaseThrottle',
+                request_serializer=tidegate_dot_v1_dot_admin__pb2.ReleaseThrottleRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_admin__pb2.ReleaseThrottleResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -149,6 +154,13 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReleaseThrottle(self, request, context):
+        """Lets a strategy add risk again that was filled too often within a short time; nothing else does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -196,6 +208,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ResumeStrategy,
                     request_deserializer=tidegate_dot_v1_dot_admin__pb2.ResumeStrategyRequest.FromString,
                     response_serializer=tidegate_dot_v1_dot_admin__pb2.ResumeStrategyResponse.SerializeToString,
+            ),
+            'ReleaseThrottle': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseThrottle,
+                    request_deserializer=tidegate_dot_v1_dot_admin__pb2.ReleaseThrottleRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_admin__pb2.ReleaseThrottleResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -442,6 +459,33 @@ class AdminService:
             '/tidegate.v1.AdminService/ResumeStrategy',
             tidegate_dot_v1_dot_admin__pb2.ResumeStrategyRequest.SerializeToString,
             tidegate_dot_v1_dot_admin__pb2.ResumeStrategyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseThrottle(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.AdminService/ReleaseThrottle',
+            tidegate_dot_v1_dot_admin__pb2.ReleaseThrottleRequest.SerializeToString,
+            tidegate_dot_v1_dot_admin__pb2.ReleaseThrottleResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -51,6 +51,8 @@ class AdminServiceStub:
     """Keeps the strategy's positions, stops its code."""
     ResumeStrategy: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ResumeStrategyRequest, _admin_pb2.ResumeStrategyResponse]
     """Lets a paused strategy run on."""
+    ReleaseThrottle: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ReleaseThrottleRequest, _admin_pb2.ReleaseThrottleResponse]
+    """Lets a strategy add risk again that was filled too often within a short time; nothing else does."""
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -75,6 +77,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Keeps the strategy's positions, stops its code."""
     ResumeStrategy: _aio.UnaryUnaryMultiCallable[_admin_pb2.ResumeStrategyRequest, _admin_pb2.ResumeStrategyResponse]  # type: ignore[assignment]
     """Lets a paused strategy run on."""
+    ReleaseThrottle: _aio.UnaryUnaryMultiCallable[_admin_pb2.ReleaseThrottleRequest, _admin_pb2.ReleaseThrottleResponse]  # type: ignore[assignment]
+    """Lets a strategy add risk again that was filled too often within a short time; nothing else does."""
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """What a named operator does, with a reason, and the journal keeps."""
@@ -150,5 +154,13 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ResumeStrategyResponse, _abc.Awaitable[_admin_pb2.ResumeStrategyResponse]]:
         """Lets a paused strategy run on."""
+
+    @_abc_1.abstractmethod
+    def ReleaseThrottle(
+        self,
+        request: _admin_pb2.ReleaseThrottleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ReleaseThrottleResponse, _abc.Awaitable[_admin_pb2.ReleaseThrottleResponse]]:
+        """Lets a strategy add risk again that was filled too often within a short time; nothing else does."""
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

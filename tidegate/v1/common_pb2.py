@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18tidegate/v1/common.proto\x12\x0btidegate.v1\";\n\x05Scope\x12$\n\x04kind\x18\x01 \x01(\x0e\x32\x16.tidegate.v1.ScopeKind\x12\x0c\n\x04name\x18\x02 \x01(\t\"\x95\x01\n\tViolation\x12\x13\n\x0breason_code\x18\x01 \x01(\t\x12#\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32\x13.tidegate.v1.Action\x12!\n\x05scope\x18\x03 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12\r\n\x05limit\x18\x04 \x01(\t\x12\x0e\n\x06\x61\x63tual\x18\x05 \x01(\t\x12\x0c\n\x04text\x18\x06 \x01(\t*9\n\x04Side\x12\x14\n\x10SIDE_UNSPECIFIED\x10\x00\x12\x0c\n\x08SIDE_BUY\x10\x01\x12\r\n\tSIDE_SELL\x10\x02*T\n\tOrderType\x12\x1a\n\x16ORDER_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11ORDER_TYPE_MARKET\x10\x01\x12\x14\n\x10ORDER_TYPE_LIMIT\x10\x02*\x88\x01\n\x0bTimeInForce\x12\x1d\n\x19TIME_IN_FORCE_UNSPECIFIED\x10\x00\x12\x15\n\x11TIME_IN_FORCE_DAY\x10\x01\x12\x15\n\x11TIME_IN_FORCE_GTC\x10\x02\x12\x15\n\x11TIME_IN_FORCE_IOC\x10\x03\x12\x15\n\x11TIME_IN_FORCE_FOK\x10\x04*\xae\x02\n\x0bOrderStatus\x12\x1c\n\x18ORDER_STATUS_UNSPECIFIED\x10\x00\x12\x1c\n\x18ORDER_STATUS_PENDING_NEW\x10\x01\x12\x14\n\x10ORDER_STATUS_NEW\x10\x02\x12!\n\x1dORDER_STATUS_PARTIALLY_FILLED\x10\x03\x12\x17\n\x13ORDER_STATUS_FILLED\x10\x04\x12\x1f\n\x1bORDER_STATUS_PENDING_CANCEL\x10\x05\x12\x19\n\x15ORDER_STATUS_CANCELED\x10\x06\x12\x19\n\x15ORDER_STATUS_REJECTED\x10\x07\x12\x18\n\x14ORDER_STATUS_EXPIRED\x10\x08\x12 \n\x1cORDER_STATUS_PENDING_REPLACE\x10\t*z\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x41\x43TION_ALLOW\x10\x01\x12\x0f\n\x0b\x41\x43TION_WARN\x10\x02\x12\x11\n\rACTION_REDUCE\x10\x03\x12\x11\n\rACTION_REJECT\x10\x04\x12\x0f\n\x0b\x41\x43TION_HALT\x10\x05*q\n\tHaltLevel\x12\x1a\n\x16HALT_LEVEL_UNSPECIFIED\x10\x00\x12\x15\n\x11HALT_LEVEL_ACTIVE\x10\x01\x12\x1a\n\x16HALT_LEVEL_REDUCE_ONLY\x10\x02\x12\x15\n\x11HALT_LEVEL_HALTED\x10\x03*\xa8\x01\n\tScopeKind\x12\x1a\n\x16SCOPE_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14SCOPE_KIND_PORTFOLIO\x10\x01\x12\x17\n\x13SCOPE_KIND_STRATEGY\x10\x02\x12\x19\n\x15SCOPE_KIND_INSTRUMENT\x10\x03\x12\x15\n\x11SCOPE_KIND_SECTOR\x10\x04\x12\x1a\n\x16SCOPE_KIND_ASSET_CLASS\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18tidegate/v1/common.proto\x12\x0btidegate.v1\";\n\x05Scope\x12$\n\x04kind\x18\x01 \x01(\x0e\x32\x16.tidegate.v1.ScopeKind\x12\x0c\n\x04name\x18\x02 \x01(\t\"\x95\x01\n\tViolation\x12\x13\n\x0breason_code\x18\x01 \x01(\t\x12#\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32\x13.tidegate.v1.Action\x12!\n\x05scope\x18\x03 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12\r\n\x05limit\x18\x04 \x01(\t\x12\x0e\n\x06\x61\x63tual\x18\x05 \x01(\t\x12\x0c\n\x04text\x18\x06 \x01(\t*9\n\x04Side\x12\x14\n\x10SIDE_UNSPECIFIED\x10\x00\x12\x0c\n\x08SIDE_BUY\x10\x01\x12\r\n\tSIDE_SELL\x10\x02*\x84\x01\n\tOrderType\x12\x1a\n\x16ORDER_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11ORDER_TYPE_MARKET\x10\x01\x12\x14\n\x10ORDER_TYPE_LIMIT\x10\x02\x12\x13\n\x0fORDER_TYPE_STOP\x10\x03\x12\x19\n\x15ORDER_TYPE_STOP_LIMIT\x10\x04*\x88\x01\n\x0bTimeInForce\x12\x1d\n\x19TIME_IN_FORCE_UNSPECIFIED\x10\x00\x12\x15\n\x11TIME_IN_FORCE_DAY\x10\x01\x12\x15\n\x11TIME_IN_FORCE_GTC\x10\x02\x12\x15\n\x11TIME_IN_FORCE_IOC\x10\x03\x12\x15\n\x11TIME_IN_FORCE_FOK\x10\x04*\xae\x02\n\x0bOrderStatus\x12\x1c\n\x18ORDER_STATUS_UNSPECIFIED\x10\x00\x12\x1c\n\x18ORDER_STATUS_PENDING_NEW\x10\x01\x12\x14\n\x10ORDER_STATUS_NEW\x10\x02\x12!\n\x1dORDER_STATUS_PARTIALLY_FILLED\x10\x03\x12\x17\n\x13ORDER_STATUS_FILLED\x10\x04\x12\x1f\n\x1bORDER_STATUS_PENDING_CANCEL\x10\x05\x12\x19\n\x15ORDER_STATUS_CANCELED\x10\x06\x12\x19\n\x15ORDER_STATUS_REJECTED\x10\x07\x12\x18\n\x14ORDER_STATUS_EXPIRED\x10\x08\x12 \n\x1cORDER_STATUS_PENDING_REPLACE\x10\t*z\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x41\x43TION_ALLOW\x10\x01\x12\x0f\n\x0b\x41\x43TION_WARN\x10\x02\x12\x11\n\rACTION_REDUCE\x10\x03\x12\x11\n\rACTION_REJECT\x10\x04\x12\x0f\n\x0b\x41\x43TION_HALT\x10\x05*q\n\tHaltLevel\x12\x1a\n\x16HALT_LEVEL_UNSPECIFIED\x10\x00\x12\x15\n\x11HALT_LEVEL_ACTIVE\x10\x01\x12\x1a\n\x16HALT_LEVEL_REDUCE_ONLY\x10\x02\x12\x15\n\x11HALT_LEVEL_HALTED\x10\x03*\xa8\x01\n\tScopeKind\x12\x1a\n\x16SCOPE_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14SCOPE_KIND_PORTFOLIO\x10\x01\x12\x17\n\x13SCOPE_KIND_STRATEGY\x10\x02\x12\x19\n\x15SCOPE_KIND_INSTRUMENT\x10\x03\x12\x15\n\x11SCOPE_KIND_SECTOR\x10\x04\x12\x1a\n\x16SCOPE_KIND_ASSET_CLASS\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,18 +33,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SIDE']._serialized_start=254
   _globals['_SIDE']._serialized_end=311
-  _globals['_ORDERTYPE']._serialized_start=313
-  _globals['_ORDERTYPE']._serialized_end=397
-  _globals['_TIMEINFORCE']._serialized_start=400
-  _globals['_TIMEINFORCE']._serialized_end=536
-  _globals['_ORDERSTATUS']._serialized_start=539
-  _globals['_ORDERSTATUS']._serialized_end=841
-  _globals['_ACTION']._serialized_start=843
-  _globals['_ACTION']._serialized_end=965
-  _globals['_HALTLEVEL']._serialized_start=967
-  _globals['_HALTLEVEL']._serialized_end=1080
-  _globals['_SCOPEKIND']._serialized_start=1083
-  _globals['_SCOPEKIND']._serialized_end=1251
+  _globals['_ORDERTYPE']._serialized_start=314
+  _globals['_ORDERTYPE']._serialized_end=446
+  _globals['_TIMEINFORCE']._serialized_start=449
+  _globals['_TIMEINFORCE']._serialized_end=585
+  _globals['_ORDERSTATUS']._serialized_start=588
+  _globals['_ORDERSTATUS']._serialized_end=890
+  _globals['_ACTION']._serialized_start=892
+  _globals['_ACTION']._serialized_end=1014
+  _globals['_HALTLEVEL']._serialized_start=1016
+  _globals['_HALTLEVEL']._serialized_end=1129
+  _globals['_SCOPEKIND']._serialized_start=1132
+  _globals['_SCOPEKIND']._serialized_end=1300
   _globals['_SCOPE']._serialized_start=41
   _globals['_SCOPE']._serialized_end=100
   _globals['_VIOLATION']._serialized_start=103

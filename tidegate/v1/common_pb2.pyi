@@ -43,12 +43,20 @@ class _OrderTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderType.V
     ORDER_TYPE_UNSPECIFIED: _OrderType.ValueType  # 0
     ORDER_TYPE_MARKET: _OrderType.ValueType  # 1
     ORDER_TYPE_LIMIT: _OrderType.ValueType  # 2
+    ORDER_TYPE_STOP: _OrderType.ValueType  # 3
+    """Becomes a market order when the price reaches stop_price."""
+    ORDER_TYPE_STOP_LIMIT: _OrderType.ValueType  # 4
+    """Becomes a limit order when the price reaches stop_price."""
 
 class OrderType(_OrderType, metaclass=_OrderTypeEnumTypeWrapper): ...
 
 ORDER_TYPE_UNSPECIFIED: OrderType.ValueType  # 0
 ORDER_TYPE_MARKET: OrderType.ValueType  # 1
 ORDER_TYPE_LIMIT: OrderType.ValueType  # 2
+ORDER_TYPE_STOP: OrderType.ValueType  # 3
+"""Becomes a market order when the price reaches stop_price."""
+ORDER_TYPE_STOP_LIMIT: OrderType.ValueType  # 4
+"""Becomes a limit order when the price reaches stop_price."""
 Global___OrderType: _TypeAlias = OrderType  # noqa: Y015
 
 class _TimeInForce:

@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from tidegate.v1 import admin_pb2 as _admin_pb2
 from tidegate.v1 import common_pb2 as _common_pb2
 from tidegate.v1 import market_data_pb2 as _market_data_pb2
+from tidegate.v1 import order_rules_pb2 as _order_rules_pb2
 from tidegate.v1 import orders_pb2 as _orders_pb2
 from tidegate.v1 import risk_pb2 as _risk_pb2
 import builtins as _builtins
@@ -57,6 +58,9 @@ class Event(_message.Message):
     ALERT_ACKNOWLEDGED_FIELD_NUMBER: _builtins.int
     LIMIT_CHANGED_FIELD_NUMBER: _builtins.int
     LIMIT_EXPIRED_FIELD_NUMBER: _builtins.int
+    CALENDAR_RECORDED_FIELD_NUMBER: _builtins.int
+    THROTTLE_TRIPPED_FIELD_NUMBER: _builtins.int
+    THROTTLE_RELEASED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
@@ -116,6 +120,12 @@ class Event(_message.Message):
     def limit_changed(self) -> _risk_pb2.Limit: ...
     @_builtins.property
     def limit_expired(self) -> Global___LimitExpired: ...
+    @_builtins.property
+    def calendar_recorded(self) -> _order_rules_pb2.TradingCalendar: ...
+    @_builtins.property
+    def throttle_tripped(self) -> _order_rules_pb2.ThrottleTripped: ...
+    @_builtins.property
+    def throttle_released(self) -> _order_rules_pb2.ThrottleReleased: ...
     def __init__(
         self,
         *,
@@ -148,12 +158,15 @@ class Event(_message.Message):
         alert_acknowledged: Global___AlertAcknowledged | None = ...,
         limit_changed: _risk_pb2.Limit | None = ...,
         limit_expired: Global___LimitExpired | None = ...,
+        calendar_recorded: _order_rules_pb2.TradingCalendar | None = ...,
+        throttle_tripped: _order_rules_pb2.ThrottleTripped | None = ...,
+        throttle_released: _order_rules_pb2.ThrottleReleased | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "sequence", b"sequence", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "sequence", b"sequence", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["portfolio_configured", "order_decided", "order_claimed", "cancel_requested", "execution_booked", "bar_published", "prices_published", "bar_acknowledged", "bar_completed", "trading_halted", "halt_reset", "capital_transferred", "strategy_paused", "strategy_resumed", "limit_breached", "limit_restored", "command_refused", "alert_raised", "refusals_counted", "order_overdue", "session_opened", "session_closed", "replace_decided", "capital_moved", "alert_acknowledged", "limit_changed", "limit_expired"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["portfolio_configured", "order_decided", "order_claimed", "cancel_requested", "execution_booked", "bar_published", "prices_published", "bar_acknowledged", "bar_completed", "trading_halted", "halt_reset", "capital_transferred", "strategy_paused", "strategy_resumed", "limit_breached", "limit_restored", "command_refused", "alert_raised", "refusals_counted", "order_overdue", "session_opened", "session_closed", "replace_decided", "capital_moved", "alert_acknowledged", "limit_changed", "limit_expired", "calendar_recorded", "throttle_tripped", "throttle_released"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -170,6 +183,11 @@ class Instrument(_message.Message):
     CURRENCY_FIELD_NUMBER: _builtins.int
     SECTOR_FIELD_NUMBER: _builtins.int
     ASSET_CLASS_FIELD_NUMBER: _builtins.int
+    MIN_QUANTITY_FIELD_NUMBER: _builtins.int
+    MAX_QUANTITY_FIELD_NUMBER: _builtins.int
+    MIN_NOTIONAL_FIELD_NUMBER: _builtins.int
+    MAX_NOTIONAL_FIELD_NUMBER: _builtins.int
+    CALENDAR_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
     tick: _builtins.str
     """Decimals, positive."""
@@ -178,6 +196,13 @@ class Instrument(_message.Message):
     currency: _builtins.str
     sector: _builtins.str
     asset_class: _builtins.str
+    min_quantity: _builtins.str
+    """Decimals, of one order; empty for none. Notional in money, at the worst price."""
+    max_quantity: _builtins.str
+    min_notional: _builtins.str
+    max_notional: _builtins.str
+    calendar: _builtins.str
+    """Traded in the sessions of this calendar only; empty: always."""
     def __init__(
         self,
         *,
@@ -188,10 +213,15 @@ class Instrument(_message.Message):
         currency: _builtins.str = ...,
         sector: _builtins.str = ...,
         asset_class: _builtins.str = ...,
+        min_quantity: _builtins.str = ...,
+        max_quantity: _builtins.str = ...,
+        min_notional: _builtins.str = ...,
+        max_notional: _builtins.str = ...,
+        calendar: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_class", b"asset_class", "currency", b"currency", "lot", b"lot", "multiplier", b"multiplier", "sector", b"sector", "symbol", b"symbol", "tick", b"tick"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_class", b"asset_class", "calendar", b"calendar", "currency", b"currency", "lot", b"lot", "max_notional", b"max_notional", "max_quantity", b"max_quantity", "min_notional", b"min_notional", "min_quantity", b"min_quantity", "multiplier", b"multiplier", "sector", b"sector", "symbol", b"symbol", "tick", b"tick"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -205,11 +235,22 @@ class StrategyTerms(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     CAPITAL_FIELD_NUMBER: _builtins.int
     MAX_LEVERAGE_FIELD_NUMBER: _builtins.int
+    INSTRUMENTS_FIELD_NUMBER: _builtins.int
+    RATES_FIELD_NUMBER: _builtins.int
+    LONG_ONLY_FIELD_NUMBER: _builtins.int
     strategy_id: _builtins.str
     kind: _builtins.str
     """cash: never negative, no shorts; margin: gross exposure up to max_leverage times its equity."""
     capital: _builtins.str
     max_leverage: _builtins.str
+    long_only: _builtins.bool
+    """For margin: sell only what it has."""
+    @_builtins.property
+    def instruments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it may trade; empty: all."""
+
+    @_builtins.property
+    def rates(self) -> _order_rules_pb2.OrderRates: ...
     def __init__(
         self,
         *,
@@ -217,10 +258,13 @@ class StrategyTerms(_message.Message):
         kind: _builtins.str = ...,
         capital: _builtins.str = ...,
         max_leverage: _builtins.str = ...,
+        instruments: _abc.Iterable[_builtins.str] | None = ...,
+        rates: _order_rules_pb2.OrderRates | None = ...,
+        long_only: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rates", b"rates"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capital", b"capital", "kind", b"kind", "max_leverage", b"max_leverage", "strategy_id", b"strategy_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capital", b"capital", "instruments", b"instruments", "kind", b"kind", "long_only", b"long_only", "max_leverage", b"max_leverage", "rates", b"rates", "strategy_id", b"strategy_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -243,6 +287,8 @@ class PortfolioConfigured(_message.Message):
     CLOCK_FIELD_NUMBER: _builtins.int
     ROUTE_WITHIN_S_FIELD_NUMBER: _builtins.int
     FURTHER_LIMITS_FIELD_NUMBER: _builtins.int
+    ORDER_RULES_FIELD_NUMBER: _builtins.int
+    CALENDARS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     currency: _builtins.str
     capital: _builtins.str
@@ -267,6 +313,12 @@ class PortfolioConfigured(_message.Message):
     def further_limits(self) -> _containers.RepeatedCompositeFieldContainer[_risk_pb2.Limit]:
         """Beside those above: of any scope, with an action of their own."""
 
+    @_builtins.property
+    def order_rules(self) -> _order_rules_pb2.OrderRules: ...
+    @_builtins.property
+    def calendars(self) -> _containers.RepeatedCompositeFieldContainer[_order_rules_pb2.TradingCalendar]:
+        """The calendars that instruments name. Only handed over with the configuration: recorded as events of their own."""
+
     def __init__(
         self,
         *,
@@ -281,10 +333,12 @@ class PortfolioConfigured(_message.Message):
         clock: _builtins.str = ...,
         route_within_s: _builtins.int = ...,
         further_limits: _abc.Iterable[_risk_pb2.Limit] | None = ...,
+        order_rules: _order_rules_pb2.OrderRules | None = ...,
+        calendars: _abc.Iterable[_order_rules_pb2.TradingCalendar] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "order_rules", b"order_rules"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "capital", b"capital", "clock", b"clock", "currency", b"currency", "further_limits", b"further_limits", "instruments", b"instruments", "limits", b"limits", "name", b"name", "route_within_s", b"route_within_s", "strategies", b"strategies", "synchronised_adapters", b"synchronised_adapters"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "calendars", b"calendars", "capital", b"capital", "clock", b"clock", "currency", b"currency", "further_limits", b"further_limits", "instruments", b"instruments", "limits", b"limits", "name", b"name", "order_rules", b"order_rules", "route_within_s", b"route_within_s", "strategies", b"strategies", "synchronised_adapters", b"synchronised_adapters"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

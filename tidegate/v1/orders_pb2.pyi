@@ -106,6 +106,7 @@ class NewOrder(_message.Message):
     REDUCE_ONLY_FIELD_NUMBER: _builtins.int
     ROUTE_FIELD_NUMBER: _builtins.int
     ACCEPT_REDUCED_FIELD_NUMBER: _builtins.int
+    STOP_PRICE_FIELD_NUMBER: _builtins.int
     strategy_id: _builtins.str
     client_order_id: _builtins.str
     """The sender's own id, at most 64 printable ASCII characters, unique per strategy for ever."""
@@ -115,7 +116,7 @@ class NewOrder(_message.Message):
     quantity: _builtins.str
     """Decimal, positive."""
     limit_price: _builtins.str
-    """Decimal, positive; for LIMIT only."""
+    """Decimal, positive; for LIMIT and STOP_LIMIT only."""
     time_in_force: _common_pb2.TimeInForce.ValueType
     reduce_only: _builtins.bool
     """Refuse the order unless it only reduces the strategy's position."""
@@ -123,6 +124,8 @@ class NewOrder(_message.Message):
     """The adapter that sends it to the broker; empty: the submitter sends it itself."""
     accept_reduced: _builtins.bool
     """Where a limit asks to reduce: take the largest quantity that passes instead of a refusal."""
+    stop_price: _builtins.str
+    """Decimal, positive; for STOP and STOP_LIMIT only."""
     def __init__(
         self,
         *,
@@ -137,10 +140,11 @@ class NewOrder(_message.Message):
         reduce_only: _builtins.bool = ...,
         route: _builtins.str = ...,
         accept_reduced: _builtins.bool = ...,
+        stop_price: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_reduced", b"accept_reduced", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "order_type", b"order_type", "quantity", b"quantity", "reduce_only", b"reduce_only", "route", b"route", "side", b"side", "strategy_id", b"strategy_id", "symbol", b"symbol", "time_in_force", b"time_in_force"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_reduced", b"accept_reduced", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "order_type", b"order_type", "quantity", b"quantity", "reduce_only", b"reduce_only", "route", b"route", "side", b"side", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "symbol", b"symbol", "time_in_force", b"time_in_force"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -257,20 +261,23 @@ class Replacement(_message.Message):
     CLIENT_ORDER_ID_FIELD_NUMBER: _builtins.int
     QUANTITY_FIELD_NUMBER: _builtins.int
     LIMIT_PRICE_FIELD_NUMBER: _builtins.int
+    STOP_PRICE_FIELD_NUMBER: _builtins.int
     client_order_id: _builtins.str
     quantity: _builtins.str
     """Decimals; the quantity of the whole order."""
     limit_price: _builtins.str
+    stop_price: _builtins.str
     def __init__(
         self,
         *,
         client_order_id: _builtins.str = ...,
         quantity: _builtins.str = ...,
         limit_price: _builtins.str = ...,
+        stop_price: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_order_id", b"client_order_id", "limit_price", b"limit_price", "quantity", b"quantity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_order_id", b"client_order_id", "limit_price", b"limit_price", "quantity", b"quantity", "stop_price", b"stop_price"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -453,6 +460,7 @@ class ReplaceOrderRequest(_message.Message):
     CLIENT_ORDER_ID_FIELD_NUMBER: _builtins.int
     QUANTITY_FIELD_NUMBER: _builtins.int
     LIMIT_PRICE_FIELD_NUMBER: _builtins.int
+    STOP_PRICE_FIELD_NUMBER: _builtins.int
     strategy_id: _builtins.str
     orig_client_order_id: _builtins.str
     """The order as it works now: its first client_order_id, or the newest one that the broker accepted."""
@@ -461,7 +469,9 @@ class ReplaceOrderRequest(_message.Message):
     quantity: _builtins.str
     """Decimal, positive: of the whole order, what is filled already included."""
     limit_price: _builtins.str
-    """Decimal, positive; for LIMIT only."""
+    """Decimal, positive; for LIMIT and STOP_LIMIT only."""
+    stop_price: _builtins.str
+    """Decimal, positive; for STOP and STOP_LIMIT only."""
     def __init__(
         self,
         *,
@@ -470,10 +480,11 @@ class ReplaceOrderRequest(_message.Message):
         client_order_id: _builtins.str = ...,
         quantity: _builtins.str = ...,
         limit_price: _builtins.str = ...,
+        stop_price: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_order_id", b"client_order_id", "limit_price", b"limit_price", "orig_client_order_id", b"orig_client_order_id", "quantity", b"quantity", "strategy_id", b"strategy_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_order_id", b"client_order_id", "limit_price", b"limit_price", "orig_client_order_id", b"orig_client_order_id", "quantity", b"quantity", "stop_price", b"stop_price", "strategy_id", b"strategy_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,6 +24,9 @@ export class ToyBroker {
     }
 
     place(order: Order__Output): Execution[] {
+        if (order.order?.stopPrice) {
+            return [this.say(order.orderId, { executionType: "EXECUTION_TYPE_REJECTED" })]; // this toy has no stop orders
+        }
         this.working.set(order.orderId, order);
         return [this.say(order.orderId, { executionType: "EXECUTION_TYPE_NEW" }), ...this.fill(order)];
     }

@@ -24,7 +24,9 @@ def listed(desk: Desk, size: int) -> int:
 @pytest.mark.control("alerts")
 def test_every_kind_of_alert_says_what_it_is_about(open_desk: OpenDesk) -> None:
     """Pins reason, scope and text of each kind, in one day that has them all, and the same after a restart."""
-    desk = open_desk(configuration(max_concentration="0.3"))
+    configured = configuration(max_concentration="0.3")
+    configured.order_rules.throttle_fills, configured.order_rules.throttle_within_s = 2, 10
+    desk = open_desk(configured)
     desk.bar(1, A="100", B="50")
     desk.open_session("s1")
     order_id = desk.buy("cash", "250").order_id
@@ -34,6 +36,8 @@ def test_every_kind_of_alert_says_what_it_is_about(open_desk: OpenDesk) -> None:
     desk.halt(strategy_scope("cash"))
     reset = admin_pb2.ResetHaltRequest(scope=strategy_scope("cash"), operator="bob", reason="seen")
     desk.ask("ResetHalt", reset, admin_pb2.ResetHaltResponse)
+    release = admin_pb2.ReleaseThrottleRequest(strategy_id="cash", operator="bob", reason="fixed")
+    desk.ask("ReleaseThrottle", release, admin_pb2.ReleaseThrottleResponse)
     pause = admin_pb2.PauseStrategyRequest(strategy_id="cash", operator="ann", reason="odd")
     desk.ask("PauseStrategy", pause, admin_pb2.PauseStrategyResponse)
     desk.close_session("s1")
@@ -43,9 +47,11 @@ def test_every_kind_of_alert_says_what_it_is_about(open_desk: OpenDesk) -> None:
     desk.tick(31)
     expected = [
         ("EXECUTION_AFTER_DONE", strategy_scope("cash"), "fill of 1 for order cash/o1, which was done"),
+        ("EXECUTION_THROTTLE", strategy_scope("cash"), "strategy cash had 2 buys of A filled within 10 s"),
         ("CONCENTRATION", instrument_scope("A"), "exposure to A 32,630.00 is over 30% of equity, 32,259.00"),
         ("OPERATOR_HALT", strategy_scope("cash"), "trading of the strategy cash is halted by ann: drill"),
         ("HALT_RESET", strategy_scope("cash"), "the halt of the strategy cash is reset by bob: seen"),
+        ("THROTTLE_RELEASED", strategy_scope("cash"), "the throttle of strategy cash is released by bob: fixed"),
         ("STRATEGY_PAUSED", strategy_scope("cash"), "strategy cash is paused by ann: odd"),
         (
             "ADAPTER_DISCONNECTED",

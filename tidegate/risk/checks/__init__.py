@@ -7,6 +7,7 @@ makes the loss. A new check is a new module and a line in ``build``.
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from tidegate.risk.checks import order_checks
 from tidegate.risk.checks.capital import Capital
 from tidegate.risk.checks.concentration import Concentration
 from tidegate.risk.checks.drawdown import Drawdown
@@ -20,6 +21,7 @@ from tidegate.risk.checks.scoped_limit import Measured, ScopedLimit
 from tidegate.risk.limit import CONCENTRATION, DRAWDOWN, LEVERAGE, OF_SCENARIOS, ORDER_NOTIONAL, ORDER_QUANTITY, Limit
 from tidegate.risk.limit_table import HALT, REJECT, LimitTable
 from tidegate.risk.limits import Limits
+from tidegate.risk.order_rules import OrderRules
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.scopes import PORTFOLIO, Scope
 from tidegate.risk.violation import Violation
@@ -80,13 +82,14 @@ _SIZES = (ORDER_QUANTITY, ORDER_NOTIONAL)
 _OF_ORDERS = frozenset(_SIZES)
 
 
-def build(limits: Limits, table: LimitTable) -> Checks:
-    """Build the checks that the limits in force ask for; one that is not configured costs nothing."""
+def build(limits: Limits, table: LimitTable, rules: OrderRules) -> Checks:
+    """Build the checks that the limits in force and the rules ask for; one that is not configured costs nothing."""
     permission: list[Check] = [HaltState(), PriceAge(limits.max_price_age_ns), Increments(), ReduceOnly()]
     sizes = [limit.limit if _is_built_in(limit := table.get(figure)) else None for figure in _SIZES]
     if any(size is not None for size in sizes):
         permission.append(OrderSize(*sizes))
-    exposure: list[Check] = []
+    permission += order_checks.for_all(rules, limits.max_price_age_ns)
+    exposure: list[Check] = order_checks.for_adding(rules)
     if not (table.get(DRAWDOWN).is_none and table.get(DRAWDOWN, action=HALT).is_none):
         exposure.append(drawdown_of(table))
     if not table.get(LEVERAGE).is_none:

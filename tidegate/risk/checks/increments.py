@@ -16,11 +16,13 @@ class Increments:
 
     def check(self, proposal: Proposal) -> Violation | None:
         """Return the violation, or None; of two, the quantity's."""
-        instrument, price = proposal.instrument, proposal.limit_price
+        instrument = proposal.instrument
         if not is_multiple(proposal.quantity, instrument.lot):
             text = f"quantity {plain(proposal.quantity)} is not a multiple of the lot {plain(instrument.lot)}"
             return _violation(Reason.QUANTITY_OFF_LOT, instrument, text, instrument.lot, proposal.quantity)
-        if price is not None and not is_multiple(price, instrument.tick):
+        for price in (proposal.limit_price, proposal.stop_price):
+            if price is None or is_multiple(price, instrument.tick):
+                continue
             text = f"price {plain(price)} is not a multiple of the tick {plain(instrument.tick)}"
             return _violation(Reason.PRICE_OFF_TICK, instrument, text, instrument.tick, price)
         return None
