@@ -60,6 +60,7 @@ class BookCollector(Collector):
             ("tidegate_working_orders", "Orders that the broker may still fill.", len(book.orders)),
             ("tidegate_overdue_orders", "Orders on which a report is owed.", len(book.awaiting)),
             ("tidegate_breaches", "Limits that the book is over now.", len(book.breaches)),
+            ("tidegate_held_prices", "Instruments whose price waits for confirmation.", len(book.held_prices)),
             ("tidegate_journal_sequence", "Events in the journal.", book.sequence),
             ("tidegate_journal_epoch", "How often the journal was opened to be written.", self._gate.journal.epoch),
         )

@@ -51,6 +51,11 @@ def show_risk(client: Client, console: Console) -> None:
         console.print(text, highlight=False, soft_wrap=True)
     for breach in metrics.breaches:
         console.print(f"breach: {breach.reason_code}: {breach.text}", highlight=False, soft_wrap=True)
+    for held in metrics.held_prices:
+        mark = f"{held.mark} of {held.mark_time.ToJsonString()}"
+        console.print(
+            f"held: the price of {held.symbol}, {held.price}; its mark is {mark}", highlight=False, soft_wrap=True
+        )
 
 
 def _strategies_table(

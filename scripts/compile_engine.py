@@ -15,8 +15,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 # What runs for every order; what only starts or is asked now and then stays as it is.
 MODULES = (
+    "tidegate/accounts.py",
     "tidegate/archive.py",
     "tidegate/bars.py",
+    "tidegate/black_scholes.py",
     "tidegate/clocks.py",
     "tidegate/commands.py",
     "tidegate/gate.py",
@@ -25,9 +27,11 @@ MODULES = (
     "tidegate/ledger.py",
     "tidegate/methods.py",
     "tidegate/numbers.py",
+    "tidegate/options.py",
     "tidegate/orders.py",
     "tidegate/permissions.py",
     "tidegate/portfolio/performance.py",
+    "tidegate/positions.py",
     "tidegate/publications.py",
     "tidegate/risk/*.py",
     "tidegate/risk/checks/*.py",

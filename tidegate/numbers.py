@@ -10,8 +10,9 @@ ONE = Decimal(1)
 INTEGER_DIGITS_MAX = 12
 FRACTION_DIGITS_MAX = 8
 
-# A product of four bounded factors (quantity, price, multiplier, rate) has at most 80 digits; sums of them add a few.
-PRECISION = 96
+# A value is a product of at most four bounded factors (quantity, price, multiplier, rate): 80 digits. Held against an
+# equity, a limit is a fifth: 100 digits. Sums over ledgers and over a journal's life add a few at the front.
+PRECISION = 128
 
 # Threads copy the default context on first use; the importing thread already has its own.
 decimal.DefaultContext.prec = PRECISION

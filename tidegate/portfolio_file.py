@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tidegate.clocks import BARS, WALL
 from tidegate.instruments import Instrument
+from tidegate.instruments_section import Currency, InstrumentSection, instrument_problems
 from tidegate.limits_section import Leverage, LimitsSection, Positive, Share
 from tidegate.numbers import ONE, ZERO, plain, round_money
 from tidegate.orders_section import OrdersSection, RatesSection
+from tidegate.price_bands_section import BANDS, PriceBandSection
 from tidegate.risk.consequences import GATE
 from tidegate.risk.limit_table import portfolio_limits
 from tidegate.risk.scopes import Scope, groups_of, instrument_scope, strategy_scope
@@ -27,32 +29,6 @@ ImportPath = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class InstrumentSection(_Section):
-    """One instrument that may be traded; everything else is refused."""
-
-    symbol: Name
-    tick: Positive = Decimal("0.01")
-    lot: Positive = ONE
-    multiplier: Positive = ONE
-    currency: str | None = None
-    sector: str = ""
-    asset_class: str = "equity"
-    min_quantity: Positive | None = None
-    max_quantity: Positive | None = None
-    min_notional: Positive | None = None
-    max_notional: Positive | None = None
-    calendar: str = ""
-
-    @model_validator(mode="after")
-    def _has_room_between_its_sizes(self) -> Self:
-        for what in ("quantity", "notional"):
-            least, most = getattr(self, f"min_{what}"), getattr(self, f"max_{what}")
-            if least is not None and most is not None and least > most:
-                message = f"min_{what} is above max_{what}"
-                raise ValueError(message)
-        return self
 
 
 class RiskModelSection(_Section):
@@ -120,16 +96,22 @@ class ReplaySection(_Section):
 
 
 class PortfolioFile(_Section):
-    """A whole portfolio file."""
+    """
+    A whole portfolio file.
+
+    currencies: for each foreign currency, the fx instrument whose price is its rate.
+    """
 
     name: Name
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3,4}$")]
+    currency: Currency
+    currencies: dict[Currency, Name] = {}
     capital: Positive
     clock: Literal["wall", "bars"] = "wall"
     bar_deadline_s: Annotated[float, Field(gt=0, le=3_600)] = 5.0
     route_within_s: Annotated[int, Field(ge=1, le=86_400)] = 30
     limits: LimitsSection = LimitsSection()
     orders: OrdersSection = OrdersSection()
+    price_bands: list[PriceBandSection] = []
     instruments: Annotated[list[InstrumentSection], Field(min_length=1)]
     strategies: Annotated[list[StrategySection], Field(min_length=1)]
     adapters: list[AdapterSection] = []
@@ -140,6 +122,18 @@ class PortfolioFile(_Section):
         yield from duplicates("instruments", "symbol", [i.symbol for i in self.instruments])
         yield from duplicates("strategies", "id", [s.id for s in self.strategies])
         yield from duplicates("adapters", "name", [a.name for a in self.adapters])
+        yield from self._strategy_problems()
+        yield from instrument_problems(self.instruments, self.currency, self.currencies)
+        yield from self._price_band_problems()
+        yield from self._limit_problems()
+        operator = self.replay.operator if self.replay is not None else None
+        if operator is not None and operator.name.casefold() == GATE:
+            yield Problem(("replay", "operator", "name"), f"{GATE} is the gate itself; nobody else has this name")
+        if self.replay is not None and self.clock != "bars":
+            yield Problem(("clock",), "a replay needs the clock to be bars")
+
+    def _strategy_problems(self) -> Iterator[Problem]:
+        """Find allocations over 100%, and strategies that name what there is not."""
         symbols = {instrument.symbol for instrument in self.instruments}
         total, adapters = ZERO, {adapter.name for adapter in self.adapters}
         for index, strategy in enumerate(self.strategies):
@@ -152,16 +146,13 @@ class PortfolioFile(_Section):
                 yield Problem(("strategies", index, "instruments"), f"no instrument is called {name}")
             if strategy.route is not None and strategy.route not in adapters:
                 yield Problem(("strategies", index, "route"), f"no adapter is called {strategy.route}")
-        for index, instrument in enumerate(self.instruments):
-            if instrument.currency not in (None, self.currency):
-                text = f"only {self.currency}, the portfolio's currency, can be traded"
-                yield Problem(("instruments", index, "currency"), text)
-        yield from self._limit_problems()
-        operator = self.replay.operator if self.replay is not None else None
-        if operator is not None and operator.name.casefold() == GATE:
-            yield Problem(("replay", "operator", "name"), f"{GATE} is the gate itself; nobody else has this name")
-        if self.replay is not None and self.clock != "bars":
-            yield Problem(("clock",), "a replay needs the clock to be bars")
+
+    def _price_band_problems(self) -> Iterator[Problem]:
+        """Find bands of instruments that there are not."""
+        symbols = {instrument.symbol for instrument in self.instruments}
+        for index, entry in enumerate(self.price_bands):
+            if entry.symbol is not None and entry.symbol not in symbols:
+                yield Problem(("price_bands", index, "symbol"), f"no instrument is called {entry.symbol}")
 
     def warnings(self) -> Iterator[str]:
         """Say what is allowed and unwise, a line each."""
@@ -202,12 +193,13 @@ class PortfolioFile(_Section):
             synchronised_adapters=[adapter.name for adapter in self.adapters if adapter.synchronised],
             clock=BARS if self.clock == "bars" else WALL,
             route_within_s=self.route_within_s,
+            currency_rates=[journal_pb2.CurrencyRate(currency=c, symbol=s) for c, s in self.currencies.items()],
             order_rules=self.orders.to_wire(),
+            price_bands=[band.to_wire() for band in (*BANDS, *(entry.to_band() for entry in self.price_bands))],
         )
 
     def _instrument(self, section: InstrumentSection) -> Instrument:
-        figures = section.model_dump() | {"currency": section.currency or self.currency}
-        return Instrument(**figures)
+        return section.to_instrument(self.currency)
 
     def _terms(self, section: StrategySection) -> journal_pb2.StrategyTerms:
         return journal_pb2.StrategyTerms(

@@ -59,6 +59,15 @@ class Reason(StrEnum):
     STRATEGY_PAUSED = "STRATEGY_PAUSED", "The strategy is paused; only orders that reduce a position pass."
     PRICE_MISSING = "PRICE_MISSING", "The instrument has no price yet."
     PRICE_STALE = "PRICE_STALE", "The instrument's price is older than the limit."
+    FX_RATE_MISSING = "FX_RATE_MISSING", "A foreign currency has no rate yet; it never counts as 1."
+    FX_RATE_STALE = "FX_RATE_STALE", "The rate of the instrument's currency is older than the limit."
+    MARGIN_NEEDED = "MARGIN_NEEDED", "A cash strategy may not trade futures."
+    CURRENCY_NOT_AVAILABLE = "CURRENCY_NOT_AVAILABLE", "A cash strategy lacks the currency that the order takes."
+    OPTION_EXPIRED = "OPTION_EXPIRED", "The option has expired."
+    PRICE_UNCONFIRMED = (
+        "PRICE_UNCONFIRMED",
+        "The instrument's newest price is far from its mark and waits for its confirmation.",
+    )
     PRICE_OFF_TICK = "PRICE_OFF_TICK", "The order's price is not a multiple of the instrument's tick."
     QUANTITY_OFF_LOT = "QUANTITY_OFF_LOT", "The quantity is not a multiple of the instrument's lot."
     INSTRUMENT_NOT_PERMITTED = "INSTRUMENT_NOT_PERMITTED", "The strategy may not trade the instrument."

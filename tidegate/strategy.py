@@ -60,8 +60,12 @@ class Context:
 
     @property
     def cash(self) -> Decimal:
-        """Cash that no working buy has reserved."""
-        return self.ledger.cash - self.ledger.reserved_cash
+        """Cash in the portfolio's currency that no working order has reserved."""
+        return self.ledger.free_cash(self.ledger.currency)
+
+    def cash_in(self, currency: str) -> Decimal:
+        """Return the cash in any currency that no working order has reserved."""
+        return self.ledger.free_cash(currency)
 
     @property
     def equity(self) -> Decimal:

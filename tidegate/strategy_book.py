@@ -7,7 +7,7 @@ from decimal import Decimal
 from tidegate.errors import BookError
 from tidegate.instruments import Instrument
 from tidegate.ledger import Ledger
-from tidegate.numbers import ONE, ZERO
+from tidegate.numbers import ONE
 from tidegate.orders import Order, Reservation, is_fill, is_reversal, sign_of
 from tidegate.v1 import journal_pb2, orders_pb2
 
@@ -117,5 +117,5 @@ class StrategyBook:
 
     @property
     def cash_available(self) -> Decimal:
-        """Cash that is neither reserved by working buys nor owed for short sales."""
-        return self.ledger.cash - self.ledger.reserved_cash - max(self.ledger.short_proceeds, ZERO)
+        """Cash in the portfolio's currency that is neither reserved by working buys nor owed to anybody."""
+        return self.ledger.cash - self.ledger.reserved_cash - self.ledger.not_transferable

@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+from tidegate.accounts import Currencies
 from tidegate.errors import BookError
 from tidegate.instruments import Instrument
 from tidegate.ledger import Ledger
 from tidegate.numbers import ZERO
+from tidegate.options import Options
 from tidegate.orders import sign_of
 from tidegate.risk.terms import Terms
 from tidegate.strategy import Bar, Context, Fill, Strategy
@@ -51,7 +53,10 @@ class StrategyRunner:
         self._strategy = strategy
         self._marks: dict[str, Decimal] = {}
         instruments = {i.symbol: Instrument.from_wire(i) for i in configuration.instruments}
-        self._book = StrategyBook(strategy_id, Ledger(configuration.currency), instruments, self._marks)
+        self._currencies = Currencies().configure(configuration.currency_rates, instruments)
+        self._options = Options().configure(instruments)
+        ledger = Ledger(configuration.currency, rates=self._currencies.rates, options=self._options)
+        self._book = StrategyBook(strategy_id, ledger, instruments, self._marks)
         self._book.ledger.transfer(terms.capital)
         self.cancels: list[str] = []
         self._instruments = instruments
@@ -118,10 +123,15 @@ class StrategyRunner:
 
     def _mark(self, event: journal_pb2.Event) -> Bar:
         closes = {entry.symbol: Decimal(entry.close) for entry in event.bar_published.bars}
+        time_ns = to_ns(event.bar_published.time)
         self._marks.update(closes)
         for symbol, close in closes.items():
             self._book.ledger.mark(symbol, close)
-        return Bar(to_datetime(to_ns(event.bar_published.time)), closes)
+            for option in self._options.take(symbol, close, time_ns):
+                self._book.ledger.weigh(option)
+            currency, _ = self._currencies.take(symbol, close)
+            self._book.ledger.translate(currency, close)
+        return Bar(to_datetime(time_ns), closes)
 
     def _take(self, events: Iterable[journal_pb2.Event]) -> None:
         for event in events:

@@ -31,7 +31,8 @@ def risk_metrics(book: Book) -> risk_pb2.GetRiskMetricsResponse:
     equity, peak = book.equity, book.high_water_mark
     exposures = {symbol: book.instrument_exposure(symbol) for symbol in book.totals.worst_quantities}
     largest = max(exposures, key=lambda symbol: exposures[symbol], default="")
-    net = sum((strategy.ledger.market_value for strategy in book.strategies.values()), ZERO)
+    held = (position for strategy in book.strategies.values() for position in strategy.ledger.positions.values())
+    net = sum((position.net_exposure * position.rate for position in held), ZERO)
     return risk_pb2.GetRiskMetricsResponse(
         sequence=book.sequence,
         time=to_stamp(book.time_ns),
@@ -45,6 +46,19 @@ def risk_metrics(book: Book) -> risk_pb2.GetRiskMetricsResponse:
         largest_exposure=plain(exposures[largest]) if largest else "0",
         working_orders=len(book.orders),
         breaches=book.breaches.values(),
+        held_prices=[_held_price(book, symbol) for symbol in book.held_prices],
+    )
+
+
+def _held_price(book: Book, symbol: str) -> risk_pb2.HeldPrice:
+    held = book.held_prices[symbol]
+    return risk_pb2.HeldPrice(
+        symbol=symbol,
+        price=plain(held[-1].price),
+        mark=plain(book.marks[symbol]),
+        time=to_stamp(held[-1].time_ns),
+        mark_time=to_stamp(book.mark_times_ns[symbol]),
+        prints=len(held),
     )
 
 
@@ -84,7 +98,24 @@ def portfolio(engine: Engine) -> portfolio_pb2.GetPortfolioResponse:
         halted_bars=performance.halted_bars,
         bar_time=to_stamp(book.completed_bar_time_ns),
         sequence=book.sequence,
+        cash_by_currency=cash_by_currency(book, [s.ledger for s in book.strategies.values()], book.reserve),
     )
+
+
+def cash_by_currency(book: Book, ledgers: list[Ledger], reserve: Decimal = ZERO) -> list[portfolio_pb2.CurrencyCash]:
+    """Show the cash of some ledgers together, currency by currency, the portfolio's first."""
+    cash: dict[str, Decimal] = {book.currency: sum((ledger.cash for ledger in ledgers), reserve)}
+    for currency in sorted({currency for ledger in ledgers for currency in ledger.foreign}):
+        cash[currency] = sum((ledger.foreign[currency].cash for ledger in ledgers if currency in ledger.foreign), ZERO)
+    return [
+        portfolio_pb2.CurrencyCash(
+            currency=currency,
+            cash=plain(amount),
+            rate=plain(rate) if (rate := book.rate(currency)) else "",
+            base_value=plain(amount * rate),
+        )
+        for currency, amount in cash.items()
+    ]
 
 
 def conservation(book: Book) -> portfolio_pb2.Conservation:
@@ -92,13 +123,13 @@ def conservation(book: Book) -> portfolio_pb2.Conservation:
     Add the capital up from the ledgers, on both sides.
 
     The left side is cash and value at the marks; the right one is what was put in, what trades earned against their
-    cost, and fees. Neither uses the running sums.
+    cost, what exchanged currencies are worth against what they took, and fees. Neither uses the running sums.
     """
     ledgers = [strategy.ledger for strategy in book.strategies.values()]
     strategies = sum((_equity(s.ledger) for id_, s in book.strategies.items() if id_ != SUSPENSE), ZERO)
     suspense = _equity(book.strategies[SUSPENSE].ledger)
-    pnl = sum((ledger.realised_pnl + ledger.unrealised_pnl for ledger in ledgers), ZERO)
-    fees = sum((ledger.fees for ledger in ledgers), ZERO)
+    pnl = sum((realised_pnl(ledger) + ledger.unrealised_pnl + ledger.exchange_pnl for ledger in ledgers), ZERO)
+    fees = sum((fees_of(ledger) for ledger in ledgers), ZERO)
     return portfolio_pb2.Conservation(
         strategies=plain(strategies),
         reserve=plain(book.reserve),
@@ -133,6 +164,8 @@ def strategy(engine: Engine, strategy_id: str) -> portfolio_pb2.GetStrategyRespo
                 unrealised_pnl=plain(position.unrealised_pnl),
                 working_buys=plain(position.working_buys),
                 working_sells=plain(position.working_sells),
+                currency=engine.book.currency if position.account is None else position.account.currency,
+                base_value=plain(position.market_value * position.rate),
             )
             for symbol, position in sorted(positions.items())
         ],
@@ -258,12 +291,25 @@ def _summary(engine: Engine, strategy_id: str) -> portfolio_pb2.StrategySummary:
         cash=plain(ledger.cash),
         reserved_cash=plain(ledger.reserved_cash),
         gross_exposure=plain(ledger.gross_exposure),
-        realised_pnl=plain(ledger.realised_pnl),
+        realised_pnl=plain(realised_pnl(ledger)),
         unrealised_pnl=plain(ledger.unrealised_pnl),
-        fees=plain(ledger.fees),
+        fees=plain(fees_of(ledger)),
         performance=engine.performance.strategies[strategy_id].to_wire(),
+        exchange_pnl=plain(ledger.exchange_pnl),
+        cash_by_currency=cash_by_currency(book, [ledger]),
     )
 
 
+def realised_pnl(ledger: Ledger) -> Decimal:
+    """Return what a ledger has realised in all currencies, at their rates."""
+    return ledger.realised_pnl + ledger.foreign_sum(lambda account: account.realised_pnl)
+
+
+def fees_of(ledger: Ledger) -> Decimal:
+    """Return a ledger's fees in all currencies, at their rates."""
+    return ledger.fees + ledger.foreign_sum(lambda account: account.fees)
+
+
 def _equity(ledger: Ledger) -> Decimal:
-    return ledger.cash + sum((position.market_value for position in ledger.positions.values()), ZERO)
+    held = sum((position.market_value * position.rate for position in ledger.positions.values()), ZERO)
+    return ledger.cash + ledger.foreign_sum(lambda account: account.cash) + held

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
 
+from tests.property.waiting import Seen, band_of, believe
 from tidegate.v1 import admin_pb2, common_pb2, journal_pb2, market_data_pb2, orders_pb2, risk_pb2
 
 ScopeName = tuple[int, str]
@@ -97,7 +98,11 @@ class Facts:
         self.instruments = {instrument.symbol: instrument for instrument in configured.instruments}
         self.owners = [*self.terms, SUSPENSE]
         self.cash = {owner: Fraction(0) for owner in self.owners}
-        self.fees = {owner: Fraction(0) for owner in self.owners}
+        self.fees: dict[tuple[str, str], Fraction] = {}
+        # By owner and currency; of the portfolio's own, ``cash`` tells.
+        self.foreign_cash: dict[tuple[str, str], Fraction] = {}
+        self.rate_symbols = {rate.currency: rate.symbol for rate in configured.currency_rates}
+        self.touched: set[str] = set()
         self.capital = {owner: Fraction(0) for owner in self.owners}
         self.reserve = self.deposits = Fraction(configured.capital)
         for name, terms in self.terms.items():
@@ -108,6 +113,8 @@ class Facts:
         self.references: list[str] = []
         self.marks: dict[str, Fraction] = {}
         self.mark_times_ns: dict[str, int] = {}
+        self.waiting: dict[str, list[Seen]] = {}
+        self.told_of: dict[str, int] = {}
         self.halts: dict[ScopeName, int] = {}
         self.paused: set[str] = set()
         self.sessions: dict[str, tuple[str, int]] = {}
@@ -127,6 +134,39 @@ class Facts:
         known = self.instruments.get(symbol)
         return Fraction(known.multiplier) if known is not None else Fraction(1)
 
+    def currency(self, symbol: str) -> str:
+        known = self.instruments.get(symbol)
+        return known.currency if known is not None else self.configured.currency
+
+    def bought(self, symbol: str) -> str:
+        """Name the currency that a unit of an fx instrument is; nothing for other instruments."""
+        known = self.instruments.get(symbol)
+        return known.buys if known is not None else ""
+
+    def is_future(self, symbol: str) -> bool:
+        known = self.instruments.get(symbol)
+        return known is not None and known.asset_class == "future"
+
+    def rate(self, currency: str) -> Fraction:
+        if currency == self.configured.currency:
+            return Fraction(1)
+        return self.marks.get(self.rate_symbols[currency], Fraction(0))
+
+    def cash_in(self, owner: str, currency: str) -> Fraction:
+        """Say what there is of a currency, if futures were paid for in full like everything else."""
+        if currency == self.configured.currency:
+            return self.cash[owner]
+        return self.foreign_cash.get((owner, currency), Fraction(0))
+
+    def _pay(self, owner: str, currency: str, amount: Fraction) -> None:
+        if currency == self.configured.currency:
+            self.cash[owner] -= amount
+        else:
+            self.foreign_cash[owner, currency] = self.cash_in(owner, currency) - amount
+
+    def _touch(self, symbol: str) -> None:
+        self.touched |= {self.currency(symbol), self.bought(symbol)} & set(self.rate_symbols)
+
     def named(self, strategy_id: str, client_order_id: str) -> str:
         """Return the id of the order that a name reaches; empty when there is none."""
         mine = ((o, order) for o, order in self.orders.items() if order.request.strategy_id == strategy_id)
@@ -143,6 +183,7 @@ class Facts:
             order = _accepted(decided.order, quantity, decided.valuation_price, decided.unit_loss)
             order.names.append(decided.order.client_order_id)
             self.orders[decided.decision.order_id] = order
+            self._touch(decided.order.symbol)
             self._tell(order)
 
     def _take_replace_decided(self, decided: journal_pb2.ReplaceDecided) -> None:
@@ -212,8 +253,12 @@ class Facts:
     def _count(self, fill: Booked, sign: int) -> None:
         place, quantity = (fill.owner, fill.symbol), sign * fill.quantity
         self.held[place] = self.held.get(place, Fraction(0)) + quantity
-        self.cash[fill.owner] -= quantity * fill.price * self.multiplier(fill.symbol) + sign * fill.fee
-        self.fees[fill.owner] += sign * fill.fee
+        currency, bought, fee = self.currency(fill.symbol), self.bought(fill.symbol), sign * fill.fee
+        self._touch(fill.symbol)
+        self._pay(fill.owner, currency, quantity * fill.price * self.multiplier(fill.symbol) + fee)
+        if bought:
+            self._pay(fill.owner, bought, -quantity)
+        self.fees[fill.owner, currency] = self.fees.get((fill.owner, currency), Fraction(0)) + fee
         if fill.order is not None:
             fill.order.filled += sign * abs(fill.quantity)
 
@@ -233,16 +278,30 @@ class Facts:
 
     def _take_bar_published(self, published: market_data_pb2.PublishBarsRequest) -> None:
         for bar in published.bars:
-            self._mark(bar.symbol, bar.close, published.time.seconds)
+            self._mark(bar.symbol, Seen(published.time.seconds, Fraction(bar.close)), "", published.interval or "1d")
 
     def _take_prices_published(self, published: market_data_pb2.PublishPricesRequest) -> None:
-        for price in published.prices:
-            self._mark(price.symbol, price.price, price.time.seconds)
+        for symbol in dict.fromkeys(price.symbol for price in published.prices):
+            mine = [price for price in published.prices if price.symbol == symbol]
+            newest = max(reversed(mine), key=lambda price: price.time.seconds)
+            self._mark(symbol, Seen(newest.time.seconds, Fraction(newest.price)), published.feed, "")
 
-    def _mark(self, symbol: str, price: str, seconds: int) -> None:
-        if seconds * NS_PER_S >= self.mark_times_ns.get(symbol, 0):
-            self.marks[symbol] = Fraction(price)
-            self.mark_times_ns[symbol] = seconds * NS_PER_S
+    def _mark(self, symbol: str, new: Seen, feed: str, interval: str) -> None:
+        marked_ns = self.mark_times_ns.get(symbol)
+        if marked_ns is not None:
+            mark = Seen(marked_ns // NS_PER_S, self.marks[symbol])
+            if new.seconds < mark.seconds:
+                return
+            band = band_of(self.configured, symbol, feed, interval)
+            new, waiting = believe(mark, self.waiting.pop(symbol, []), new, band)
+            if waiting:
+                self.waiting[symbol] = waiting
+        self.marks[symbol], self.mark_times_ns[symbol] = new.price, new.seconds * NS_PER_S
+
+    def _take_price_held(self, told: journal_pb2.PriceHeld) -> None:
+        assert told.symbol in self.waiting, "told of a price that nobody holds"
+        assert self.time_ns - self.told_of.get(told.symbol, 0) >= 60 * NS_PER_S, "told too often"
+        self.told_of[told.symbol] = self.time_ns
 
     def _take_capital_transferred(self, moved: admin_pb2.TransferCapitalRequest) -> None:
         self._move(moved.from_strategy_id, moved.to_strategy_id, Fraction(moved.amount))

@@ -1,6 +1,7 @@
 """One life of a gate, step by step: orders, fills, crashes, halts, restarts; each step checks what it alone knows."""
 
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,15 +68,19 @@ class GateMachine(RuleBasedStateMachine):
         bars = [market_data_pb2.Bar(symbol=symbol, close=wire.FIRST_PRICES[symbol]) for symbol in symbols]
         self.send_bar(bars, 1)
 
-    @rule(factors=st.dictionaries(st.sampled_from(SYMBOLS), wire.FACTORS, min_size=1), step=st.integers(-1, 40))
-    def publish_bar(self, factors: dict[str, Decimal], step: int) -> None:
+    @rule(
+        factors=st.dictionaries(st.sampled_from(SYMBOLS), wire.FACTORS, min_size=1),
+        step=st.integers(-1, 40),
+        interval=st.sampled_from(["", "", "1d", "1h", "5m"]),
+    )
+    def publish_bar(self, factors: dict[str, Decimal], step: int, interval: str = "") -> None:
         """Publish a bar of moderate or crashing moves; one that is not newer is refused."""
         bars = [market_data_pb2.Bar(symbol=s, close=wire.moved(self.rig.naive, s, f)) for s, f in factors.items()]
-        self.send_bar(bars, step)
+        self.send_bar(bars, step, interval)
 
-    def send_bar(self, bars: list[market_data_pb2.Bar], step: int) -> None:
+    def send_bar(self, bars: list[market_data_pb2.Bar], step: int, interval: str = "") -> None:
         newest = self.rig.gate.engine.book.last_bar.time.seconds
-        message = market_data_pb2.PublishBarsRequest(bars=bars)
+        message = market_data_pb2.PublishBarsRequest(bars=bars, interval=interval)
         # A short step may end before prices that came between bars: these stay the marks.
         message.time.seconds = newest + step if step < SHORT_STEP and newest else self.seconds + step
         self.seconds = max(self.seconds, message.time.seconds)
@@ -85,11 +90,16 @@ class GateMachine(RuleBasedStateMachine):
             assert self.rig.send(request("PublishBars", message)) == [reply]
             assert self.rig.gate.journal.head() == head
 
-    @rule(symbols=st.lists(st.sampled_from(SYMBOLS), unique=True), factor=wire.FACTORS, step=st.integers(-3, 40))
-    def publish_prices(self, symbols: list[str], factor: Decimal, step: int) -> None:
+    @rule(
+        symbols=st.lists(st.sampled_from(SYMBOLS), max_size=5),
+        factor=wire.FACTORS,
+        step=st.integers(-3, 40),
+        feed=wire.FEEDS,
+    )
+    def publish_prices(self, symbols: list[str], factor: Decimal, step: int, feed: str = "") -> None:
         """Publish marks between bars; older ones are refused."""
         self.seconds += max(step, 0)
-        message = market_data_pb2.PublishPricesRequest()
+        message = market_data_pb2.PublishPricesRequest(feed=feed)
         for symbol in symbols:
             price = message.prices.add(symbol=symbol, price=wire.moved(self.rig.naive, symbol, factor))
             price.time.seconds = self.seconds + min(step, 0)
@@ -97,6 +107,17 @@ class GateMachine(RuleBasedStateMachine):
         is_older = any(price.time.seconds * NS_PER_S < times.get(price.symbol, 0) for price in message.prices)
         (reply,) = self.rig.send(request("PublishPrices", message))
         assert reply.reason == (Reason.PRICE_OUT_OF_ORDER if is_older else "")
+
+    @rule(
+        symbol=st.sampled_from(SYMBOLS),
+        factors=st.lists(st.sampled_from(wire.CRASHING), min_size=2, max_size=5),
+        steps=st.lists(st.integers(-2, 3), min_size=5, max_size=5),
+        feed=wire.FEEDS,
+    )
+    def crash_for_real(self, symbol: str, factors: list[Decimal], steps: list[int], feed: str = "") -> None:
+        """Publish several prices far away, one after the other: some confirm each other."""
+        for factor, step in zip(factors, steps, strict=False):
+            self.publish_prices([symbol], factor, step, feed)
 
     # Orders.
 
@@ -229,7 +250,8 @@ class GateMachine(RuleBasedStateMachine):
         assert naive.reserve >= 0
         if source:
             terms = naive.terms[source]
-            assert naive.cash[source] >= naive.reserved_cash(source)
+            ledger = self.rig.gate.engine.book.strategies[source].ledger
+            assert Fraction(ledger.cash) >= naive.reserved_cash(source)
             within = naive.gross_of(source) <= wire.share(terms.max_leverage) * naive.equity_of(source)
             assert terms.kind == "cash" or within
 

@@ -5,10 +5,13 @@ Where the engine keeps running sums, this keeps none; where the engine decides, 
 """
 
 from collections.abc import Iterator
+from decimal import Decimal
 from fractions import Fraction
 from math import floor
 
 from tests.property.facts import NS_PER_S, PORTFOLIO, Accepted, Facts, ScopeName
+from tidegate.instruments import Instrument, OptionTerms
+from tidegate.options import delta_share
 from tidegate.reasons import Reason
 from tidegate.v1 import admin_pb2, common_pb2, journal_pb2
 
@@ -46,44 +49,75 @@ class Naive(Facts):
     # Adding up.
 
     def price_of_unit(self, symbol: str) -> Fraction:
-        return self.marks.get(symbol, Fraction(0)) * self.multiplier(symbol)
+        """Value a unit in the portfolio's currency."""
+        return self.marks.get(symbol, Fraction(0)) * self.multiplier(symbol) * self.rate(self.currency(symbol))
 
     def working(self, owner: str, symbol: str, *, buys: bool) -> Fraction:
-        found = (o for o in self.orders.values() if (o.request.strategy_id, o.request.symbol) == (owner, symbol))
+        found = (o for o in self._orders_of(owner) if o.request.symbol == symbol)
         return sum((order.may_fill for order in found if order.is_buy is buys), Fraction(0))
 
-    def reserved_cash(self, owner: str) -> Fraction:
-        mine = (o for o in self._orders_of(owner) if o.is_buy)
-        return sum((o.may_fill * o.worst_cost * self.multiplier(o.request.symbol) for o in mine), Fraction(0))
+    def reserved_cash(self, owner: str, currency: str = "") -> Fraction:
+        """Add up what working orders may take of a currency: buys what they cost, sales of a currency that itself."""
+        wanted = currency or self.configured.currency
+        reserved = Fraction(0)
+        for order in self._orders_of(owner):
+            symbol = order.request.symbol
+            if not order.is_buy:
+                reserved += order.may_fill if self.bought(symbol) == wanted else 0
+            elif self.currency(symbol) == wanted and not self.is_future(symbol):
+                reserved += order.may_fill * order.worst_cost * self.multiplier(symbol)
+        return reserved
 
     def reserved_loss(self, owner: str) -> Fraction:
-        mine = self._orders_of(owner)
-        return sum((o.may_fill * o.worst_loss * self.multiplier(o.request.symbol) for o in mine), Fraction(0))
+        def loss(order: Accepted) -> Fraction:
+            symbol = order.request.symbol
+            return order.may_fill * order.worst_loss * self.multiplier(symbol) * self.rate(self.currency(symbol))
+
+        return sum(map(loss, self._orders_of(owner)), Fraction(0))
 
     def _orders_of(self, owner: str) -> Iterator[Accepted]:
-        return (order for order in self.orders.values() if order.request.strategy_id == owner)
+        return (one for one in self.orders.values() if not one.ended and one.request.strategy_id == owner)
 
     def worst(self, owner: str, symbol: str) -> Fraction:
         held = self.held.get((owner, symbol), Fraction(0))
         buys, sells = (self.working(owner, symbol, buys=is_buy) for is_buy in (True, False))
         return max(abs(held + buys), abs(held - sells))
 
+    def option(self, symbol: str) -> OptionTerms | None:
+        known = self.instruments.get(symbol)
+        return Instrument.from_wire(known).option if known is not None else None
+
+    def worst_exposure(self, owner: str, symbol: str) -> Fraction:
+        """Value the worst case; of an option by the end that is exposed most, delta where held and whole where sold."""
+        terms = self.option(symbol)
+        if terms is None:
+            return self.worst(owner, symbol) * self.price_of_unit(symbol)
+        spot, share = Fraction(terms.strike), Fraction(1)
+        if (time_ns := self.mark_times_ns.get(terms.underlying)) is not None:
+            spot = self.marks[terms.underlying]
+            share = Fraction(delta_share(terms, Decimal(spot.numerator) / Decimal(spot.denominator), time_ns))
+        held = self.held.get((owner, symbol), Fraction(0))
+        buys, sells = (self.working(owner, symbol, buys=is_buy) for is_buy in (True, False))
+        whole = spot * self.multiplier(symbol) * self.rate(self.currency(symbol))
+        return max(max(end * share, -end) * whole for end in (held + buys, held - sells))
+
     def value(self, owner: str) -> Fraction:
-        mine = ((symbol, quantity) for (who, symbol), quantity in self.held.items() if who == owner)
+        """Add up what is held; of fx nothing but the cash that it moved."""
+        mine = ((s, quantity) for (who, s), quantity in self.held.items() if who == owner and not self.bought(s))
         return sum((quantity * self.price_of_unit(symbol) for symbol, quantity in mine), Fraction(0))
 
     def equity_of(self, owner: str) -> Fraction:
-        return self.cash[owner] + self.value(owner)
+        foreign = sum((self.cash_in(owner, one) * self.rate(one) for one in self.rate_symbols), Fraction(0))
+        return self.cash[owner] + foreign + self.value(owner)
 
     def equity(self) -> Fraction:
         return self.reserve + sum((self.equity_of(owner) for owner in self.owners), Fraction(0))
 
     def instrument_exposure(self, symbol: str) -> Fraction:
-        worst = sum((self.worst(owner, symbol) for owner in self.owners), Fraction(0))
-        return worst * self.price_of_unit(symbol)
+        return sum((self.worst_exposure(owner, symbol) for owner in self.owners), Fraction(0))
 
     def gross_of(self, owner: str) -> Fraction:
-        return sum((self.worst(owner, symbol) * self.price_of_unit(symbol) for symbol in self.marks), Fraction(0))
+        return sum((self.worst_exposure(owner, symbol) for symbol in self.marks), Fraction(0))
 
     def gross(self) -> Fraction:
         return sum((self.gross_of(owner) for owner in self.owners), Fraction(0))
@@ -122,7 +156,8 @@ class Naive(Facts):
             if exposure and exposure > Fraction(limits.max_concentration) * equity:
                 yield Reason.CONCENTRATION, (common_pb2.SCOPE_KIND_INSTRUMENT, symbol)
         for name, terms in self.terms.items():
-            if terms.kind == "cash" and self.cash[name] < 0:
+            currencies = [self.configured.currency, *self.rate_symbols]
+            if terms.kind == "cash" and any(self.cash_in(name, currency) < 0 for currency in currencies):
                 yield Reason.CASH_NEGATIVE, (common_pb2.SCOPE_KIND_STRATEGY, name)
             gross = self.gross_of(name)
             if terms.kind == "margin" and gross and gross > Fraction(terms.max_leverage) * self.equity_of(name):

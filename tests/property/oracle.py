@@ -25,8 +25,10 @@ def findings(book: Naive, order: orders_pb2.NewOrder, now_ns: int, replaced: str
         return {(missing, REJECT)}
     reducing = is_reducing(book, order, replaced)
     found = set(_permission(book, order, now_ns, reducing=reducing))
+    found |= set(_option(book, order, now_ns, reducing=reducing))
+    found |= set(_currency(book, order, now_ns, replaced, reducing=reducing))
     if not reducing:
-        found |= set(_exposure(book, order, replaced))
+        found |= set(_exposure(book, order, replaced)) | set(_product(book, order))
     return found
 
 
@@ -37,6 +39,36 @@ def is_reducing(book: Naive, order: orders_pb2.NewOrder, replaced: str = "") -> 
     opposite = held < 0 if is_buy else held > 0
     with _standing(book, order, replaced):
         return opposite and book.working(order.strategy_id, order.symbol, buys=is_buy) <= abs(held)
+
+
+def _option(book: Naive, order: orders_pb2.NewOrder, now_ns: int, *, reducing: bool) -> Iterator[Finding]:
+    """Ask of an option that it lives, and that its underlying's price is fresh."""
+    option = book.option(order.symbol)
+    if option is None:
+        return
+    age_ns = now_ns - book.mark_times_ns[option.underlying]
+    if now_ns >= option.expiry_ns:
+        yield Reason.OPTION_EXPIRED, REJECT
+    elif age_ns > book.configured.limits.max_price_age_s * NS_PER_S and not (reducing and order.limit_price):
+        yield Reason.PRICE_STALE, REJECT
+
+
+def _currency(
+    book: Naive, order: orders_pb2.NewOrder, now_ns: int, replaced: str, *, reducing: bool
+) -> Iterator[Finding]:
+    """Ask for fresh rates, and that a cash strategy exchanges what it has, counting what all its orders may take."""
+    ages_ns = [now_ns - book.mark_times_ns[symbol] for symbol in _rates(book, order)]
+    limit_ns = book.configured.limits.max_price_age_s * NS_PER_S
+    if max(ages_ns, default=0) > limit_ns and not (reducing and order.limit_price):
+        yield Reason.FX_RATE_STALE, REJECT
+    owner, bought = order.strategy_id, book.bought(order.symbol)
+    if bought and book.terms[owner].kind == "cash":
+        currency = book.currency(order.symbol) if order.side == common_pb2.SIDE_BUY else bought
+        before = book.reserved_cash(owner, currency)
+        with _standing(book, order, replaced):
+            after = book.reserved_cash(owner, currency)
+        if after > before and after > book.cash_in(owner, currency):
+            yield Reason.CURRENCY_NOT_AVAILABLE, REJECT
 
 
 @contextmanager
@@ -58,6 +90,11 @@ def unit_cost(book: Naive, order: orders_pb2.NewOrder) -> Fraction:
     """Say what a unit costs at worst: a buy its worst price when that is above the mark."""
     mark = book.marks[order.symbol]
     return max(mark, worst_price(book, order)) if order.side == common_pb2.SIDE_BUY else mark
+
+
+def value_at(book: Naive, order: orders_pb2.NewOrder, price: Fraction) -> Fraction:
+    """Value a unit at a price, in the portfolio's currency."""
+    return price * book.multiplier(order.symbol) * book.rate(book.currency(order.symbol))
 
 
 def unit_loss(book: Naive, order: orders_pb2.NewOrder) -> Fraction:
@@ -85,7 +122,16 @@ def _missing(book: Naive, order: orders_pb2.NewOrder) -> str | None:
         return Reason.INSTRUMENT_UNKNOWN
     if order.route and order.route not in book.configured.adapters:
         return Reason.ADAPTER_UNKNOWN
-    return Reason.PRICE_MISSING if order.symbol not in book.mark_times_ns else None
+    option = book.option(order.symbol)
+    if not {order.symbol, option.underlying if option is not None else order.symbol} <= book.mark_times_ns.keys():
+        return Reason.PRICE_MISSING
+    return None if all(symbol in book.mark_times_ns for symbol in _rates(book, order)) else Reason.FX_RATE_MISSING
+
+
+def _rates(book: Naive, order: orders_pb2.NewOrder) -> set[str]:
+    """Name the rates, other than its own price, that an order's value depends on."""
+    currencies = {book.currency(order.symbol), book.bought(order.symbol)} & set(book.rate_symbols)
+    return {book.rate_symbols[currency] for currency in currencies} - {order.symbol}
 
 
 def _permission(book: Naive, order: orders_pb2.NewOrder, now_ns: int, *, reducing: bool) -> Iterator[Finding]:
@@ -98,9 +144,8 @@ def _permission(book: Naive, order: orders_pb2.NewOrder, now_ns: int, *, reducin
         yield Reason.REDUCE_ONLY, REJECT
     elif order.strategy_id in book.paused and not reducing:
         yield Reason.STRATEGY_PAUSED, REJECT
-    age_ns = now_ns - book.mark_times_ns[order.symbol]
-    if age_ns > limits.max_price_age_s * NS_PER_S and not (reducing and order.limit_price):
-        yield Reason.PRICE_STALE, REJECT
+    if not (reducing and order.limit_price):
+        yield from _price(book, order.symbol, now_ns)
     if (quantity / Fraction(instrument.lot)).denominator != 1:
         yield Reason.QUANTITY_OFF_LOT, REJECT
     elif order.limit_price and (Fraction(order.limit_price) / Fraction(instrument.tick)).denominator != 1:
@@ -109,8 +154,15 @@ def _permission(book: Naive, order: orders_pb2.NewOrder, now_ns: int, *, reducin
         yield Reason.NOT_REDUCING, REJECT
     if quantity > Fraction(limits.max_order_quantity):
         yield Reason.ORDER_QUANTITY, REJECT
-    elif quantity * unit_cost(book, order) * book.multiplier(order.symbol) > Fraction(limits.max_order_notional):
+    elif value_at(book, order, unit_cost(book, order)) * quantity > Fraction(limits.max_order_notional):
         yield Reason.ORDER_NOTIONAL, REJECT
+
+
+def _price(book: Naive, symbol: str, now_ns: int) -> Iterator[Finding]:
+    if now_ns - book.mark_times_ns[symbol] > book.configured.limits.max_price_age_s * NS_PER_S:
+        yield Reason.PRICE_STALE, REJECT
+    if symbol in book.waiting:
+        yield Reason.PRICE_UNCONFIRMED, REJECT
 
 
 def _exposure(book: Naive, order: orders_pb2.NewOrder, replaced: str) -> Iterator[Finding]:
@@ -122,7 +174,8 @@ def _exposure(book: Naive, order: orders_pb2.NewOrder, replaced: str) -> Iterato
         equity, own_equity = book.equity() - loss, book.equity_of(owner) - book.reserved_loss(owner)
         action = book.drawdown(loss)
         gross, exposure, own = book.gross(), book.instrument_exposure(order.symbol), book.gross_of(owner)
-        is_paid = book.reserved_cash(owner) <= book.cash[owner]
+        currency = book.currency(order.symbol)
+        is_paid = book.reserved_cash(owner, currency) <= book.cash_in(owner, currency)
     if action is not None:
         yield Reason.DRAWDOWN, REJECT if action == HALT and not halted else action
     for reason, actual, limit, warn in (
@@ -138,10 +191,23 @@ def _exposure(book: Naive, order: orders_pb2.NewOrder, replaced: str) -> Iterato
     elif terms.kind == "margin":
         if own > Fraction(terms.max_leverage) * own_equity:
             yield Reason.CAPITAL, REJECT
-    elif order.side == common_pb2.SIDE_SELL:
+    elif not (book.is_future(order.symbol) or book.bought(order.symbol)):
+        yield from _cash(order, is_paid=is_paid)
+
+
+def _cash(order: orders_pb2.NewOrder, *, is_paid: bool) -> Iterator[Finding]:
+    if order.side == common_pb2.SIDE_SELL:
         yield Reason.SHORT_SALE, REJECT
     elif not is_paid:
         yield Reason.CAPITAL, REJECT
+
+
+def _product(book: Naive, order: orders_pb2.NewOrder) -> Iterator[Finding]:
+    """Ask for what the instrument's kind asks of who adds to it."""
+    if any(book.rate_symbols[currency] not in book.mark_times_ns for currency in book.touched):
+        yield Reason.FX_RATE_MISSING, REJECT
+    if book.is_future(order.symbol) and book.terms[order.strategy_id].kind == "cash":
+        yield Reason.MARGIN_NEEDED, REJECT
 
 
 def odd(book: Naive, booked: journal_pb2.ExecutionBooked) -> Iterator[str]:

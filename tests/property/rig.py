@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -14,16 +15,19 @@ from tests.callers import caller_of
 from tests.property import oracle
 from tests.property.facts import NS_PER_S
 from tests.property.naive import HALTED, Naive
+from tests.property.waiting import Seen
 from tidegate.clocks import bar_clock
 from tidegate.gate import Gate, Reply, Request
+from tidegate.instruments import BY_VARIATION
 from tidegate.journal.sqlite import SqliteJournal
 from tidegate.portfolio_file import PortfolioFile
 from tidegate.reasons import Reason
 from tidegate.v1 import actors_pb2, common_pb2, journal_pb2, orders_pb2, portfolio_pb2, risk_pb2
-from tidegate.views import conservation
+from tidegate.views import conservation, fees_of, realised_pnl
 
-# ONE is plain, LOT has a wide lot and tick, FUT a multiplier, COIN fractions of a unit.
-SYMBOLS = ("ONE", "LOT", "FUT", "COIN")
+# ONE is plain, LOT has a wide lot and tick, FUT is a future, COIN has fractions of a unit; FX is euros in dollars,
+# FOR is priced in euros, and PUT is an option on ONE that expires when a life is old.
+SYMBOLS = ("ONE", "LOT", "FUT", "COIN", "FX", "FOR", "PUT")
 STRATEGIES = ("saver", "payer", "lever", "short")
 _IN_MEMORY = "/dev/shm"  # noqa: S108 -- only where a random name is made
 ADAPTERS = ("paper", "spare")
@@ -32,6 +36,7 @@ CONFIGURATION = PortfolioFile.model_validate(
     {
         "name": "property",
         "currency": "USD",
+        "currencies": {"EUR": "FX"},
         "capital": "1000000",
         "clock": "bars",
         "limits": {
@@ -43,11 +48,31 @@ CONFIGURATION = PortfolioFile.model_validate(
             "max_order_quantity": "6000",
             "max_price_age_s": 100,
         },
+        "price_bands": [
+            {"confirmations": 1},
+            {"symbol": "COIN", "band": "0.02", "confirmations": 3},
+            {"feed": "rough", "band": "0.2"},
+            {"interval": "1h", "band": "0.15", "confirmations": 1},
+        ],
         "instruments": [
             {"symbol": "ONE"},
             {"symbol": "LOT", "lot": "10", "tick": "0.05"},
-            {"symbol": "FUT", "multiplier": "50", "tick": "0.25"},
-            {"symbol": "COIN", "lot": "0.001", "tick": "0.001", "multiplier": "0.1"},
+            {"symbol": "FUT", "multiplier": "50", "tick": "0.25", "asset_class": "future"},
+            {"symbol": "COIN", "lot": "0.001", "tick": "0.001", "multiplier": "0.1", "asset_class": "crypto"},
+            {"symbol": "FX", "tick": "0.0001", "asset_class": "fx", "buys": "EUR"},
+            {"symbol": "FOR", "multiplier": "3", "currency": "EUR"},
+            {
+                "symbol": "PUT",
+                "asset_class": "option",
+                "multiplier": "100",
+                "option": {
+                    "underlying": "ONE",
+                    "strike": "100",
+                    "expiry": datetime.fromtimestamp(1_000_000_150, UTC),
+                    "right": "put",
+                    "volatility": "10",
+                },
+            },
         ],
         "strategies": [
             {"id": "saver", "kind": "cash", "class": "a:B", "route": "paper", "allocation": "0.3"},
@@ -65,6 +90,8 @@ CONFIGURATION = PortfolioFile.model_validate(
         "adapters": [{"name": "paper", "synchronised": True}, {"name": "spare"}],
     }
 ).to_wire()
+
+HELD_ALERT_PERIOD_NS = 60 * NS_PER_S
 
 # A request that is refused for one of these was refused at the door: the journal must not know of it.
 DOOR_REASONS = frozenset(
@@ -178,12 +205,18 @@ class Rig:
         assert self.gate.journal.head().sequence == before + len(events)
         methods = {request.method for request in requests}
         alerts: list[str] = []
+        held: list[str] = []
         for event in events:
+            waiting = set(self.naive.waiting)
             assert not event.HasField("halt_reset") or "ResetHalt" in methods, "a halt ended by itself"
             judge(self.naive, event)
             if event.HasField("execution_booked"):
                 alerts += oracle.odd(self.naive, event.execution_booked)
             self.naive.fold(event)
+            begun = [symbol for symbol in self.naive.waiting if symbol not in waiting]
+            told_of, now_ns = self.naive.told_of, self.naive.time_ns
+            held += [symbol for symbol in begun if now_ns - told_of.get(symbol, 0) >= HELD_ALERT_PERIOD_NS]
+        assert [event.price_held.symbol for event in events if event.HasField("price_held")] == held
         raised = [event.alert_raised.reason_code for event in events if event.HasField("alert_raised")]
         assert [reason for reason in raised if reason not in NOT_BOOKED] == alerts
         for reply in batch.replies:
@@ -246,6 +279,11 @@ class Rig:
         assert Fraction(book.totals.gross_exposure) == naive.gross()
         assert Fraction(book.reserve) == naive.reserve
         assert set(book.totals.worst_quantities) <= set(naive.marks)
+        assert {symbol: Fraction(mark) for symbol, mark in book.marks.items()} == naive.marks
+        assert book.mark_times_ns == naive.mark_times_ns
+        prices = book.held_prices.items()
+        waiting = {s: [Seen(p.time_ns // NS_PER_S, Fraction(p.price)) for p in held] for s, held in prices}
+        assert waiting == naive.waiting
         for symbol in naive.marks:
             assert Fraction(book.instrument_exposure(symbol)) == naive.instrument_exposure(symbol)
         assert Fraction(book.deposits) == naive.deposits
@@ -269,14 +307,27 @@ class Rig:
 
     def _compare_ledger(self, owner: str) -> None:
         ledger, naive = self.gate.engine.book.strategies[owner].ledger, self.naive
-        assert Fraction(ledger.cash) == naive.cash[owner]
-        assert Fraction(ledger.fees) == naive.fees[owner]
+        # A future's cost was never paid: what the ledger has as cash and as value, the model has the other way round.
+        at_cost = [(p, Fraction(p.cost)) for p in ledger.positions.values() if p.settlement == BY_VARIATION]
+        unpaid = sum((cost for position, cost in at_cost if position.account is None), Fraction(0))
+        assert Fraction(ledger.cash) - unpaid == naive.cash[owner]
+        assert Fraction(ledger.fees) == naive.fees.get((owner, "USD"), 0)
+        assert set(ledger.foreign) <= {"EUR"}
+        for currency, account in ledger.foreign.items():
+            unpaid = sum((cost for position, cost in at_cost if position.account is account), Fraction(0))
+            assert Fraction(account.cash) - unpaid == naive.cash_in(owner, currency)
+            assert Fraction(account.fees) == naive.fees.get((owner, currency), 0)
+            assert Fraction(account.reserved_cash) == naive.reserved_cash(owner, currency)
+            assert Fraction(account.rate) == naive.rate(currency)
+        assert Fraction(ledger.equity) == naive.equity_of(owner)
         assert Fraction(ledger.capital) == naive.capital[owner]
-        assert Fraction(ledger.market_value) == naive.value(owner)
+        unpaid = sum((cost * Fraction(position.rate) for position, cost in at_cost), Fraction(0))
+        assert Fraction(ledger.market_value) + unpaid == naive.value(owner)
         assert Fraction(ledger.gross_exposure) == naive.gross_of(owner)
         assert Fraction(ledger.reserved_cash) == naive.reserved_cash(owner)
         assert Fraction(ledger.reserved_loss) == naive.reserved_loss(owner)
-        assert ledger.equity == ledger.capital + ledger.realised_pnl + ledger.unrealised_pnl - ledger.fees
+        earned = realised_pnl(ledger) + ledger.unrealised_pnl + ledger.exchange_pnl
+        assert ledger.equity == ledger.capital + earned - fees_of(ledger)
         held = {symbol: quantity for (who, symbol), quantity in naive.held.items() if who == owner and quantity}
         assert {s: Fraction(p.quantity) for s, p in ledger.positions.items() if p.quantity} == held
         for symbol, position in ledger.positions.items():

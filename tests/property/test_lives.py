@@ -38,6 +38,7 @@ class Day:
             (8, self.leave),
             (30, self.execute),
             (8, self.move),
+            (2, self.crash_for_real),
             (6, lambda: self.machine.settle_and_complete(number=self.number())),
             (3, lambda: self.machine.settle(fill=True)),
             (6, self.transfer),
@@ -164,7 +165,12 @@ class Day:
             self.machine.publish_bar(moves, step=self.random.randint(1, 40))
         else:
             symbols = self.random.sample(SYMBOLS, 2)
-            self.machine.publish_prices(symbols, self.random.choice(factors), step=self.random.randint(-1, 30))
+            feed = self.random.choice(["", "rough"])
+            self.machine.publish_prices(symbols, self.random.choice(factors), self.random.randint(-1, 30), feed)
+
+    def crash_for_real(self) -> None:
+        factors, steps = self.random.choices(wire.CRASHING, k=4), self.random.choices(range(-1, 3), k=5)
+        self.machine.crash_for_real(self.random.choice(SYMBOLS), factors, steps)
 
     def transfer(self) -> None:
         source, destination = self.random.sample(["", *STRATEGIES], 2)

@@ -13,10 +13,12 @@ from tidegate.numbers import plain
 from tidegate.orders import Order
 from tidegate.v1 import common_pb2, orders_pb2
 
-FIRST_PRICES = {"ONE": "100", "LOT": "20.01", "FUT": "400", "COIN": "30000.123"}
+FIRST_PRICES = {"ONE": "100", "LOT": "20.01", "FUT": "400", "COIN": "30000.123", "FX": "12.5", "FOR": "8", "PUT": "2.5"}
 MODERATE = [Decimal(factor) for factor in ("1", "1.001", "0.99", "1.013", "0.97")]
 CRASHING = [Decimal(factor) for factor in ("1.1", "0.9", "0.8", "0.55", "1.6")]
 FACTORS = st.sampled_from(MODERATE * 4 + CRASHING)
+# "rough" has an entry in price_bands, "other" has none.
+FEEDS = st.sampled_from(["", "", "rough", "other"])
 LIMIT_FACTORS = [Decimal(factor) for factor in ("1", "0.95", "1.05", "1.5")]
 SLIPS = [Decimal(factor) for factor in ("1", "1.0003", "0.9991", "1.07")]
 REPLACE_SIZES = ("more", "more", "more", "less", "less", "same", "same", "filled", "just above", "held", "odd")

@@ -11,7 +11,7 @@ from tidegate.orders import BUY, SELL, Reservation
 D = Decimal
 
 STOCK = Instrument("A", D("0.01"), D(1), D(1), "USD", "", "equity")
-FUTURE = Instrument("F", D("0.25"), D(1), D(50), "USD", "", "future")
+FIFTY = Instrument("F", D("0.25"), D(1), D(50), "USD", "", "bond")
 
 Fill = tuple[str, str, str]
 
@@ -52,8 +52,8 @@ def test_a_fill_is_booked_at_its_price(fills: list[Fill], quantity: str, cost: s
 
 
 def test_a_multiplier_scales_cash_cost_value_and_profit() -> None:
-    """Pins that one point of a future is worth its multiplier everywhere."""
-    ledger = ledger_after([("2", "100", "0"), ("-1", "101", "0")], FUTURE)
+    """Pins that one point is worth its multiplier everywhere."""
+    ledger = ledger_after([("2", "100", "0"), ("-1", "101", "0")], FIFTY)
     held = ledger.positions["F"]
     assert (D(50), D(5000), D(5050)) == (ledger.realised_pnl, held.cost, ledger.market_value)
     assert (D(5050), D(100), D(50)) == (ledger.cash, held.average_cost, held.unrealised_pnl)
@@ -125,7 +125,7 @@ def test_an_order_at_a_bad_limit_reserves_what_it_could_lose_and_gives_it_back()
     """Pins the loss against the mark, multiplier included, for both sides together."""
     ledger = ledger_after([])
     ledger.reserve(STOCK, BUY, of(D(10), "105", "5"), D(100))
-    ledger.reserve(FUTURE, SELL, of(D(2), "70", "0.5"), D("70.5"))
+    ledger.reserve(FIFTY, SELL, of(D(2), "70", "0.5"), D("70.5"))
     assert D(100) == ledger.reserved_loss
     ledger.reserve(STOCK, BUY, of(D(-10), "105", "5"), D(100))
     assert D(50) == ledger.reserved_loss
@@ -134,9 +134,9 @@ def test_an_order_at_a_bad_limit_reserves_what_it_could_lose_and_gives_it_back()
 def test_running_sums_equal_recomputed_sums() -> None:
     """Pins equity, exposure and the ledger's identity after fills, reservations and marks of several instruments."""
     ledger = ledger_after([("10", "100.01", "1"), ("-3", "99.37", "1"), ("-12", "101.5", "-0.2")])
-    ledger.fill(FUTURE, D(-1), price=D("70.25"), fee=D(2), mark=D("70.5"))
+    ledger.fill(FIFTY, D(-1), price=D("70.25"), fee=D(2), mark=D("70.5"))
     ledger.reserve(STOCK, BUY, of(D(7), "103.2"), D("101.5"))
-    ledger.reserve(FUTURE, SELL, of(D(3), "70.5"), D("70.5"))
+    ledger.reserve(FIFTY, SELL, of(D(3), "70.5"), D("70.5"))
     ledger.mark("A", D("97.77"))
     ledger.mark("F", D("71.75"))
     ledger.mark("unheld", D(1))
@@ -155,7 +155,7 @@ def test_no_exposure_is_above_the_bound_that_all_ledgers_share() -> None:
     bounds.append(totals.exposure_bound)
     other.reserve(STOCK, SELL, of(D(5), "100"), D(100))
     bounds.append(totals.exposure_bound)
-    one.fill(FUTURE, D(-2), price=D(10), fee=D(0), mark=D(10))
+    one.fill(FIFTY, D(-2), price=D(10), fee=D(0), mark=D(10))
     bounds.append(totals.exposure_bound)
     for ledger in (one, other):
         ledger.mark("A", D(120))
@@ -169,12 +169,12 @@ def test_no_exposure_is_above_the_bound_that_all_ledgers_share() -> None:
     assert [D(n) for n in (1000, 1500, 1500, 1800, 1800, 2100)] == bounds
 
 
-def test_short_proceeds_are_what_shorts_were_sold_for() -> None:
+def test_what_shorts_were_sold_for_is_not_transferable() -> None:
     """Pins that longs and marks do not count."""
     ledger = ledger_after([("-10", "100", "0")])
-    ledger.fill(FUTURE, D(1), price=D(10), fee=D(0), mark=D(10))
+    ledger.fill(FIFTY, D(1), price=D(10), fee=D(0), mark=D(10))
     ledger.mark("A", D(150))
-    assert D(1000) == ledger.short_proceeds
+    assert D(1000) == ledger.not_transferable
 
 
 def test_the_digest_depends_on_holdings_and_not_on_marks() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from tidegate.clocks import BARS, WALL
 from tidegate.errors import ConfigurationError
+from tidegate.instruments import Instrument
 from tidegate.portfolio_file import PortfolioFile, read_portfolio_file
 from tidegate.v1 import journal_pb2, risk_pb2
 
@@ -69,16 +70,23 @@ def test_a_good_file_says_what_the_journal_has_to_know(tmp_path: Path) -> None:
         warn_drawdown="0.1",
         max_price_age_s=60,
     )
-    common = {"currency": "USD", "lot": "1"}
     expected = journal_pb2.PortfolioConfigured(
         name="demo",
         currency="USD",
         capital="1000000.5",
         instruments=[
             journal_pb2.Instrument(
-                symbol="AAPL", tick="0.01", multiplier="1", sector="technology", asset_class="equity", **common
+                symbol="AAPL",
+                tick="0.01",
+                multiplier="1",
+                sector="technology",
+                asset_class="equity",
+                currency="USD",
+                lot="1",
             ),
-            journal_pb2.Instrument(symbol="ES", tick="0.25", multiplier="50", asset_class="future", **common),
+            journal_pb2.Instrument(
+                symbol="ES", tick="0.25", multiplier="50", asset_class="future", currency="USD", lot="1"
+            ),
         ],
         strategies=[
             journal_pb2.StrategyTerms(strategy_id="momentum", kind="cash", capital="400000.2", max_leverage="1"),
@@ -89,6 +97,10 @@ def test_a_good_file_says_what_the_journal_has_to_know(tmp_path: Path) -> None:
         synchronised_adapters=["paper"],
         clock=BARS,
         route_within_s=30,
+        price_bands=[
+            journal_pb2.PriceBand(band="0.1", confirmations=2),
+            journal_pb2.PriceBand(interval="1d", band="0.1"),
+        ],
     )
     assert expected == read(tmp_path, GOOD).to_wire()
 
@@ -126,6 +138,45 @@ def test_no_more_capital_is_given_out_than_there_is(tmp_path: Path) -> None:
     assert ["25"] * 4 == [terms.capital for terms in read(tmp_path, text).to_wire().strategies]
 
 
+BANDS = """\
+price_bands:
+  - {band: 0.2, confirmations: 1}
+  - {feed: backup, confirmations: 3}
+  - {interval: 1m, band: 0.05}
+  - {symbol: ES, interval: 1d, band: 0.07}
+"""
+
+
+def test_price_bands_come_after_those_that_are_there_by_default(tmp_path: Path) -> None:
+    """Pins each entry in its order, and that a band of daily bars is nobody's by default."""
+    expected = [
+        journal_pb2.PriceBand(band="0.1", confirmations=2),
+        journal_pb2.PriceBand(interval="1d", band="0.1"),
+        journal_pb2.PriceBand(band="0.2", confirmations=1),
+        journal_pb2.PriceBand(feed="backup", band="0.1", confirmations=3),
+        journal_pb2.PriceBand(interval="1m", band="0.05", confirmations=2),
+        journal_pb2.PriceBand(symbol="ES", interval="1d", band="0.07", confirmations=2),
+    ]
+    assert expected == list(read(tmp_path, GOOD + BANDS).to_wire().price_bands)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("symbol: ES", "symbol: NQ", "32: price_bands[3].symbol: no instrument is called NQ"),
+        ("feed: backup", "feed: backup, interval: 1m", "30: price_bands[1]: a feed has live prices, an interval has"),
+        ("feed: backup", "feed: a b", "30: price_bands[1].feed: String should match pattern"),
+        ("band: 0.05", "band: 0", "31: price_bands[2].band: Input should be greater than 0"),
+        ("confirmations: 3", "confirmations: 21", "30: price_bands[1].confirmations: Input should be less than"),
+        ("confirmations: 3", "confirmations: -1", "30: price_bands[1].confirmations: Input should be greater than"),
+    ],
+)
+def test_a_price_band_without_a_meaning_is_refused(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    """Pins one problem, its place and its text."""
+    (problem,) = problems(tmp_path, GOOD + BANDS.replace(old, new, 1))
+    assert expected == problem[: len(expected)]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
@@ -149,7 +200,7 @@ def test_no_more_capital_is_given_out_than_there_is(tmp_path: Path) -> None:
         ("threshold: 0.1", "threshold: .inf", "17: strategies[0].parameters.threshold: .inf is not a decimal"),
         ("window: 20", "since: 2020-13-01", "17: strategies[0].parameters.since: 2020-13-01 is not a time: month must"),
         ("route: paper", "route: broker", "16: strategies[0].route: no adapter is called broker"),
-        ("symbol: AAPL", "symbol: AAPL\n    currency: EUR", "10: instruments[0].currency: only USD, the portfolio's"),
+        ("symbol: AAPL", "symbol: AAPL\n    currency: EUR", "10: instruments[0].currency: EUR has no rate"),
         ("symbol: AAPL", "symbol: ON", "9: instruments[0].symbol: Input should be a valid string"),
         ("name: demo\n", "", "1: name: Field required"),
         ("    class: examples.momentum:Momentum\n", "", "13: strategies[0]: a strategy has a class, and one of kind"),
@@ -200,3 +251,71 @@ def test_a_missing_or_binary_file_is_refused_with_its_path(tmp_path: Path) -> No
     path.write_bytes(b"name: \xff\xfe")
     with pytest.raises(ConfigurationError, match=f"{path}:1: "):
         read_portfolio_file(path)
+
+
+PRODUCTS = """\
+name: products
+currency: USD
+currencies: {EUR: EURUSD}
+capital: 100
+instruments:
+  - {symbol: EURUSD, asset_class: fx, buys: EUR, tick: 0.0001}
+  - {symbol: DAX, currency: EUR}
+  - {symbol: BTC, asset_class: crypto, lot: 0.00000001}
+  - symbol: CALL
+    asset_class: option
+    currency: EUR
+    multiplier: 100
+    option: {underlying: DAX, strike: 90.5, expiry: 2026-12-18T17:30:00Z, right: call, volatility: 0.2}
+strategies: [{id: s, kind: external, allocation: 0.25}]
+"""
+
+
+def test_every_product_is_read_and_journaled_whole(tmp_path: Path) -> None:
+    """Pins rates, the bought currency, the smallest lot, an option's terms; and that the engine reads them back."""
+    wire = read(tmp_path, PRODUCTS).to_wire()
+    assert [("EUR", "EURUSD")] == [(rate.currency, rate.symbol) for rate in wire.currency_rates]
+    fx, dax, coin, call = wire.instruments
+    assert ("USD", "EUR", "EUR") == (fx.currency, fx.buys, dax.currency)
+    assert ("0.00000001", False) == (coin.lot, coin.HasField("option"))
+    terms = call.option
+    expected = ("DAX", "90.5", 1_797_615_000, "call", "0.2", "0")
+    assert expected == (
+        terms.underlying,
+        terms.strike,
+        terms.expiry.seconds,
+        terms.right,
+        terms.volatility,
+        terms.interest_rate,
+    )
+    assert list(wire.instruments) == [Instrument.from_wire(one).to_wire() for one in wire.instruments]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("buys: EUR, ", "", "6: instruments[0]: an fx instrument says which currency it buys"),
+        ("tick: 0.0001", "multiplier: 10", "6: instruments[0]: an fx instrument has the multiplier 1"),
+        ("EUR: EURUSD", "EUR: DAX", "3: currencies.EUR: DAX is no fx instrument that buys EUR"),
+        ("EUR: EURUSD", "EUR: GONE", "3: currencies.EUR: GONE is no fx instrument that buys EUR"),
+        ("EUR: EURUSD", "EUR: EURUSD, USD: EURUSD", "3: currencies.USD: USD is the portfolio's currency"),
+        ("{symbol: DAX, currency: EUR}", "{symbol: DAX, currency: eur}", "7: instruments[1].currency: String should"),
+        ("crypto", "cripto", "8: instruments[2].asset_class: Input should be 'equity', 'etf'"),
+        ("crypto", "option", "8: instruments[2]: an option says what it is on"),
+        ("asset_class: option", "asset_class: equity", "9: instruments[3]: an option says what it is on"),
+        ("underlying: DAX", "underlying: EURUSD", "13: instruments[3].option.underlying: EURUSD is no instrument that"),
+        ("underlying: DAX", "underlying: BTC", "13: instruments[3].option.underlying: BTC is priced in another"),
+        ("17:30:00Z", "17:30:00", "13: instruments[3].option.expiry: Input should have timezone info"),
+        ("right: call", "right: cal", "13: instruments[3].option.right: Input should be 'call' or 'put'"),
+        ("volatility: 0.2", "volatility: 0", "13: instruments[3].option.volatility: Input should be greater than 0"),
+        ("strike: 90.5", "strike: -1", "13: instruments[3].option.strike: Input should be greater than 0"),
+        ("2026-12-18", "9026-12-18", "13: instruments[3].option.expiry: Input should be less than 2262"),
+    ],
+)
+def test_a_product_that_lacks_something_is_refused_with_file_line_and_key(
+    tmp_path: Path, old: str, new: str, expected: str
+) -> None:
+    """Pins one problem, its place and its text."""
+    assert old in PRODUCTS
+    (problem,) = problems(tmp_path, PRODUCTS.replace(old, new, 1))
+    assert expected == problem[: len(expected)]

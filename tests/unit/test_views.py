@@ -146,6 +146,8 @@ def test_a_strategy_shows_its_positions(desk: Desk) -> None:
         unrealised_pnl="39",
         working_buys="0",
         working_sells="2",
+        currency="USD",
+        base_value="440",
     )
     assert [expected] == list(found.positions)
     summary = found.strategy

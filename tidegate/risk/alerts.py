@@ -1,9 +1,11 @@
 """Alerts: the events that a person should know of, in one shape."""
 
 from collections.abc import Callable
+from decimal import Decimal
 
 from tidegate.reasons import Reason
-from tidegate.risk.scopes import PORTFOLIO, Scope, strategy_scope
+from tidegate.risk.scopes import PORTFOLIO, Scope, instrument_scope, strategy_scope
+from tidegate.risk.violation import percent
 from tidegate.v1 import common_pb2, journal_pb2, risk_pb2
 
 # An alert's reason code, scope and text.
@@ -77,6 +79,15 @@ def _released(event: journal_pb2.Event) -> _Parts:
     return Reason.THROTTLE_RELEASED, strategy_scope(released.strategy_id).to_wire(), text
 
 
+def _price_held(event: journal_pb2.Event) -> _Parts:
+    held = event.price_held
+    text = (
+        f"the price of {held.symbol}, {held.price}, is more than {percent(Decimal(held.band.band))} from its mark "
+        f"{held.mark}; further prints that confirm it: 0 of {held.band.confirmations}"
+    )
+    return Reason.PRICE_UNCONFIRMED, instrument_scope(held.symbol).to_wire(), text
+
+
 _PARTS: dict[str, Callable[[journal_pb2.Event], _Parts]] = {
     "alert_raised": _raised,
     "limit_breached": _breached,
@@ -88,5 +99,6 @@ _PARTS: dict[str, Callable[[journal_pb2.Event], _Parts]] = {
     "refusals_counted": _counted,
     "throttle_tripped": _throttled,
     "throttle_released": _released,
+    "price_held": _price_held,
 }
 ALERT_KINDS = frozenset(_PARTS)

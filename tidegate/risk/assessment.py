@@ -57,9 +57,22 @@ def _missing(book: Book, ask: Ask, route: str) -> Violation | None:
         return Violation(Reason.INSTRUMENT_UNKNOWN, _REJECT, text, instrument_scope(ask.symbol))
     if route and route not in book.adapters:
         return Violation(Reason.ADAPTER_UNKNOWN, _REJECT, f"no adapter is called {route}")
-    if ask.symbol not in book.mark_times_ns:
-        text = f"instrument {ask.symbol} has no price yet"
-        return Violation(Reason.PRICE_MISSING, _REJECT, text, instrument_scope(ask.symbol))
+    return _unpriced(book, ask.symbol)
+
+
+def _unpriced(book: Book, symbol: str) -> Violation | None:
+    """Say which price an instrument's value needs and nobody has published."""
+    if symbol not in book.mark_times_ns:
+        text = f"instrument {symbol} has no price yet"
+        return Violation(Reason.PRICE_MISSING, _REJECT, text, instrument_scope(symbol))
+    option = book.instruments[symbol].option
+    if option is not None and option.underlying not in book.mark_times_ns:
+        text = f"{option.underlying}, under {symbol}, has no price yet"
+        return Violation(Reason.PRICE_MISSING, _REJECT, text, instrument_scope(option.underlying))
+    for rate in book.currencies.needed.get(symbol, ()):
+        if rate not in book.mark_times_ns:
+            text = f"instrument {symbol} needs the rate {rate}, which has no price yet"
+            return Violation(Reason.FX_RATE_MISSING, _REJECT, text, instrument_scope(rate))
     return None
 
 

@@ -3,20 +3,24 @@
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
+from tidegate.accounts import Currencies
 from tidegate.errors import BookError
 from tidegate.instruments import Instrument
 from tidegate.ledger import Ledger, Totals
-from tidegate.numbers import ZERO
+from tidegate.numbers import ONE, ZERO
+from tidegate.options import Options
 from tidegate.orders import Order
 from tidegate.risk.alerts import ALERT_KINDS, alert_of
 from tidegate.risk.calendars import Calendar
 from tidegate.risk.counters import Counters
 from tidegate.risk.halts import Halt, Pause
+from tidegate.risk.held_prices import Held, Print, Prints, judge, prints_of_bar, prints_of_prices
 from tidegate.risk.high_water import HighWater
 from tidegate.risk.limit import Limit, LimitKey
 from tidegate.risk.limit_table import LimitTable, portfolio_limits
 from tidegate.risk.limits import Limits
 from tidegate.risk.order_rules import OrderRules
+from tidegate.risk.price_bands import Band, PriceBands
 from tidegate.risk.scopes import PORTFOLIO as PORTFOLIO_SCOPE
 from tidegate.risk.scopes import Scope, groups_of, instrument_scope, strategy_scope
 from tidegate.risk.session_history import SessionHistory
@@ -83,6 +87,12 @@ class Book:
 
         self.marks: dict[str, Decimal] = {}
         self.mark_times_ns: dict[str, int] = {}
+        self.currencies = Currencies()
+        self.options = Options()
+        # By symbol; and when a person was last told that an instrument's price is held.
+        self.price_bands = PriceBands()
+        self.held_prices: dict[str, Held] = {}
+        self.held_alerts_ns: dict[str, int] = {}
         self.totals = Totals()
         self.high_water = HighWater("")
         self.history = SessionHistory()
@@ -129,6 +139,7 @@ class Book:
             "calendar_recorded": self._record_calendar,
             "throttle_tripped": self._throttle,
             "throttle_released": self._release,
+            "price_held": self._note_held_price,
             "command_refused": _ignore,
             "alert_raised": _ignore,
             "refusals_counted": _ignore,
@@ -188,12 +199,22 @@ class Book:
         return next(iter(self.pending_bars), 0)
 
     def instrument_exposure(self, symbol: str) -> Decimal:
-        """Return the instrument's worst-case exposure over all strategies, in money."""
+        """Return the instrument's worst-case exposure over all strategies, in the portfolio's currency."""
         worst = self.totals.worst_quantities.get(symbol)
         if worst is None:
             return ZERO
         known = self.instruments.get(symbol)
-        return worst * self.marks.get(symbol, ZERO) * (known.multiplier if known else 1)
+        if known is None:
+            return worst * self.marks.get(symbol, ZERO)
+        if known.option is None:
+            exposure = worst * self.marks.get(symbol, ZERO) * known.multiplier
+        else:
+            exposure = self.totals.option_exposures[symbol]
+        return exposure if known.currency == self.currency else exposure * self.rate(known.currency)
+
+    def rate(self, currency: str) -> Decimal:
+        """Return what a unit of a currency is worth in the portfolio's; 0 while nobody knows."""
+        return ONE if currency == self.currency else self.currencies.rates.get(currency, ZERO)
 
     def halt_over(self, strategy_id: str, symbol: str) -> Halt | None:
         """Return the most severe halt over an order, the widest scope first among equals."""
@@ -229,7 +250,10 @@ class Book:
         self.limits = Limits.from_wire(configured.limits)
         self.order_rules = OrderRules.from_wire(configured)
         self.counters = Counters(self.order_rules)
+        self.price_bands = PriceBands(map(Band.from_wire, configured.price_bands))
         self.instruments = {i.symbol: Instrument.from_wire(i) for i in configured.instruments}
+        self.currencies.configure(configured.currency_rates, self.instruments)
+        self.options.configure(self.instruments)
         self.terms = {s.strategy_id: Terms.from_wire(s) for s in configured.strategies}
         self.adapters = frozenset(configured.adapters)
         self.limits_in_force = LimitTable(portfolio_limits(self.limits))
@@ -238,7 +262,7 @@ class Book:
         self.high_water = HighWater(configured.currency)
         self.deposits = self.reserve = Decimal(configured.capital)
         for strategy_id in (*self.terms, SUSPENSE):
-            ledger = Ledger(configured.currency, self.totals)
+            ledger = Ledger(configured.currency, self.totals, self.currencies.rates, self.options)
             self.strategies[strategy_id] = StrategyBook(strategy_id, ledger, self.instruments, self.marks)
         for strategy_id, terms in self.terms.items():
             self.strategies[strategy_id].ledger.transfer(terms.capital)
@@ -290,6 +314,7 @@ class Book:
         if booked.execution.last_price and booked.symbol not in self.marks:
             # Never priced: worth what it cost, until a price comes. Orders stay refused, for it has no mark time.
             self.marks[booked.symbol] = Decimal(booked.execution.last_price)
+            self._translate(booked.symbol, self.marks[booked.symbol])
         self.strategies[booked.strategy_id].apply(event)
         if self.scenarios is not None:
             self.scenarios.touch(booked.strategy_id, booked.symbol)
@@ -299,32 +324,60 @@ class Book:
 
     def _publish_bar(self, event: journal_pb2.Event) -> None:
         bar = event.bar_published
-        time_ns = to_ns(bar.time)
-        for entry in bar.bars:
-            self._mark(entry.symbol, Decimal(entry.close), time_ns)
-        self._raise_high_water(self._equities())
+        self._mark_all(prints_of_bar(bar))
         self.last_bar = bar
         self.last_bar_sequence = event.sequence
-        self.pending_bars[event.sequence] = time_ns
+        self.pending_bars[event.sequence] = to_ns(bar.time)
         if len(self.pending_bars) > PENDING_BARS_MAX:
             del self.pending_bars[next(iter(self.pending_bars))]
 
     def _publish_prices(self, event: journal_pb2.Event) -> None:
-        for entry in event.prices_published.prices:
-            self._mark(entry.symbol, Decimal(entry.price), to_ns(entry.time))
+        self._mark_all(prints_of_prices(event.prices_published))
+
+    def _mark_all(self, prints: Prints) -> None:
+        for symbol, new in prints.by_symbol.items():
+            self._mark(symbol, new, self.price_bands.over(symbol, prints.feed, prints.interval))
         self._raise_high_water(self._equities())
 
-    def _mark(self, symbol: str, price: Decimal, time_ns: int) -> None:
-        if time_ns < self.mark_times_ns.get(symbol, 0):
-            return  # a bar may be older than a price that came between bars
-        self.marks[symbol] = price
-        self.mark_times_ns[symbol] = time_ns
-        self.history.mark(symbol, price, time_ns)
+    def _mark(self, symbol: str, new: Print, band: Band) -> None:
+        marked_ns = self.mark_times_ns.get(symbol)
+        if marked_ns is not None:
+            if new.time_ns < marked_ns:
+                return  # a bar may be older than a price that came between bars
+            if self.price_bands.is_on:
+                mark = Print(self.marks[symbol], marked_ns)
+                new, held = judge(mark, self.held_prices.pop(symbol, ()), new, band)
+                if held:
+                    self.held_prices[symbol] = held
+                if new is mark:
+                    return
+        self.marks[symbol], self.mark_times_ns[symbol] = new
+        self.history.mark(symbol, *new)
+        self._revalue(symbol, new)
+
+    def _revalue(self, symbol: str, new: Print) -> None:
+        """Value everything that a mark is the price of: positions in it, options on it, a currency by its rate."""
         if symbol in self.totals.worst_quantities:
             for strategy_id, strategy in self.strategies.items():
-                strategy.ledger.mark(symbol, price)
+                strategy.ledger.mark(symbol, new.price)
                 if self.scenarios is not None:
                     self.scenarios.touch(strategy_id, symbol)
+        for option in self.options.take(symbol, *new):
+            if option.symbol in self.totals.worst_quantities:
+                for strategy in self.strategies.values():
+                    strategy.ledger.weigh(option)
+        self._translate(symbol, new.price)
+
+    def _translate(self, symbol: str, price: Decimal) -> None:
+        """Value a foreign currency anew, if the price is its rate."""
+        currency, step = self.currencies.take(symbol, price)
+        if currency:
+            self.totals.translate(currency, step)
+            for strategy in self.strategies.values():
+                strategy.ledger.translate(currency, price)
+
+    def _note_held_price(self, event: journal_pb2.Event) -> None:
+        self.held_alerts_ns[event.price_held.symbol] = to_ns(event.time)
 
     def _acknowledge_bar(self, event: journal_pb2.Event) -> None:
         self.acknowledged_bars[event.bar_acknowledged.adapter] = event.bar_acknowledged.bar_sequence

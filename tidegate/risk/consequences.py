@@ -154,10 +154,10 @@ def _margin_state(book: Book, strategy_id: str) -> Violation | None:
 
 
 def _cash_state(book: Book, strategy_id: str) -> Violation | None:
-    cash = book.strategies[strategy_id].ledger.cash
+    cash, currency = book.strategies[strategy_id].ledger.lowest_cash()
     if cash >= ZERO:
         return None
-    text = f"cash of strategy {strategy_id} is {money(cash)}"
+    text = f"cash of strategy {strategy_id} is {money(cash)} {currency}"
     scope = strategy_scope(strategy_id)
     return Violation(Reason.CASH_NEGATIVE, common_pb2.ACTION_WARN, text, scope, limit=ZERO, actual=cash)
 

@@ -75,7 +75,7 @@ class Engine:
         self.book = Book()
         self.performance = Performance()
         self._archive = archive
-        self._checks = checks.build(self.book.limits, self.book.limits_in_force, self.book.order_rules)
+        self._checks = checks.build(self.book)
         self._refusals = Refusals()
 
     def decide(self, command: Message, now_ns: int) -> Draft:
@@ -100,7 +100,7 @@ class Engine:
         self.book.apply(event, kind)
         self.performance.apply(event, kind, self.book)
         if kind in _CHANGES_CHECKS:
-            self._checks = checks.build(self.book.limits, self.book.limits_in_force, self.book.order_rules)
+            self._checks = checks.build(self.book)
 
     def execute(self, command: Message, now_ns: int) -> Draft:
         """

@@ -190,7 +190,10 @@ def _capital(_check: Capital, proposal: Proposal) -> list[Figure]:
         limit = terms.max_leverage * proposal.strategy_equity
         return [equity, Figure("gross exposure of the strategy", plain(exposure), plain(limit))]
     if proposal.sign == BUY:
-        return [equity, Figure("cost of the order", plain(proposal.cost), plain(ledger.cash - ledger.reserved_cash))]
+        return [
+            equity,
+            Figure("cost of the order", plain(proposal.cost), plain(ledger.free_cash(proposal.instrument.currency))),
+        ]
     left = max(proposal.position_quantity - proposal.working_sells, ZERO)
     return [equity, Figure("quantity to sell", plain(proposal.leaves_quantity), plain(left))]
 

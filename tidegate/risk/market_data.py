@@ -1,11 +1,12 @@
 """Deciding on prices and bars: what is taken as a mark, and how far a bar has come."""
 
 from tidegate.errors import RefusedError
-from tidegate.numbers import ZERO
+from tidegate.numbers import ZERO, plain
 from tidegate.reasons import Reason
 from tidegate.risk import door
 from tidegate.risk.book import Book
 from tidegate.risk.draft import Draft
+from tidegate.risk.held_prices import ALERT_PERIOD_NS, Prints, prints_of_bar, prints_of_prices
 from tidegate.times import NS_PER_S, compact, to_ns
 from tidegate.v1 import journal_pb2, market_data_pb2
 
@@ -18,6 +19,8 @@ def publish_bars(draft: Draft, command: market_data_pb2.PublishBarsRequest) -> m
     """Take one bar; all its prices apply together. The newest bar again is answered again."""
     time_ns = door.time_ns(command.time, "time")
     door.bounded(len(command.bars), ENTRIES_MAX, "bars")
+    if command.interval:
+        door.identifier(command.interval, "interval")
     if not command.bars:
         raise RefusedError(Reason.BAR_EMPTY, "a bar needs at least one instrument's prices", field="bars")
     seen: set[str] = set()
@@ -39,6 +42,8 @@ def publish_bars(draft: Draft, command: market_data_pb2.PublishBarsRequest) -> m
             draft.refuse(Reason.BAR_OUT_OF_ORDER, text, command="PublishBars", subject=compact(time_ns))
     _refuse_future(draft, time_ns, "PublishBars", "the bar")
     event = draft.record(bar_published=command)
+    if draft.book.price_bands.is_on:
+        _tell_of_held(draft, prints_of_bar(command))
     return market_data_pb2.PublishBarsResponse(bar_sequence=event.sequence)
 
 
@@ -47,6 +52,8 @@ def publish_prices(
 ) -> market_data_pb2.PublishPricesResponse:
     """Take marks between bars; all prices of one message apply together."""
     door.bounded(len(command.prices), ENTRIES_MAX, "prices")
+    if command.feed:
+        door.identifier(command.feed, "feed")
     for index, entry in enumerate(command.prices):
         field = f"prices[{index}]"
         _known(draft, entry.symbol, f"{field}.symbol")
@@ -58,6 +65,8 @@ def publish_prices(
             text = f"the price of {entry.symbol} is older than its mark"
             draft.refuse(Reason.PRICE_OUT_OF_ORDER, text, command="PublishPrices", subject=entry.symbol)
     event = draft.record(prices_published=command)
+    if draft.book.price_bands.is_on:
+        _tell_of_held(draft, prints_of_prices(command))
     return market_data_pb2.PublishPricesResponse(sequence=event.sequence)
 
 
@@ -89,6 +98,22 @@ def require_adapter(book: Book, adapter: str) -> None:
     if adapter not in book.adapters:
         text = f"no adapter is called {door.shown(adapter)}"
         raise RefusedError(Reason.ADAPTER_UNKNOWN, text, field="adapter")
+
+
+def _tell_of_held(draft: Draft, prints: Prints) -> None:
+    """Record which instruments' prices begin to be held; the book itself holds them."""
+    book = draft.book
+    for symbol, new in prints.by_symbol.items():
+        mark_ns = book.mark_times_ns.get(symbol)
+        if mark_ns is None or new.time_ns < mark_ns or symbol in book.held_prices:
+            continue
+        mark, band = book.marks[symbol], book.price_bands.over(symbol, prints.feed, prints.interval)
+        if not band.holds(mark, new.price):
+            continue
+        told_ns = book.held_alerts_ns.get(symbol)
+        if told_ns is None or draft.now_ns - told_ns >= ALERT_PERIOD_NS:
+            held = journal_pb2.PriceHeld(symbol=symbol, price=plain(new.price), mark=plain(mark), band=band.to_wire())
+            draft.record(price_held=held)
 
 
 def _read_bar(bar: market_data_pb2.Bar, field: str) -> None:

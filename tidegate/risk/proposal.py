@@ -8,6 +8,7 @@ from tidegate.orders import BUY, NOTHING, Order
 from tidegate.v1 import orders_pb2
 
 if TYPE_CHECKING:
+    from tidegate.positions import Position
     from tidegate.risk.book import Book
 
 
@@ -42,15 +43,17 @@ class Proposal:
     """
     One well-formed order in a priced instrument against the book as it is.
 
+    Prices and cost are in the instrument's currency, every other amount in the portfolio's.
+
     ledger, terms: the strategy's.
 
     now_ns: the command's stamp. mark_age_ns: how old the mark is by it. replaced: the working order, if any.
     unit_loss: what a unit loses against the mark if it is filled at its worst price: a limit is the worst there is.
     valuation_price: what a unit costs at worst: a buy its worst price when above the mark, else the mark.
     notional: the order's own value, at the valuation price.
-    leaves_quantity, cost: what it may still fill, and the cash that this takes at worst.
+    leaves_quantity, cost: what it may still fill, and the cash that this takes at worst, in the instrument's currency.
+    added_quantity: what it may still fill beyond what the order that it replaces may.
     reducing: opposite to the position, and no larger than what all working orders on that side leave of it.
-    added_quantity: what it may fill beyond what the order that it replaces could.
     added_exposure: by how much the worst case of the strategy's position grows, at the mark, in money.
     gross_exposure, instrument_exposure: the portfolio's and the instrument's worst case over all strategies, with the
         order.
@@ -132,6 +135,7 @@ class Proposal:
         self.instrument = instrument
         self.sign = sign
         self.quantity = quantity
+        self.leaves_quantity = leaves
         self.limit_price = limit_price
         self.stop_price = stop_price
         self.replaced = replaced
@@ -139,17 +143,39 @@ class Proposal:
         self.mark_age_ns = now_ns - book.mark_times_ns[symbol]
         self.unit_loss = unit_loss
         self.valuation_price = price
-        self.notional = quantity * price * multiplier
+        notional, worst = quantity * price * multiplier, book.totals.worst_quantities.get(symbol)
+        if instrument.option is None:
+            value = mark * multiplier
+            exposure = added * value
+            total = exposure if worst is None else (worst + added) * value
+        else:
+            exposure = _option_exposure(self, position, standing.quantity)
+            total = book.totals.option_exposures.get(symbol, ZERO) + exposure
+        rate = book.currencies.rates.get(instrument.currency)
+        if rate is not None:
+            notional, exposure, total, loss = notional * rate, exposure * rate, total * rate, loss * rate
+        self.notional = notional
         self.cost = cost
-        self.leaves_quantity = leaves
-        self.added_quantity = leaves if replaced is None else leaves - standing.quantity
+        self.added_quantity = leaves - standing.quantity
         self.reducing = reducing
-        value = mark * multiplier
-        self.added_exposure = added * value
-        worst = book.totals.worst_quantities.get(symbol)
-        self.instrument_exposure = self.added_exposure if worst is None else (worst + added) * value
-        self.gross_exposure = book.totals.gross_exposure + self.added_exposure
+        self.added_exposure = exposure
+        self.instrument_exposure = total
+        self.gross_exposure = book.totals.gross_exposure + exposure
         self.equity: Decimal = book.equity - book.totals.reserved_loss - loss
         self.strategy_equity: Decimal = ledger.equity - ledger.reserved_loss - loss
         self.position_quantity = held
         self.working_sells = sells
+
+
+def _option_exposure(proposal: Proposal, position: "Position | None", standing: Decimal) -> Decimal:
+    """Return by how much an option's worst-case exposure grows; standing: what the replaced order may still fill."""
+    option = proposal.instrument.option
+    if option is None:
+        return ZERO
+    units = proposal.book.options.units(proposal.instrument, option)
+    added = proposal.leaves_quantity - standing
+    buys, sells = (added, ZERO) if proposal.sign == BUY else (ZERO, added)
+    if position is None:
+        return units.worst(buys, -sells)
+    highest, lowest = position.quantity + position.working_buys, position.quantity - position.working_sells
+    return units.worst(highest + buys, lowest - sells) - position.exposure

@@ -41,6 +41,8 @@ class Scenarios:
         self._moves: dict[str, _Moves] = {}
         self._parts: dict[tuple[str, str], Vector] = {}
         self._sum: Vector = np.zeros(SESSIONS_MAX)
+        # Of foreign currencies, each in its own: a new rate needs no look at the positions.
+        self._foreign: dict[str, Vector] = {}
         self._changed: set[tuple[str, str]] = set()
         # Symbols of parts that have too few observations, with how many parts each.
         self._lacking: dict[str, int] = {}
@@ -62,14 +64,20 @@ class Scenarios:
     def profits(self) -> Vector:
         """Return the profit or loss of each scenario, the newest session last."""
         self._refresh()
-        return self._sum[-self._length :]
+        total = self._sum
+        for currency, cents in self._foreign.items():
+            total = total + np.rint(cents * float(self._book.rate(currency)))
+        return total[-self._length :]
 
     def profits_with(self, symbol: str, added: Decimal, sign: int) -> Vector:
         """Return them with an order that may still fill so much more; sign: +1 for a buy, -1 for a sell."""
         profits = self.profits()
         moves = self._moves_of(symbol)
         side = moves.falls if sign > 0 else moves.rises
-        return profits + _cents(float(sign * added * self._unit(symbol)) * side[-self._length :])
+        unit, currency = self._unit(symbol), self._currency(symbol)
+        if currency != self._book.currency:
+            unit *= self._book.rate(currency)
+        return profits + _cents(float(sign * added * unit) * side[-self._length :])
 
     @property
     def _length(self) -> int:
@@ -87,6 +95,7 @@ class Scenarios:
                 for symbol in strategy.ledger.positions
             }
             self._sum = np.zeros(SESSIONS_MAX)
+            self._foreign.clear()
         for key in self._changed:
             self._work_out(key)
         self._changed.clear()
@@ -95,7 +104,7 @@ class Scenarios:
         strategy_id, symbol = key
         before = self._parts.pop(key, None)
         if before is not None:
-            self._sum -= before
+            self._add(symbol, -before)
             self._count_lacking(symbol, -1)
         position = self._book.strategies[strategy_id].ledger.positions.get(symbol)
         if position is None:
@@ -104,7 +113,7 @@ class Scenarios:
         highest, lowest = position.quantity + position.working_buys, position.quantity - position.working_sells
         part = _cents(float(highest * unit) * moves.falls + float(lowest * unit) * moves.rises)
         self._parts[key] = part
-        self._sum += part
+        self._add(symbol, part)
         self._count_lacking(symbol, 1)
 
     def _count_lacking(self, symbol: str, step: int) -> None:
@@ -114,10 +123,21 @@ class Scenarios:
                 del self._lacking[symbol]
 
     def _unit(self, symbol: str) -> Decimal:
-        """Return what a unit is worth at the mark."""
+        """Return what a unit is worth at the mark, in the instrument's currency."""
         instrument = self._book.instruments.get(symbol)
         mark = self._book.marks[symbol]
         return mark if instrument is None else mark * instrument.multiplier
+
+    def _currency(self, symbol: str) -> str:
+        instrument = self._book.instruments.get(symbol)
+        return self._book.currency if instrument is None else instrument.currency
+
+    def _add(self, symbol: str, part: Vector) -> None:
+        currency = self._currency(symbol)
+        if currency == self._book.currency:
+            self._sum += part
+        else:
+            self._foreign[currency] = self._foreign.get(currency, 0.0) + part
 
     def _moves_of(self, symbol: str) -> _Moves:
         moves = self._moves.get(symbol)

@@ -61,6 +61,7 @@ class Event(_message.Message):
     CALENDAR_RECORDED_FIELD_NUMBER: _builtins.int
     THROTTLE_TRIPPED_FIELD_NUMBER: _builtins.int
     THROTTLE_RELEASED_FIELD_NUMBER: _builtins.int
+    PRICE_HELD_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
@@ -126,6 +127,8 @@ class Event(_message.Message):
     def throttle_tripped(self) -> _order_rules_pb2.ThrottleTripped: ...
     @_builtins.property
     def throttle_released(self) -> _order_rules_pb2.ThrottleReleased: ...
+    @_builtins.property
+    def price_held(self) -> Global___PriceHeld: ...
     def __init__(
         self,
         *,
@@ -161,12 +164,13 @@ class Event(_message.Message):
         calendar_recorded: _order_rules_pb2.TradingCalendar | None = ...,
         throttle_tripped: _order_rules_pb2.ThrottleTripped | None = ...,
         throttle_released: _order_rules_pb2.ThrottleReleased | None = ...,
+        price_held: Global___PriceHeld | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "price_held", b"price_held", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "sequence", b"sequence", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "price_held", b"price_held", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "sequence", b"sequence", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["portfolio_configured", "order_decided", "order_claimed", "cancel_requested", "execution_booked", "bar_published", "prices_published", "bar_acknowledged", "bar_completed", "trading_halted", "halt_reset", "capital_transferred", "strategy_paused", "strategy_resumed", "limit_breached", "limit_restored", "command_refused", "alert_raised", "refusals_counted", "order_overdue", "session_opened", "session_closed", "replace_decided", "capital_moved", "alert_acknowledged", "limit_changed", "limit_expired", "calendar_recorded", "throttle_tripped", "throttle_released"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["portfolio_configured", "order_decided", "order_claimed", "cancel_requested", "execution_booked", "bar_published", "prices_published", "bar_acknowledged", "bar_completed", "trading_halted", "halt_reset", "capital_transferred", "strategy_paused", "strategy_resumed", "limit_breached", "limit_restored", "command_refused", "alert_raised", "refusals_counted", "order_overdue", "session_opened", "session_closed", "replace_decided", "capital_moved", "alert_acknowledged", "limit_changed", "limit_expired", "calendar_recorded", "throttle_tripped", "throttle_released", "price_held"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -183,6 +187,8 @@ class Instrument(_message.Message):
     CURRENCY_FIELD_NUMBER: _builtins.int
     SECTOR_FIELD_NUMBER: _builtins.int
     ASSET_CLASS_FIELD_NUMBER: _builtins.int
+    BUYS_FIELD_NUMBER: _builtins.int
+    OPTION_FIELD_NUMBER: _builtins.int
     MIN_QUANTITY_FIELD_NUMBER: _builtins.int
     MAX_QUANTITY_FIELD_NUMBER: _builtins.int
     MIN_NOTIONAL_FIELD_NUMBER: _builtins.int
@@ -196,6 +202,9 @@ class Instrument(_message.Message):
     currency: _builtins.str
     sector: _builtins.str
     asset_class: _builtins.str
+    """equity, etf, fund, bond, crypto, fx, future, option."""
+    buys: _builtins.str
+    """Of fx: the currency that a unit of it is."""
     min_quantity: _builtins.str
     """Decimals, of one order; empty for none. Notional in money, at the worst price."""
     max_quantity: _builtins.str
@@ -203,6 +212,10 @@ class Instrument(_message.Message):
     max_notional: _builtins.str
     calendar: _builtins.str
     """Traded in the sessions of this calendar only; empty: always."""
+    @_builtins.property
+    def option(self) -> Global___OptionTerms:
+        """Of an option."""
+
     def __init__(
         self,
         *,
@@ -213,19 +226,59 @@ class Instrument(_message.Message):
         currency: _builtins.str = ...,
         sector: _builtins.str = ...,
         asset_class: _builtins.str = ...,
+        buys: _builtins.str = ...,
+        option: Global___OptionTerms | None = ...,
         min_quantity: _builtins.str = ...,
         max_quantity: _builtins.str = ...,
         min_notional: _builtins.str = ...,
         max_notional: _builtins.str = ...,
         calendar: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["option", b"option"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_class", b"asset_class", "calendar", b"calendar", "currency", b"currency", "lot", b"lot", "max_notional", b"max_notional", "max_quantity", b"max_quantity", "min_notional", b"min_notional", "min_quantity", b"min_quantity", "multiplier", b"multiplier", "sector", b"sector", "symbol", b"symbol", "tick", b"tick"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_class", b"asset_class", "buys", b"buys", "calendar", b"calendar", "currency", b"currency", "lot", b"lot", "max_notional", b"max_notional", "max_quantity", b"max_quantity", "min_notional", b"min_notional", "min_quantity", b"min_quantity", "multiplier", b"multiplier", "option", b"option", "sector", b"sector", "symbol", b"symbol", "tick", b"tick"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Instrument: _TypeAlias = Instrument  # noqa: Y015
+
+@_typing.final
+class OptionTerms(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNDERLYING_FIELD_NUMBER: _builtins.int
+    STRIKE_FIELD_NUMBER: _builtins.int
+    EXPIRY_FIELD_NUMBER: _builtins.int
+    RIGHT_FIELD_NUMBER: _builtins.int
+    VOLATILITY_FIELD_NUMBER: _builtins.int
+    INTEREST_RATE_FIELD_NUMBER: _builtins.int
+    underlying: _builtins.str
+    strike: _builtins.str
+    """Decimal, positive, in the underlying's price."""
+    right: _builtins.str
+    """call, put."""
+    volatility: _builtins.str
+    """Decimals, a year: 0.2 is 20%."""
+    interest_rate: _builtins.str
+    @_builtins.property
+    def expiry(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        underlying: _builtins.str = ...,
+        strike: _builtins.str = ...,
+        expiry: _timestamp_pb2.Timestamp | None = ...,
+        right: _builtins.str = ...,
+        volatility: _builtins.str = ...,
+        interest_rate: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expiry", b"expiry"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expiry", b"expiry", "interest_rate", b"interest_rate", "right", b"right", "strike", b"strike", "underlying", b"underlying", "volatility", b"volatility"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OptionTerms: _TypeAlias = OptionTerms  # noqa: Y015
 
 @_typing.final
 class StrategyTerms(_message.Message):
@@ -271,6 +324,43 @@ class StrategyTerms(_message.Message):
 Global___StrategyTerms: _TypeAlias = StrategyTerms  # noqa: Y015
 
 @_typing.final
+class PriceBand(_message.Message):
+    """How far a price may be from its instrument's mark, and how often what is further away must be printed again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    FEED_FIELD_NUMBER: _builtins.int
+    INTERVAL_FIELD_NUMBER: _builtins.int
+    BAND_FIELD_NUMBER: _builtins.int
+    CONFIRMATIONS_FIELD_NUMBER: _builtins.int
+    symbol: _builtins.str
+    """Empty: of every instrument."""
+    feed: _builtins.str
+    """Empty: of every feed. A bar has none."""
+    interval: _builtins.str
+    """Of bars; empty: of live prices, and of bars whose interval no entry names."""
+    band: _builtins.str
+    """Decimal; a share of the mark."""
+    confirmations: _builtins.int
+    def __init__(
+        self,
+        *,
+        symbol: _builtins.str = ...,
+        feed: _builtins.str = ...,
+        interval: _builtins.str = ...,
+        band: _builtins.str = ...,
+        confirmations: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["band", b"band", "confirmations", b"confirmations", "feed", b"feed", "interval", b"interval", "symbol", b"symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PriceBand: _TypeAlias = PriceBand  # noqa: Y015
+
+@_typing.final
 class PortfolioConfigured(_message.Message):
     """The first event of every journal: what the portfolio is."""
 
@@ -287,8 +377,10 @@ class PortfolioConfigured(_message.Message):
     CLOCK_FIELD_NUMBER: _builtins.int
     ROUTE_WITHIN_S_FIELD_NUMBER: _builtins.int
     FURTHER_LIMITS_FIELD_NUMBER: _builtins.int
+    CURRENCY_RATES_FIELD_NUMBER: _builtins.int
     ORDER_RULES_FIELD_NUMBER: _builtins.int
     CALENDARS_FIELD_NUMBER: _builtins.int
+    PRICE_BANDS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     currency: _builtins.str
     capital: _builtins.str
@@ -314,10 +406,18 @@ class PortfolioConfigured(_message.Message):
         """Beside those above: of any scope, with an action of their own."""
 
     @_builtins.property
+    def currency_rates(self) -> _containers.RepeatedCompositeFieldContainer[Global___CurrencyRate]:
+        """Every foreign currency that is traded in."""
+
+    @_builtins.property
     def order_rules(self) -> _order_rules_pb2.OrderRules: ...
     @_builtins.property
     def calendars(self) -> _containers.RepeatedCompositeFieldContainer[_order_rules_pb2.TradingCalendar]:
         """The calendars that instruments name. Only handed over with the configuration: recorded as events of their own."""
+
+    @_builtins.property
+    def price_bands(self) -> _containers.RepeatedCompositeFieldContainer[Global___PriceBand]:
+        """The last one that fits a price counts; none: no price is held."""
 
     def __init__(
         self,
@@ -333,16 +433,42 @@ class PortfolioConfigured(_message.Message):
         clock: _builtins.str = ...,
         route_within_s: _builtins.int = ...,
         further_limits: _abc.Iterable[_risk_pb2.Limit] | None = ...,
+        currency_rates: _abc.Iterable[Global___CurrencyRate] | None = ...,
         order_rules: _order_rules_pb2.OrderRules | None = ...,
         calendars: _abc.Iterable[_order_rules_pb2.TradingCalendar] | None = ...,
+        price_bands: _abc.Iterable[Global___PriceBand] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "order_rules", b"order_rules"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "calendars", b"calendars", "capital", b"capital", "clock", b"clock", "currency", b"currency", "further_limits", b"further_limits", "instruments", b"instruments", "limits", b"limits", "name", b"name", "order_rules", b"order_rules", "route_within_s", b"route_within_s", "strategies", b"strategies", "synchronised_adapters", b"synchronised_adapters"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "calendars", b"calendars", "capital", b"capital", "clock", b"clock", "currency", b"currency", "currency_rates", b"currency_rates", "further_limits", b"further_limits", "instruments", b"instruments", "limits", b"limits", "name", b"name", "order_rules", b"order_rules", "price_bands", b"price_bands", "route_within_s", b"route_within_s", "strategies", b"strategies", "synchronised_adapters", b"synchronised_adapters"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PortfolioConfigured: _TypeAlias = PortfolioConfigured  # noqa: Y015
+
+@_typing.final
+class CurrencyRate(_message.Message):
+    """Where a foreign currency's rate comes from: the price of an fx instrument that is quoted in the portfolio's currency."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    currency: _builtins.str
+    symbol: _builtins.str
+    def __init__(
+        self,
+        *,
+        currency: _builtins.str = ...,
+        symbol: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "symbol", b"symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CurrencyRate: _TypeAlias = CurrencyRate  # noqa: Y015
 
 @_typing.final
 class OrderDecided(_message.Message):
@@ -806,6 +932,40 @@ class RefusalsCounted(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RefusalsCounted: _TypeAlias = RefusalsCounted  # noqa: Y015
+
+@_typing.final
+class PriceHeld(_message.Message):
+    """The prices of an instrument began to be held: that of the event before is outside the band round the mark."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    MARK_FIELD_NUMBER: _builtins.int
+    BAND_FIELD_NUMBER: _builtins.int
+    symbol: _builtins.str
+    price: _builtins.str
+    """Decimals."""
+    mark: _builtins.str
+    @_builtins.property
+    def band(self) -> Global___PriceBand:
+        """The one that counted."""
+
+    def __init__(
+        self,
+        *,
+        symbol: _builtins.str = ...,
+        price: _builtins.str = ...,
+        mark: _builtins.str = ...,
+        band: Global___PriceBand | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["band", b"band"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["band", b"band", "mark", b"mark", "price", b"price", "symbol", b"symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PriceHeld: _TypeAlias = PriceHeld  # noqa: Y015
 
 @_typing.final
 class OrderOverdue(_message.Message):

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tidegate.v1 import common_pb2 as tidegate_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dtidegate/v1/market_data.proto\x12\x0btidegate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18tidegate/v1/common.proto\"]\n\x03\x42\x61r\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x0c\n\x04open\x18\x02 \x01(\t\x12\x0c\n\x04high\x18\x03 \x01(\t\x12\x0b\n\x03low\x18\x04 \x01(\t\x12\r\n\x05\x63lose\x18\x05 \x01(\t\x12\x0e\n\x06volume\x18\x06 \x01(\t\"^\n\x12PublishBarsRequest\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x04\x62\x61rs\x18\x02 \x03(\x0b\x32\x10.tidegate.v1.Bar\"+\n\x13PublishBarsResponse\x12\x14\n\x0c\x62\x61r_sequence\x18\x01 \x01(\x04\"P\n\x05Price\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\r\n\x05price\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\":\n\x14PublishPricesRequest\x12\"\n\x06prices\x18\x01 \x03(\x0b\x32\x12.tidegate.v1.Price\")\n\x15PublishPricesResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\";\n\x10WatchBarsRequest\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\"\x85\x01\n\x11WatchBarsResponse\x12\x14\n\x0c\x62\x61r_sequence\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x04\x62\x61rs\x18\x03 \x03(\x0b\x32\x10.tidegate.v1.Bar\x12\x10\n\x08sequence\x18\x04 \x01(\x04\"\'\n\x0f\x41waitBarRequest\x12\x14\n\x0c\x62\x61r_sequence\x18\x01 \x01(\x04\"\x95\x01\n\x10\x41waitBarResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0e\n\x06\x65quity\x18\x02 \x01(\t\x12\x10\n\x08\x64rawdown\x18\x03 \x01(\t\x12%\n\x05level\x18\x04 \x01(\x0e\x32\x16.tidegate.v1.HaltLevel\x12\x13\n\x0b\x62\x61rs_halted\x18\x05 \x01(\r\x12\x11\n\thalted_by\x18\x06 \x01(\t2\xd4\x02\n\x11MarketDataService\x12P\n\x0bPublishBars\x12\x1f.tidegate.v1.PublishBarsRequest\x1a .tidegate.v1.PublishBarsResponse\x12V\n\rPublishPrices\x12!.tidegate.v1.PublishPricesRequest\x1a\".tidegate.v1.PublishPricesResponse\x12L\n\tWatchBars\x12\x1d.tidegate.v1.WatchBarsRequest\x1a\x1e.tidegate.v1.WatchBarsResponse0\x01\x12G\n\x08\x41waitBar\x12\x1c.tidegate.v1.AwaitBarRequest\x1a\x1d.tidegate.v1.AwaitBarResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dtidegate/v1/market_data.proto\x12\x0btidegate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18tidegate/v1/common.proto\"]\n\x03\x42\x61r\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x0c\n\x04open\x18\x02 \x01(\t\x12\x0c\n\x04high\x18\x03 \x01(\t\x12\x0b\n\x03low\x18\x04 \x01(\t\x12\r\n\x05\x63lose\x18\x05 \x01(\t\x12\x0e\n\x06volume\x18\x06 \x01(\t\"p\n\x12PublishBarsRequest\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x04\x62\x61rs\x18\x02 \x03(\x0b\x32\x10.tidegate.v1.Bar\x12\x10\n\x08interval\x18\x03 \x01(\t\"+\n\x13PublishBarsResponse\x12\x14\n\x0c\x62\x61r_sequence\x18\x01 \x01(\x04\"P\n\x05Price\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\r\n\x05price\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"H\n\x14PublishPricesRequest\x12\"\n\x06prices\x18\x01 \x03(\x0b\x32\x12.tidegate.v1.Price\x12\x0c\n\x04\x66\x65\x65\x64\x18\x02 \x01(\t\")\n\x15PublishPricesResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\";\n\x10WatchBarsRequest\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\"\x85\x01\n\x11WatchBarsResponse\x12\x14\n\x0c\x62\x61r_sequence\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x04\x62\x61rs\x18\x03 \x03(\x0b\x32\x10.tidegate.v1.Bar\x12\x10\n\x08sequence\x18\x04 \x01(\x04\"\'\n\x0f\x41waitBarRequest\x12\x14\n\x0c\x62\x61r_sequence\x18\x01 \x01(\x04\"\x95\x01\n\x10\x41waitBarResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0e\n\x06\x65quity\x18\x02 \x01(\t\x12\x10\n\x08\x64rawdown\x18\x03 \x01(\t\x12%\n\x05level\x18\x04 \x01(\x0e\x32\x16.tidegate.v1.HaltLevel\x12\x13\n\x0b\x62\x61rs_halted\x18\x05 \x01(\r\x12\x11\n\thalted_by\x18\x06 \x01(\t2\xd4\x02\n\x11MarketDataService\x12P\n\x0bPublishBars\x12\x1f.tidegate.v1.PublishBarsRequest\x1a .tidegate.v1.PublishBarsResponse\x12V\n\rPublishPrices\x12!.tidegate.v1.PublishPricesRequest\x1a\".tidegate.v1.PublishPricesResponse\x12L\n\tWatchBars\x12\x1d.tidegate.v1.WatchBarsRequest\x1a\x1e.tidegate.v1.WatchBarsResponse0\x01\x12G\n\x08\x41waitBar\x12\x1c.tidegate.v1.AwaitBarRequest\x1a\x1d.tidegate.v1.AwaitBarResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,23 +36,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BAR']._serialized_start=105
   _globals['_BAR']._serialized_end=198
   _globals['_PUBLISHBARSREQUEST']._serialized_start=200
-  _globals['_PUBLISHBARSREQUEST']._serialized_end=294
-  _globals['_PUBLISHBARSRESPONSE']._serialized_start=296
-  _globals['_PUBLISHBARSRESPONSE']._serialized_end=339
-  _globals['_PRICE']._serialized_start=341
-  _globals['_PRICE']._serialized_end=421
-  _globals['_PUBLISHPRICESREQUEST']._serialized_start=423
-  _globals['_PUBLISHPRICESREQUEST']._serialized_end=481
-  _globals['_PUBLISHPRICESRESPONSE']._serialized_start=483
-  _globals['_PUBLISHPRICESRESPONSE']._serialized_end=524
-  _globals['_WATCHBARSREQUEST']._serialized_start=526
-  _globals['_WATCHBARSREQUEST']._serialized_end=585
-  _globals['_WATCHBARSRESPONSE']._serialized_start=588
-  _globals['_WATCHBARSRESPONSE']._serialized_end=721
-  _globals['_AWAITBARREQUEST']._serialized_start=723
-  _globals['_AWAITBARREQUEST']._serialized_end=762
-  _globals['_AWAITBARRESPONSE']._serialized_start=765
-  _globals['_AWAITBARRESPONSE']._serialized_end=914
-  _globals['_MARKETDATASERVICE']._serialized_start=917
-  _globals['_MARKETDATASERVICE']._serialized_end=1257
+  _globals['_PUBLISHBARSREQUEST']._serialized_end=312
+  _globals['_PUBLISHBARSRESPONSE']._serialized_start=314
+  _globals['_PUBLISHBARSRESPONSE']._serialized_end=357
+  _globals['_PRICE']._serialized_start=359
+  _globals['_PRICE']._serialized_end=439
+  _globals['_PUBLISHPRICESREQUEST']._serialized_start=441
+  _globals['_PUBLISHPRICESREQUEST']._serialized_end=513
+  _globals['_PUBLISHPRICESRESPONSE']._serialized_start=515
+  _globals['_PUBLISHPRICESRESPONSE']._serialized_end=556
+  _globals['_WATCHBARSREQUEST']._serialized_start=558
+  _globals['_WATCHBARSREQUEST']._serialized_end=617
+  _globals['_WATCHBARSRESPONSE']._serialized_start=620
+  _globals['_WATCHBARSRESPONSE']._serialized_end=753
+  _globals['_AWAITBARREQUEST']._serialized_start=755
+  _globals['_AWAITBARREQUEST']._serialized_end=794
+  _globals['_AWAITBARRESPONSE']._serialized_start=797
+  _globals['_AWAITBARRESPONSE']._serialized_end=946
+  _globals['_MARKETDATASERVICE']._serialized_start=949
+  _globals['_MARKETDATASERVICE']._serialized_end=1289
 # @@protoc_insertion_point(module_scope)

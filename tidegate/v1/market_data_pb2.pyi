@@ -62,6 +62,9 @@ class PublishBarsRequest(_message.Message):
 
     TIME_FIELD_NUMBER: _builtins.int
     BARS_FIELD_NUMBER: _builtins.int
+    INTERVAL_FIELD_NUMBER: _builtins.int
+    interval: _builtins.str
+    """How long the bar is, as the portfolio file's price_bands write it: 1m, 1h... Empty: 1d, a daily close."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """The bar's end."""
@@ -75,10 +78,11 @@ class PublishBarsRequest(_message.Message):
         *,
         time: _timestamp_pb2.Timestamp | None = ...,
         bars: _abc.Iterable[Global___Bar] | None = ...,
+        interval: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bars", b"bars", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bars", b"bars", "interval", b"interval", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -135,18 +139,22 @@ class PublishPricesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PRICES_FIELD_NUMBER: _builtins.int
+    FEED_FIELD_NUMBER: _builtins.int
+    feed: _builtins.str
+    """Where the prices come from, as the portfolio file's price_bands write it. Empty: a feed without a name."""
     @_builtins.property
     def prices(self) -> _containers.RepeatedCompositeFieldContainer[Global___Price]:
-        """At most 10,000."""
+        """At most 10,000. Of one instrument's the newest is taken."""
 
     def __init__(
         self,
         *,
         prices: _abc.Iterable[Global___Price] | None = ...,
+        feed: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["prices", b"prices"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["feed", b"feed", "prices", b"prices"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

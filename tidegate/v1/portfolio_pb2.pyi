@@ -73,6 +73,8 @@ class Position(_message.Message):
     UNREALISED_PNL_FIELD_NUMBER: _builtins.int
     WORKING_BUYS_FIELD_NUMBER: _builtins.int
     WORKING_SELLS_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    BASE_VALUE_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
     quantity: _builtins.str
     """Decimals; negative is short."""
@@ -82,6 +84,9 @@ class Position(_message.Message):
     unrealised_pnl: _builtins.str
     working_buys: _builtins.str
     working_sells: _builtins.str
+    currency: _builtins.str
+    """Of cost, mark, value and P&L; and the value in the portfolio's currency."""
+    base_value: _builtins.str
     def __init__(
         self,
         *,
@@ -93,14 +98,48 @@ class Position(_message.Message):
         unrealised_pnl: _builtins.str = ...,
         working_buys: _builtins.str = ...,
         working_sells: _builtins.str = ...,
+        currency: _builtins.str = ...,
+        base_value: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["average_cost", b"average_cost", "mark", b"mark", "market_value", b"market_value", "quantity", b"quantity", "symbol", b"symbol", "unrealised_pnl", b"unrealised_pnl", "working_buys", b"working_buys", "working_sells", b"working_sells"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["average_cost", b"average_cost", "base_value", b"base_value", "currency", b"currency", "mark", b"mark", "market_value", b"market_value", "quantity", b"quantity", "symbol", b"symbol", "unrealised_pnl", b"unrealised_pnl", "working_buys", b"working_buys", "working_sells", b"working_sells"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Position: _TypeAlias = Position  # noqa: Y015
+
+@_typing.final
+class CurrencyCash(_message.Message):
+    """One currency's cash."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    CASH_FIELD_NUMBER: _builtins.int
+    RATE_FIELD_NUMBER: _builtins.int
+    BASE_VALUE_FIELD_NUMBER: _builtins.int
+    currency: _builtins.str
+    cash: _builtins.str
+    """Decimals. The rate is what a unit is worth in the portfolio's currency; empty when it has none yet."""
+    rate: _builtins.str
+    base_value: _builtins.str
+    """In the portfolio's currency."""
+    def __init__(
+        self,
+        *,
+        currency: _builtins.str = ...,
+        cash: _builtins.str = ...,
+        rate: _builtins.str = ...,
+        base_value: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_value", b"base_value", "cash", b"cash", "currency", b"currency", "rate", b"rate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CurrencyCash: _TypeAlias = CurrencyCash  # noqa: Y015
 
 @_typing.final
 class StrategySummary(_message.Message):
@@ -119,6 +158,8 @@ class StrategySummary(_message.Message):
     UNREALISED_PNL_FIELD_NUMBER: _builtins.int
     FEES_FIELD_NUMBER: _builtins.int
     PERFORMANCE_FIELD_NUMBER: _builtins.int
+    EXCHANGE_PNL_FIELD_NUMBER: _builtins.int
+    CASH_BY_CURRENCY_FIELD_NUMBER: _builtins.int
     strategy_id: _builtins.str
     kind: _builtins.str
     """cash, margin."""
@@ -133,8 +174,14 @@ class StrategySummary(_message.Message):
     realised_pnl: _builtins.str
     unrealised_pnl: _builtins.str
     fees: _builtins.str
+    exchange_pnl: _builtins.str
+    """What exchanging currencies, and their rates since, have earned; in the portfolio's currency, like all P&L here."""
     @_builtins.property
     def performance(self) -> Global___Performance: ...
+    @_builtins.property
+    def cash_by_currency(self) -> _containers.RepeatedCompositeFieldContainer[Global___CurrencyCash]:
+        """Of every currency, the portfolio's first; cash and reserved_cash above are the portfolio's currency only."""
+
     def __init__(
         self,
         *,
@@ -151,10 +198,12 @@ class StrategySummary(_message.Message):
         unrealised_pnl: _builtins.str = ...,
         fees: _builtins.str = ...,
         performance: Global___Performance | None = ...,
+        exchange_pnl: _builtins.str = ...,
+        cash_by_currency: _abc.Iterable[Global___CurrencyCash] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["performance", b"performance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capital", b"capital", "cash", b"cash", "equity", b"equity", "fees", b"fees", "gross_exposure", b"gross_exposure", "kind", b"kind", "paused", b"paused", "paused_reason", b"paused_reason", "performance", b"performance", "realised_pnl", b"realised_pnl", "reserved_cash", b"reserved_cash", "strategy_id", b"strategy_id", "unrealised_pnl", b"unrealised_pnl"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capital", b"capital", "cash", b"cash", "cash_by_currency", b"cash_by_currency", "equity", b"equity", "exchange_pnl", b"exchange_pnl", "fees", b"fees", "gross_exposure", b"gross_exposure", "kind", b"kind", "paused", b"paused", "paused_reason", b"paused_reason", "performance", b"performance", "realised_pnl", b"realised_pnl", "reserved_cash", b"reserved_cash", "strategy_id", b"strategy_id", "unrealised_pnl", b"unrealised_pnl"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -229,6 +278,7 @@ class GetPortfolioResponse(_message.Message):
     HALTED_BARS_FIELD_NUMBER: _builtins.int
     BAR_TIME_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
+    CASH_BY_CURRENCY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     currency: _builtins.str
     equity: _builtins.str
@@ -244,6 +294,10 @@ class GetPortfolioResponse(_message.Message):
     def bar_time(self) -> _timestamp_pb2.Timestamp:
         """The newest bar that is completed."""
 
+    @_builtins.property
+    def cash_by_currency(self) -> _containers.RepeatedCompositeFieldContainer[Global___CurrencyCash]:
+        """Of all strategies, the reserve and the suspense ledger together; the portfolio's currency first."""
+
     def __init__(
         self,
         *,
@@ -256,10 +310,11 @@ class GetPortfolioResponse(_message.Message):
         halted_bars: _builtins.int = ...,
         bar_time: _timestamp_pb2.Timestamp | None = ...,
         sequence: _builtins.int = ...,
+        cash_by_currency: _abc.Iterable[Global___CurrencyCash] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["bar_time", b"bar_time", "conservation", b"conservation", "performance", b"performance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_time", b"bar_time", "conservation", b"conservation", "currency", b"currency", "equity", b"equity", "halted_bars", b"halted_bars", "halts", b"halts", "name", b"name", "performance", b"performance", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_time", b"bar_time", "cash_by_currency", b"cash_by_currency", "conservation", b"conservation", "currency", b"currency", "equity", b"equity", "halted_bars", b"halted_bars", "halts", b"halts", "name", b"name", "performance", b"performance", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -110,6 +110,7 @@ class GetRiskMetricsResponse(_message.Message):
     LARGEST_EXPOSURE_FIELD_NUMBER: _builtins.int
     WORKING_ORDERS_FIELD_NUMBER: _builtins.int
     BREACHES_FIELD_NUMBER: _builtins.int
+    HELD_PRICES_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     equity: _builtins.str
     high_water_mark: _builtins.str
@@ -130,6 +131,10 @@ class GetRiskMetricsResponse(_message.Message):
     def breaches(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Violation]:
         """Limits that the book is over now."""
 
+    @_builtins.property
+    def held_prices(self) -> _containers.RepeatedCompositeFieldContainer[Global___HeldPrice]:
+        """Instruments whose newest price is not their mark: it waits for its confirmation."""
+
     def __init__(
         self,
         *,
@@ -145,14 +150,55 @@ class GetRiskMetricsResponse(_message.Message):
         largest_exposure: _builtins.str = ...,
         working_orders: _builtins.int = ...,
         breaches: _abc.Iterable[_common_pb2.Violation] | None = ...,
+        held_prices: _abc.Iterable[Global___HeldPrice] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["breaches", b"breaches", "drawdown", b"drawdown", "equity", b"equity", "gross_exposure", b"gross_exposure", "high_water_mark", b"high_water_mark", "largest_exposure", b"largest_exposure", "largest_symbol", b"largest_symbol", "leverage", b"leverage", "net_exposure", b"net_exposure", "sequence", b"sequence", "time", b"time", "working_orders", b"working_orders"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breaches", b"breaches", "drawdown", b"drawdown", "equity", b"equity", "gross_exposure", b"gross_exposure", "held_prices", b"held_prices", "high_water_mark", b"high_water_mark", "largest_exposure", b"largest_exposure", "largest_symbol", b"largest_symbol", "leverage", b"leverage", "net_exposure", b"net_exposure", "sequence", b"sequence", "time", b"time", "working_orders", b"working_orders"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetRiskMetricsResponse: _TypeAlias = GetRiskMetricsResponse  # noqa: Y015
+
+@_typing.final
+class HeldPrice(_message.Message):
+    """A price outside the band round its instrument's mark: it moves nothing until further prints confirm it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    MARK_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    MARK_TIME_FIELD_NUMBER: _builtins.int
+    PRINTS_FIELD_NUMBER: _builtins.int
+    symbol: _builtins.str
+    price: _builtins.str
+    """Decimals."""
+    mark: _builtins.str
+    prints: _builtins.int
+    """Prints in a row outside the band, on the same side of the mark."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def mark_time(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        symbol: _builtins.str = ...,
+        price: _builtins.str = ...,
+        mark: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        mark_time: _timestamp_pb2.Timestamp | None = ...,
+        prints: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["mark_time", b"mark_time", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mark", b"mark", "mark_time", b"mark_time", "price", b"price", "prints", b"prints", "symbol", b"symbol", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeldPrice: _TypeAlias = HeldPrice  # noqa: Y015
 
 @_typing.final
 class Halt(_message.Message):

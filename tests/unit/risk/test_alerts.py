@@ -26,6 +26,8 @@ def test_every_kind_of_alert_says_what_it_is_about(open_desk: OpenDesk) -> None:
     """Pins reason, scope and text of each kind, in one day that has them all, and the same after a restart."""
     configured = configuration(max_concentration="0.3")
     configured.order_rules.throttle_fills, configured.order_rules.throttle_within_s = 2, 10
+    configured.price_bands.add(band="0.1", confirmations=1)
+    configured.price_bands.add(interval="1d", band="0.1")
     desk = open_desk(configured)
     desk.bar(1, A="100", B="50")
     desk.open_session("s1")
@@ -33,6 +35,8 @@ def test_every_kind_of_alert_says_what_it_is_about(open_desk: OpenDesk) -> None:
     desk.fill(order_id, "250", "100")
     desk.fill(order_id, "1", "100")
     desk.bar(2, A="130")
+    desk.price(2, B="56")
+    desk.price(2, B="50")
     desk.halt(strategy_scope("cash"))
     reset = admin_pb2.ResetHaltRequest(scope=strategy_scope("cash"), operator="bob", reason="seen")
     desk.ask("ResetHalt", reset, admin_pb2.ResetHaltResponse)
@@ -49,6 +53,11 @@ def test_every_kind_of_alert_says_what_it_is_about(open_desk: OpenDesk) -> None:
         ("EXECUTION_AFTER_DONE", strategy_scope("cash"), "fill of 1 for order cash/o1, which was done"),
         ("EXECUTION_THROTTLE", strategy_scope("cash"), "strategy cash had 2 buys of A filled within 10 s"),
         ("CONCENTRATION", instrument_scope("A"), "exposure to A 32,630.00 is over 30% of equity, 32,259.00"),
+        (
+            "PRICE_UNCONFIRMED",
+            instrument_scope("B"),
+            "the price of B, 56, is more than 10% from its mark 50; further prints that confirm it: 0 of 1",
+        ),
         ("OPERATOR_HALT", strategy_scope("cash"), "trading of the strategy cash is halted by ann: drill"),
         ("HALT_RESET", strategy_scope("cash"), "the halt of the strategy cash is reset by bob: seen"),
         ("THROTTLE_RELEASED", strategy_scope("cash"), "the throttle of strategy cash is released by bob: fixed"),

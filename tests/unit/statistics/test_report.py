@@ -23,7 +23,7 @@ HOLDINGS = [
     Holding("value", "KO", "Consumer", Decimal(200)),
 ]
 PROFITS = 800.5 * A - 400.0 * B
-# Of the whole, by RustyBT's names and ours.
+# What is estimated of the whole.
 ESTIMATES = ("volatility", "var_95", "var_99", "es_95", "es_99", "beta")
 
 

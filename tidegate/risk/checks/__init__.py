@@ -7,21 +7,23 @@ makes the loss. A new check is a new module and a line in ``build``.
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from tidegate.instruments import BY_VARIATION, Instrument
 from tidegate.risk.checks import order_checks
 from tidegate.risk.checks.capital import Capital
 from tidegate.risk.checks.concentration import Concentration
+from tidegate.risk.checks.currency import CurrencyFunds, RateAge, RatesKnown
 from tidegate.risk.checks.drawdown import Drawdown
 from tidegate.risk.checks.halt_state import HaltState
+from tidegate.risk.checks.held_price import HeldPrice
 from tidegate.risk.checks.increments import Increments
 from tidegate.risk.checks.leverage import Leverage
 from tidegate.risk.checks.order_size import OrderSize
 from tidegate.risk.checks.price_age import PriceAge
+from tidegate.risk.checks.products import MarginNeeded, OptionAlive
 from tidegate.risk.checks.reduce_only import ReduceOnly
 from tidegate.risk.checks.scoped_limit import Measured, ScopedLimit
 from tidegate.risk.limit import CONCENTRATION, DRAWDOWN, LEVERAGE, OF_SCENARIOS, ORDER_NOTIONAL, ORDER_QUANTITY, Limit
 from tidegate.risk.limit_table import HALT, REJECT, LimitTable
-from tidegate.risk.limits import Limits
-from tidegate.risk.order_rules import OrderRules
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.scopes import PORTFOLIO, Scope
 from tidegate.risk.violation import Violation
@@ -82,14 +84,18 @@ _SIZES = (ORDER_QUANTITY, ORDER_NOTIONAL)
 _OF_ORDERS = frozenset(_SIZES)
 
 
-def build(limits: Limits, table: LimitTable, rules: OrderRules) -> Checks:
-    """Build the checks that the limits in force and the rules ask for; one that is not configured costs nothing."""
+def build(book: "Book") -> Checks:
+    """Build the checks that the book's limits, rules and bands ask for; one that is not configured costs nothing."""
+    limits, table, rules, price_bands = book.limits, book.limits_in_force, book.order_rules, book.price_bands
     permission: list[Check] = [HaltState(), PriceAge(limits.max_price_age_ns), Increments(), ReduceOnly()]
+    if price_bands.is_on:
+        permission.append(HeldPrice())
     sizes = [limit.limit if _is_built_in(limit := table.get(figure)) else None for figure in _SIZES]
     if any(size is not None for size in sizes):
         permission.append(OrderSize(*sizes))
     permission += order_checks.for_all(rules, limits.max_price_age_ns)
     exposure: list[Check] = order_checks.for_adding(rules)
+    _add_products(permission, exposure, list(book.instruments.values()), limits.max_price_age_ns)
     if not (table.get(DRAWDOWN).is_none and table.get(DRAWDOWN, action=HALT).is_none):
         exposure.append(drawdown_of(table))
     if not table.get(LEVERAGE).is_none:
@@ -104,6 +110,19 @@ def build(limits: Limits, table: LimitTable, rules: OrderRules) -> Checks:
     scoped = _scoped([limit for limit in further if limit.scope != PORTFOLIO])
     standing = tuple(check_of(limit) for limit in further if limit.figure not in _OF_ORDERS)
     return Checks((*permission, *exposure), tuple(permission), scoped, standing)
+
+
+def _add_products(
+    permission: list[Check], exposure: list[Check], instruments: list[Instrument], max_price_age_ns: int
+) -> None:
+    """Add what foreign currencies, futures and options ask for, if there are any."""
+    if any(instrument.buys for instrument in instruments):
+        permission += [RateAge(max_price_age_ns), CurrencyFunds()]
+        exposure.append(RatesKnown())
+    if any(instrument.settlement == BY_VARIATION for instrument in instruments):
+        exposure.append(MarginNeeded())
+    if any(instrument.option is not None for instrument in instruments):
+        permission.append(OptionAlive(max_price_age_ns))
 
 
 def drawdown_of(table: LimitTable) -> Drawdown:

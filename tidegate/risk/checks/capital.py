@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from tidegate.instruments import IN_FULL
 from tidegate.numbers import ZERO, plain
 from tidegate.orders import BUY
 from tidegate.reasons import Reason
@@ -28,6 +29,8 @@ class Capital:
             return _violation(Reason.CAPITAL, proposal, text, ZERO, proposal.notional)
         if proposal.terms.is_margin:
             return _margin(proposal, proposal.terms.max_leverage)
+        if proposal.instrument.settlement != IN_FULL:
+            return None  # checks of their own: MarginNeeded, CurrencyFunds
         return _buy(proposal) if proposal.sign == BUY else _sell(proposal)
 
 
@@ -40,7 +43,7 @@ def _margin(proposal: Proposal, multiple: Decimal) -> Violation | None:
 
 
 def _buy(proposal: Proposal) -> Violation | None:
-    limit = proposal.ledger.cash - proposal.ledger.reserved_cash
+    limit = proposal.ledger.free_cash(proposal.instrument.currency)
     if proposal.cost <= limit:
         return None
     text = f"the order costs {money(proposal.cost)}, and {money(limit)} of the strategy's cash is free"

@@ -29,7 +29,8 @@ class DailyTotal:
         strategy_id, replaced = proposal.request.strategy_id, proposal.replaced
         added = Amount(proposal.quantity, proposal.notional)
         if replaced is not None:
-            multiplier = proposal.instrument.multiplier
+            instrument = proposal.instrument
+            multiplier = instrument.multiplier * proposal.book.rate(instrument.currency)
             old = Amount(replaced.quantity, replaced.quantity * replaced.valuation_price * multiplier)
             added = added.growth_from(old)
         found = self._over(proposal, strategy_id, strategy_scope(strategy_id), added)

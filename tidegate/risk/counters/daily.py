@@ -48,7 +48,10 @@ class Daily:
         order = book.orders.get(decision.order_id)
         if order is None:
             return
-        strategy_id, multiplier = order.request.strategy_id, book.instruments[order.request.symbol].multiplier
+        strategy_id, instrument = order.request.strategy_id, book.instruments[order.request.symbol]
+        multiplier = instrument.multiplier
+        if instrument.currency != book.currency:
+            multiplier *= book.rate(instrument.currency)
         added = Amount(order.quantity, order.quantity * order.valuation_price * multiplier)
         new = order.replacement
         if not is_new and new is not None:
