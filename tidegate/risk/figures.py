@@ -27,6 +27,7 @@ from tidegate.risk.figure import Figure
 from tidegate.risk.limit import DRAWDOWN, Limit, figure_name
 from tidegate.risk.limit_table import HALT
 from tidegate.risk.order_figures import ORDER_FIGURES
+from tidegate.risk.product_figures import PRODUCT_FIGURES
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.scopes import PORTFOLIO, groups_of, instrument_scope, strategy_scope
 from tidegate.risk.session_history import OBSERVATIONS_MIN
@@ -232,4 +233,5 @@ _FIGURES: dict[type, Callable[[Any, Proposal], list[Figure]]] = {
     Concentration: _concentration,
     Capital: _capital,
     **ORDER_FIGURES,
+    **PRODUCT_FIGURES,
 }
