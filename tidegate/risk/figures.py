@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from tidegate.instruments import IN_FULL
 from tidegate.numbers import ZERO, plain
 from tidegate.orders import BUY
 from tidegate.risk.book import Book
