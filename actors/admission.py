@@ -9,7 +9,7 @@ WAITING_MAX = 8_000
 WAITING_RESERVED_MAX = 10_000
 
 # Taken before everything that waits.
-URGENT = frozenset({"Halt"})
+URGENT = frozenset({"Halt", "Flatten"})
 # What makes the book smaller or truer. It finds room when orders and reads find none any more.
 RESERVED = frozenset(
     {

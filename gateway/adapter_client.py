@@ -11,7 +11,7 @@ from typing import TypeVar
 import grpc
 
 from gateway.client import AsyncClient
-from tidegate.v1 import orders_pb2
+from tidegate.v1 import common_pb2, orders_pb2
 
 # At most so many entries go into one call; a longer one is refused with BATCH_TOO_LARGE.
 ENTRIES_MAX = 1_000
@@ -39,7 +39,12 @@ class AdapterClient:
         self.account = account
 
     async def watch(
-        self, *, cancel_on_disconnect: bool = False, heartbeat_s: int = 0, after_sequence: int = 0
+        self,
+        *,
+        cancel_on_disconnect: bool = False,
+        heartbeat_s: int = 0,
+        after_sequence: int = 0,
+        halt_on_loss: common_pb2.HaltLevel.ValueType = common_pb2.HALT_LEVEL_UNSPECIFIED,
     ) -> AsyncGenerator[orders_pb2.WatchOrdersResponse, None]:
         """
         Watch what this adapter has to do: first all that is open now, then as it comes.
@@ -50,12 +55,15 @@ class AdapterClient:
         cancel of every order that this adapter routes, and alerts. The heartbeats are sent from here, every heartbeat_s
         seconds (5 when 0); so often, too, an empty message comes when nothing else does.
         after_sequence: leave out what a message with this ``sequence`` or an earlier one has told already.
+        halt_on_loss: with cancel_on_disconnect, what the strategies that route here are set to when the session is
+        lost, REDUCE_ONLY or HALTED, until somebody resets them.
         """
         request = orders_pb2.WatchOrdersRequest(
             adapter=self.name,
             cancel_on_disconnect=cancel_on_disconnect,
             heartbeat_s=heartbeat_s,
             after_sequence=after_sequence,
+            halt_on_loss=halt_on_loss,
         )
         beating: asyncio.Task[None] | None = None
         watching = self.client.orders.WatchOrders(request)

@@ -1,6 +1,5 @@
 """The command line: ``tidegate``."""
 
-import getpass
 import uuid
 from datetime import date, datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ from gateway.addresses import DEFAULT_ADDRESS
 from gateway.client import new_order
 from gateway.credentials import CA, CERTIFICATE, KEY, TOKEN
 from gateway.explain_commands import explain_order
+from gateway.halt_commands import confirm_reset, flatten, halt, operator_name
 from gateway.limit_commands import limits_app
 from gateway.protection import Protection
 from gateway.tables import show_portfolio, show_risk
@@ -23,8 +23,7 @@ from gateway.tls import TlsFiles
 from gateway.token_commands import token_app
 from gateway.var_commands import var_app
 from tidegate.errors import TidegateError
-from tidegate.risk.consequences import GATE
-from tidegate.v1 import admin_pb2, common_pb2, market_data_pb2, orders_pb2
+from tidegate.v1 import common_pb2, market_data_pb2, orders_pb2
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="A live trading risk gateway."
@@ -36,6 +35,8 @@ app.command("explain")(explain_order)
 app.add_typer(limits_app, name="limits")
 app.command()(release)
 app.add_typer(var_app, name="var")
+for command in (halt, flatten, confirm_reset):
+    app.command()(command)
 
 Address = Annotated[str, typer.Option(help="Where the gateway listens.")]
 
@@ -113,34 +114,6 @@ def status(context: typer.Context, address: Address = DEFAULT_ADDRESS) -> None:
 
 
 @app.command()
-def halt(  # noqa: PLR0913 -- each is an option of the command
-    context: typer.Context,
-    *,
-    reason: Annotated[str, typer.Option(help="Why; it is journaled.")],
-    operator: Annotated[str, typer.Option(help="Who; by default you: your token's name, or this machine's user.")] = "",
-    strategy: Annotated[str, typer.Option(help="Only this strategy.")] = "",
-    instrument: Annotated[str, typer.Option(help="Only this instrument.")] = "",
-    address: Address = DEFAULT_ADDRESS,
-) -> None:
-    """Halt trading: of the portfolio, of one strategy or of one instrument."""
-    if strategy and instrument:
-        fail("choose a strategy or an instrument, not both")
-    scope = common_pb2.Scope(kind=common_pb2.SCOPE_KIND_PORTFOLIO)
-    if strategy:
-        scope = common_pb2.Scope(kind=common_pb2.SCOPE_KIND_STRATEGY, name=strategy)
-    elif instrument:
-        scope = common_pb2.Scope(kind=common_pb2.SCOPE_KIND_INSTRUMENT, name=instrument)
-    with connected(context, address) as client:
-        name = operator or ("" if client.credentials.are_shown else _user())
-        response = client.admin.Halt(admin_pb2.HaltRequest(scope=scope, operator=name, reason=reason))
-    name = response.halt.scope.name or "portfolio"
-    typer.echo(
-        f"{name} halted by {response.halt.operator}: {response.halt.reason}; "
-        f"{response.cancels_requested} cancels requested (event {response.halt.sequence})"
-    )
-
-
-@app.command()
 def bar(
     context: typer.Context,
     closes: Annotated[list[str], typer.Argument(metavar="SYMBOL=CLOSE", help="As in AAA=100.00.")],
@@ -170,6 +143,7 @@ def submit(  # noqa: PLR0913 -- each is an option of the command
     client_order_id: Annotated[str, typer.Option(help="Your own id; a new one by default.")] = "",
     route: Annotated[str, typer.Option(help="The adapter that sends it; none: you send it.")] = "",
     reduce_only: Annotated[bool, typer.Option("--reduce-only", help="Never open or flip a position.")] = False,
+    emergency: Annotated[str, typer.Option(help="An exit under a halt: why; for officers, and only to reduce.")] = "",
     address: Address = DEFAULT_ADDRESS,
 ) -> None:
     """Have an order decided; exit code 1 when it is refused."""
@@ -189,6 +163,8 @@ def submit(  # noqa: PLR0913 -- each is an option of the command
     )
     ask_again = f"; ask again with --client-order-id {order.client_order_id}"
     with connected(context, address, ask_again) as client:
+        if emergency:
+            order.emergency.operator, order.emergency.reason = operator_name("", client), emergency
         decision = client.submit_order(order)
     action = common_pb2.Action.Name(decision.action).removeprefix("ACTION_")
     reason = f": {decision.reason_code}: {decision.reason}" if decision.reason_code else ""
@@ -234,14 +210,6 @@ def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> 
     if certificate is None or key is None:
         fail("TLS takes both --tls-certificate and --tls-key")
     return TlsFiles(certificate.resolve(), key.resolve(), client_ca and client_ca.resolve())
-
-
-def _user() -> str:
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"  # a container without a passwd entry must be able to halt too
-    return f"user.{name}" if name.casefold() == GATE else name
 
 
 def _day(moment: datetime | None) -> date | None:

@@ -3,8 +3,8 @@ The client SDK: every service of the gateway, synchronous or asyncio.
 
 A call waits for the gateway to be there. One that finds the RiskManager away is repeated by gRPC, up to five times
 within about three seconds, with the same ids: ``client_order_id``, ``execution_id``, ``transfer_id`` and a bar's time
-make that safe, for the gateway gives the first answer again. ``ResetHalt`` has no id and is never repeated. An error
-after the last attempt means "unknown", not "no": ask again with the same id.
+make that safe, for the gateway gives the first answer again. ``ResetHalt`` and ``ConfirmReset`` are never repeated. An
+error after the last attempt means "unknown", not "no": ask again with the same id.
 
 What a client shows and trusts is given to it, or stands in the environment: ``TIDEGATE_TOKEN`` or
 ``TIDEGATE_TOKEN_FILE``, ``TIDEGATE_CA`` (then it speaks TLS), ``TIDEGATE_CERTIFICATE`` and ``TIDEGATE_KEY``.
@@ -31,7 +31,7 @@ TIMEOUT_S = 30.0
 _ENDS_EARLY_S = 2.0
 _ENDLESS = ("AwaitBar",)
 # Repeated after a lost reply, it could lift another halt or throttle than the one that its operator saw.
-_ONCE = ("ResetHalt", "ReleaseThrottle")
+_ONCE = ("ResetHalt", "ConfirmReset", "ReleaseThrottle")
 _RETRY = {
     "maxAttempts": 5,
     "initialBackoff": "0.2s",
@@ -62,6 +62,7 @@ def new_order(  # noqa: PLR0913 -- an order has as many parts
     reduce_only: bool = False,
     route: str = "",
     stop_price: str = "",
+    emergency: orders_pb2.EmergencyExit | None = None,
 ) -> orders_pb2.NewOrder:
     """Write an order of the type that its prices make it; quantity and prices are decimals as text."""
     return orders_pb2.NewOrder(
@@ -76,6 +77,7 @@ def new_order(  # noqa: PLR0913 -- an order has as many parts
         time_in_force=time_in_force,
         reduce_only=reduce_only,
         route=route,
+        emergency=emergency,
     )
 
 

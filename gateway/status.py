@@ -42,6 +42,7 @@ _BY_CODE = {
     ),
     grpc.StatusCode.NOT_FOUND: (
         Reason.ALERT_UNKNOWN,
+        Reason.RESET_REQUEST_UNKNOWN,
         Reason.ORDER_UNKNOWN,
         Reason.STRATEGY_UNKNOWN,
         Reason.ADAPTER_UNKNOWN,
@@ -54,6 +55,7 @@ _BY_CODE = {
         Reason.REPLACE_BELOW_FILLED,
         Reason.SESSION_UNKNOWN,
         Reason.RESET_WOULD_HALT_AGAIN,
+        Reason.RESET_NOT_BY_ANOTHER,
         Reason.CASH_NOT_AVAILABLE,
         Reason.TRANSFER_BREAKS_LIMIT,
         Reason.BAR_OUT_OF_ORDER,

@@ -150,7 +150,10 @@ class Streams:
         """
         session_id = uuid.uuid4().hex
         opening = actors_pb2.OpenSessionRequest(
-            adapter=request.adapter, session_id=session_id, heartbeat_s=request.heartbeat_s
+            adapter=request.adapter,
+            session_id=session_id,
+            heartbeat_s=request.heartbeat_s,
+            halt_on_loss=request.halt_on_loss,
         )
         opened = await self._ask(Request("OpenSession", opening.SerializeToString(), GATEWAY), context)
         heartbeat_s = float(actors_pb2.OpenSessionResponse.FromString(opened).heartbeat_s)

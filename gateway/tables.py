@@ -49,6 +49,17 @@ def show_risk(client: Client, console: Console) -> None:
         name = halt.scope.name or "portfolio"
         text = f"halted: {name} by {halt.operator} at {halt.time.ToJsonString()}: {halt.reason_code}: {halt.reason}"
         console.print(text, highlight=False, soft_wrap=True)
+    for one in state.flattenings:
+        text = f"being closed: {one.strategy_id or 'suspense'} {one.symbol}, by {one.operator} (event {one.sequence})"
+        console.print(text, highlight=False, soft_wrap=True)
+    for reset in state.pending_resets:
+        name = reset.scope.name or "portfolio"
+        peak = ", peak re-based" if reset.rebase else ""
+        text = (
+            f"asked for: reset of {name}{peak}, by {reset.operator}: {reset.reason}; another person confirms request "
+            f"{reset.request_sequence} until {reset.expires.ToJsonString()}"
+        )
+        console.print(text, highlight=False, soft_wrap=True)
     for breach in metrics.breaches:
         console.print(f"breach: {breach.reason_code}: {breach.text}", highlight=False, soft_wrap=True)
     for held in metrics.held_prices:

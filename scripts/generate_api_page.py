@@ -22,7 +22,7 @@ from google.protobuf.descriptor_pb2 import (
 from grpc_tools import protoc
 
 from gateway.status import CODES
-from tidegate.permissions import RULES, Rule
+from tidegate.permissions import OFFICERS, RULES, Rule
 from tidegate.reasons import Reason
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -175,6 +175,8 @@ def _callers(rule: Rule) -> str:
     own = [what for what, names in (("strategies", rule.strategies), ("adapters", rule.adapters)) if names is not None]
     if own:
         roles.append(f"`trader` for its own {' and '.join(own)}")
+    if rule.orders is not None:
+        roles += [f"`{role}` for emergency exits" for role in sorted(OFFICERS)]
     signed = " The `operator` is the caller." if rule.is_signed else ""
     return f"{', '.join(roles)}.{signed}"
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reset a halt: who, why, and what becomes of the high-water mark. A thin call of the client SDK."""
+"""Reset a halt, or confirm a reset: who, why, what becomes of the high-water mark. A thin call of the client SDK."""
 
 import argparse
 import sys
@@ -21,6 +21,7 @@ def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--operator", default="", help="your name; it is journaled; by default your token's")
     parser.add_argument("--reason", required=True, help="why trading may go on; it is journaled")
+    parser.add_argument("--confirm", type=int, default=0, metavar="REQUEST", help="confirm what another one asked for")
     mark = parser.add_mutually_exclusive_group()
     mark.add_argument("--rebase-peak", action="store_true", help="drawdown counts from the equity of now")
     mark.add_argument("--keep-peak", action="store_true", help="drawdown goes on counting from the old peak")
@@ -30,6 +31,10 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--address", default=DEFAULT_ADDRESS, help="where AdminService answers")
     add_credential_options(parser)
     options = parser.parse_args()
+    if options.confirm:
+        if options.strategy or options.instrument or options.rebase_peak or options.keep_peak:
+            parser.error("--confirm goes alone: the request says which scope, and what becomes of its peak")
+        return options
     if not (options.strategy or options.instrument or options.rebase_peak or options.keep_peak):
         parser.error("the portfolio's reset needs --rebase-peak or --keep-peak")
     if (options.strategy or options.instrument) and (options.rebase_peak or options.keep_peak):
@@ -66,13 +71,28 @@ def main(options: argparse.Namespace) -> int:
         return 1
     with client:
         try:
-            changed = client.admin.ResetHalt(request).changed
+            said = _confirmed(client, options) if options.confirm else _asked(client, request)
         except grpc.RpcError as error:
             refusal = refusal_of(error)
             print(f"{refusal.reason or refusal.code.name}: {refusal.text}", file=sys.stderr)
             return 1
-    print(f"{scope.name or 'portfolio'}: {'reset' if changed else 'was not halted'}")
+    print(said)
     return 0
+
+
+def _asked(client: Client, request: admin_pb2.ResetHaltRequest) -> str:
+    answer = client.admin.ResetHalt(request)
+    name = request.scope.name or "portfolio"
+    if answer.request_sequence:
+        return f"{name}: asked; another person confirms it with --confirm {answer.request_sequence}"
+    return f"{name}: {'reset' if answer.changed else 'was not halted'}"
+
+
+def _confirmed(client: Client, options: argparse.Namespace) -> str:
+    request = admin_pb2.ConfirmResetRequest(
+        request_sequence=options.confirm, operator=options.operator, reason=options.reason
+    )
+    return f"{client.admin.ConfirmReset(request).scope.name or 'portfolio'}: reset"
 
 
 if __name__ == "__main__":

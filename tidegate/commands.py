@@ -89,7 +89,10 @@ def heartbeat(gate: "Gate", request: orders_pb2.HeartbeatRequest) -> orders_pb2.
 def open_session(gate: "Gate", request: actors_pb2.OpenSessionRequest) -> actors_pb2.OpenSessionResponse:
     """Open an adapter's session for the gateway that holds its stream."""
     command = journal_pb2.SessionOpened(
-        adapter=request.adapter, session_id=request.session_id, heartbeat_s=request.heartbeat_s
+        adapter=request.adapter,
+        session_id=request.session_id,
+        heartbeat_s=request.heartbeat_s,
+        halt_on_loss=request.halt_on_loss,
     )
     reply: actors_pb2.OpenSessionResponse = gate.execute(command)
     gate.heard(request.adapter)
@@ -165,12 +168,20 @@ def complete_bar(gate: "Gate", request: actors_pb2.CompleteBarRequest) -> actors
     for cancel in request.cancels:
         with contextlib.suppress(RefusedError):  # recorded, and the bar goes on: it is done, or the id is no id
             gate.execute(cancel)
-    decisions = [_submit(gate, order) for order in request.orders]
+    decisions = [_submit_own(gate, order) for order in request.orders]
     completed = journal_pb2.BarCompleted(
         bar_sequence=request.bar_sequence, seen_sequence=request.seen_sequence, strategy_ids=request.strategy_ids
     )
     gate.execute(completed)
     return actors_pb2.CompleteBarResponse(decisions=decisions)
+
+
+def _submit_own(gate: "Gate", order: orders_pb2.NewOrder) -> orders_pb2.Decision:
+    """Have a strategy's own order decided; its code is nobody who could call for an emergency exit."""
+    if order.HasField("emergency"):
+        text = f"strategy {order.strategy_id} may not call for an emergency exit"
+        return orders.malformed(RefusedError(Reason.PERMISSION_DENIED, text))
+    return _submit(gate, order)
 
 
 def _submit(gate: "Gate", order: orders_pb2.NewOrder) -> orders_pb2.Decision:

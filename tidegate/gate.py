@@ -156,6 +156,8 @@ class Gate:
             RefusedError: the command was refused.
         """
         decided = self.engine.execute(command, self._now_ns(command))
+        if decided.failure is not None:
+            self._failures.append(decided.failure)
         self.archive.add(decided.events)
         return self._reply(decided)
 

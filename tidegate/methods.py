@@ -80,6 +80,8 @@ METHODS = {
     "Halt": _command(admin_pb2.HaltRequest),
     "ResetHalt": _command(admin_pb2.ResetHaltRequest),
     "ReleaseThrottle": _command(admin_pb2.ReleaseThrottleRequest),
+    "ConfirmReset": _command(admin_pb2.ConfirmResetRequest),
+    "Flatten": _command(admin_pb2.FlattenRequest),
     "TransferCapital": _command(admin_pb2.TransferCapitalRequest, keys=lambda r: (transfer_key(r.transfer_id),)),
     "UpdateLimits": _command(admin_pb2.UpdateLimitsRequest),
     "PauseStrategy": _command(admin_pb2.PauseStrategyRequest, commands.pause_strategy),

@@ -134,6 +134,11 @@ class Order:
         return order
 
     @property
+    def is_emergency(self) -> bool:
+        """Whether a halt lets it through: it was called for as a way out, and nobody else has changed it since."""
+        return self.request.HasField("emergency") and self.replacement is None
+
+    @property
     def is_done(self) -> bool:
         """Whether nothing more is expected of the broker."""
         return self.done_as != common_pb2.ORDER_STATUS_UNSPECIFIED
@@ -238,6 +243,7 @@ class Order:
         request.CopyFrom(self.request)
         request.client_order_id, request.limit_price = new.client_order_id, new.limit_price
         request.quantity, request.stop_price = plain(new.quantity), new.stop_price
+        request.ClearField("emergency")
         self.request, self.replacement = request, None
         self.quantity, self.valuation_price, self.unit_loss = new.quantity, new.valuation_price, new.unit_loss
 

@@ -62,7 +62,8 @@ class Rule(NamedTuple):
 
     roles: those that may call it whatever the request names. strategies, adapters: a trader may as well, when all that
     the request names is its own. cut: takes out of the reply what such a trader may not see, or refuses. is_signed: the
-    request has an ``operator``, who is the caller. inner: who alone may call what is not on the wire.
+    request has an ``operator``, who is the caller. inner: who alone may call what is not on the wire. orders: those of
+    the request; an emergency exit among them is for an officer, whatever strategy it names, and signed like a request.
     """
 
     roles: frozenset[Role]
@@ -71,6 +72,7 @@ class Rule(NamedTuple):
     cut: Callable[[Caller, Any], None] | None = None
     is_signed: bool = False
     inner: Caller | None = None
+    orders: Callable[[Any], Iterable[orders_pb2.NewOrder]] | None = None
 
 
 def may_call(caller: Caller, method: str) -> bool:
@@ -81,7 +83,9 @@ def may_call(caller: Caller, method: str) -> bool:
     if rule.inner is not None or caller is INTERNAL or caller is GATEWAY:
         return caller is rule.inner
     is_for_traders = rule.strategies is not None or rule.adapters is not None
-    return not rule.roles.isdisjoint(caller.roles) or (is_for_traders and Role.TRADER in caller.roles)
+    is_for_officers = rule.orders is not None and not OFFICERS.isdisjoint(caller.roles)
+    is_whole = is_for_officers or not rule.roles.isdisjoint(caller.roles)
+    return is_whole or (is_for_traders and Role.TRADER in caller.roles)
 
 
 def admit(caller: Caller, method: str, request: Message) -> Callable[[Caller, Any], None] | None:
@@ -97,12 +101,27 @@ def admit(caller: Caller, method: str, request: Message) -> Callable[[Caller, An
         if not may_call(caller, method):
             raise RefusedError(Reason.PERMISSION_DENIED, f"{_name(caller)} may not call {method}")
         if rule.roles.isdisjoint(caller.roles) and rule.inner is None:
+            if rule.orders is not None:
+                _require_exits(caller, method, list(rule.orders(request)))
             _require_own(caller, "strategy", rule.strategies, caller.strategies, request)
             _require_own(caller, "adapter", rule.adapters, caller.adapters, request)
             cut = rule.cut
     if rule.is_signed:
         _sign(caller, request)
+    if rule.orders is not None:
+        for order in rule.orders(request):
+            if order.HasField("emergency"):
+                _sign(caller, order.emergency)
     return cut
+
+
+def _require_exits(caller: Caller, method: str, orders: list[orders_pb2.NewOrder]) -> None:
+    """Refuse a trader's emergency exit, and whatever else an officer who is no trader asks for."""
+    exits = sum(order.HasField("emergency") for order in orders)
+    if exits and OFFICERS.isdisjoint(caller.roles):
+        raise RefusedError(Reason.PERMISSION_DENIED, f"{_name(caller)} may not call for an emergency exit")
+    if Role.TRADER not in caller.roles and (exits < len(orders) or not orders):
+        raise RefusedError(Reason.PERMISSION_DENIED, f"{_name(caller)} may call {method} for emergency exits only")
 
 
 def _require_own(caller: Caller, what: str, names: Names | None, own: frozenset[str], request: Message) -> None:
@@ -165,25 +184,35 @@ def _scoped(scope: common_pb2.Scope) -> tuple[str | None]:
 
 _NOBODY: frozenset[Role] = frozenset()
 _VIEWERS = frozenset({Role.VIEWER, Role.RISK, Role.ADMIN})
-_OFFICERS = frozenset({Role.RISK, Role.ADMIN})
+OFFICERS = frozenset({Role.RISK, Role.ADMIN})
+
+
+def _rule_of_orders(orders: Callable[[Any], Iterable[orders_pb2.NewOrder]]) -> Rule:
+    """Make orders their strategy's trader's, and emergency exits the officers'."""
+    return Rule(
+        _NOBODY,
+        strategies=lambda r: (order.strategy_id for order in orders(r) if not order.HasField("emergency")),
+        orders=orders,
+    )
+
 
 _INTERNAL = Rule(_NOBODY, inner=INTERNAL)
 _FOR_GATEWAYS = Rule(_NOBODY, inner=GATEWAY)
 _VIEW = Rule(_VIEWERS)
 _PUBLISH = Rule(frozenset({Role.MARKET_DATA}))
-_OPERATE = Rule(_OFFICERS, is_signed=True)
+_OPERATE = Rule(OFFICERS, is_signed=True)
 _ADMINISTER = Rule(frozenset({Role.ADMIN}), is_signed=True)
 
 # Every method, with its rule; one that is not here is refused to everybody.
 RULES: dict[str, Rule] = {
     # OrderService
-    "SubmitOrder": Rule(_NOBODY, strategies=lambda r: (r.order.strategy_id,)),
-    "SubmitOrders": Rule(_NOBODY, strategies=lambda r: (order.strategy_id for order in r.orders)),
-    "CheckOrder": Rule(_NOBODY, strategies=lambda r: (r.order.strategy_id,)),
+    "SubmitOrder": _rule_of_orders(lambda r: (r.order,)),
+    "SubmitOrders": _rule_of_orders(lambda r: r.orders),
+    "CheckOrder": _rule_of_orders(lambda r: (r.order,)),
     "ReplaceOrder": Rule(_NOBODY, strategies=lambda r: (r.strategy_id,)),
-    "CancelAllOrders": Rule(_OFFICERS, strategies=lambda r: _scoped(r.scope)),
+    "CancelAllOrders": Rule(OFFICERS, strategies=lambda r: _scoped(r.scope)),
     "Heartbeat": Rule(_NOBODY, adapters=lambda r: (r.adapter,)),
-    "CancelOrder": Rule(_OFFICERS, strategies=lambda r: (r.strategy_id,)),
+    "CancelOrder": Rule(OFFICERS, strategies=lambda r: (r.strategy_id,)),
     "ReportExecutions": Rule(_NOBODY, adapters=lambda r: (r.adapter,)),
     "ClaimOrders": Rule(_NOBODY, adapters=lambda r: (r.adapter,)),
     "WatchOrders": Rule(_NOBODY, adapters=lambda r: (r.adapter,)),
@@ -211,9 +240,12 @@ RULES: dict[str, Rule] = {
     "DepositCapital": _ADMINISTER,
     "WithdrawCapital": _ADMINISTER,
     "ReadJournal": _VIEW,
-    "Halt": Rule(_OFFICERS, strategies=lambda r: _scoped(r.scope), is_signed=True),
+    # To flatten is an officer's.
+    "Halt": Rule(OFFICERS, strategies=lambda r: (None,) if r.flatten else _scoped(r.scope), is_signed=True),
     "ResetHalt": _OPERATE,
     "ReleaseThrottle": _OPERATE,
+    "ConfirmReset": _OPERATE,
+    "Flatten": _OPERATE,
     "TransferCapital": _OPERATE,
     "UpdateLimits": _OPERATE,
     "PauseStrategy": _OPERATE,

@@ -95,6 +95,36 @@ class ReplaySection(_Section):
     operator: OperatorSection | None = None
 
 
+class ErrorRateSection(_Section):
+    """How many refused commands of a strategy, within how many seconds, are still let pass without a halt."""
+
+    count: Annotated[int, Field(ge=1, le=10_000)]
+    within_s: Annotated[int, Field(ge=1, le=3_600)]
+
+
+class HaltsSection(_Section):
+    """
+    What belongs to a halt besides refusing orders.
+
+    flatten: a halt to HALTED closes the scope's positions. four_eyes: a second person confirms a reset, within
+    confirm_within_s. error_rate: halts a strategy by itself.
+    """
+
+    flatten: bool = False
+    four_eyes: bool = False
+    confirm_within_s: Annotated[int, Field(ge=1, le=86_400)] = 3_600
+    error_rate: ErrorRateSection | None = None
+
+    def to_wire(self) -> journal_pb2.HaltRules | None:
+        """Write what the journal has to know; nothing when nothing is asked for."""
+        rules = journal_pb2.HaltRules(
+            flatten=self.flatten, confirm_within_s=self.confirm_within_s if self.four_eyes else 0
+        )
+        if self.error_rate is not None:
+            rules.error_count, rules.error_within_s = self.error_rate.count, self.error_rate.within_s
+        return rules if rules.ByteSize() else None
+
+
 class PortfolioFile(_Section):
     """
     A whole portfolio file.
@@ -112,6 +142,7 @@ class PortfolioFile(_Section):
     limits: LimitsSection = LimitsSection()
     orders: OrdersSection = OrdersSection()
     price_bands: list[PriceBandSection] = []
+    halts: HaltsSection = HaltsSection()
     instruments: Annotated[list[InstrumentSection], Field(min_length=1)]
     strategies: Annotated[list[StrategySection], Field(min_length=1)]
     adapters: list[AdapterSection] = []
@@ -129,6 +160,9 @@ class PortfolioFile(_Section):
         operator = self.replay.operator if self.replay is not None else None
         if operator is not None and operator.name.casefold() == GATE:
             yield Problem(("replay", "operator", "name"), f"{GATE} is the gate itself; nobody else has this name")
+        if operator is not None and self.halts.four_eyes:
+            text = "with four eyes nobody resets alone, a replay's operator neither"
+            yield Problem(("halts", "four_eyes"), text)
         if self.replay is not None and self.clock != "bars":
             yield Problem(("clock",), "a replay needs the clock to be bars")
 
@@ -196,6 +230,8 @@ class PortfolioFile(_Section):
             currency_rates=[journal_pb2.CurrencyRate(currency=c, symbol=s) for c, s in self.currencies.items()],
             order_rules=self.orders.to_wire(),
             price_bands=[band.to_wire() for band in (*BANDS, *(entry.to_band() for entry in self.price_bands))],
+            routes=[journal_pb2.StrategyRoute(strategy_id=s.id, adapter=s.route) for s in self.strategies if s.route],
+            halts=self.halts.to_wire(),
         )
 
     def _instrument(self, section: InstrumentSection) -> Instrument:

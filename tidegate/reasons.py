@@ -123,6 +123,19 @@ class Reason(StrEnum):
     ALERT_UNKNOWN = "ALERT_UNKNOWN", "No alert of the newest ones has this sequence."
     OPERATOR_HALT = "OPERATOR_HALT", "An operator halted trading."
     RESET_WOULD_HALT_AGAIN = "RESET_WOULD_HALT_AGAIN", "Trading would halt again at once; re-base the high-water mark."
+    RESET_REQUESTED = "RESET_REQUESTED", "A person asks for a reset that another one has to confirm."
+    RESET_EXPIRED = "RESET_EXPIRED", "Nobody has confirmed a reset in time; it has to be asked for anew."
+    RESET_REQUEST_UNKNOWN = (
+        "RESET_REQUEST_UNKNOWN",
+        "No such request for a reset stands: it was confirmed, replaced or has expired, or a new halt came.",
+    )
+    RESET_NOT_BY_ANOTHER = "RESET_NOT_BY_ANOTHER", "Who asked for a reset cannot confirm it."
+    ERROR_RATE = "ERROR_RATE", "Too many commands of the strategy were refused within the time; it is halted."
+    DEAD_MAN = "DEAD_MAN", "A session that asked for it was lost; the strategies that route to its adapter are halted."
+    FLATTEN = "FLATTEN", "The positions of a scope are to be closed."
+    FLATTENED = "FLATTENED", "A position that was to be closed is closed."
+    FLATTEN_INCOMPLETE = "FLATTEN_INCOMPLETE", "A position that was to be closed is not; it has to be asked for anew."
+    ROUTE_MISSING = "ROUTE_MISSING", "The portfolio file names no adapter that would send the strategy's orders."
     HIGH_WATER_MARK_UNDECIDED = "HIGH_WATER_MARK_UNDECIDED", "A reset must say whether to re-base the high-water mark."
     CASH_NOT_AVAILABLE = "CASH_NOT_AVAILABLE", "The cash is not there, is reserved, or is the proceeds of a short sale."
     TRANSFER_BREAKS_LIMIT = "TRANSFER_BREAKS_LIMIT", "The transfer would put the strategy over its own limit."

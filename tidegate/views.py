@@ -17,8 +17,9 @@ from tidegate.risk.engine import Engine
 from tidegate.risk.limit import CONCENTRATION, Limit
 from tidegate.risk.market_data import require_adapter
 from tidegate.risk.scopes import PORTFOLIO
-from tidegate.times import to_stamp
-from tidegate.v1 import common_pb2, orders_pb2, portfolio_pb2, risk_pb2
+from tidegate.risk.sessions import require_switch
+from tidegate.times import NS_PER_S, to_ns, to_stamp
+from tidegate.v1 import admin_pb2, common_pb2, journal_pb2, orders_pb2, portfolio_pb2, risk_pb2
 
 _PAGE_SIZE = 100
 _PAGE_SIZE_MAX = 1_000
@@ -81,6 +82,24 @@ def halt_state(book: Book) -> risk_pb2.GetHaltStateResponse:
     return risk_pb2.GetHaltStateResponse(
         level=common_pb2.HALT_LEVEL_ACTIVE if standing is None else standing.level,
         halts=[halt.to_wire() for halt in book.halts.values()],
+        pending_resets=[_pending_reset(book, event) for event in book.reset_requests.values()],
+        flattenings=[
+            risk_pb2.Flattening(strategy_id=place[0], symbol=place[1], operator=one.operator, sequence=one.sequence)
+            for place, one in book.flattenings.items()
+        ],
+    )
+
+
+def _pending_reset(book: Book, event: journal_pb2.Event) -> risk_pb2.PendingReset:
+    asked, within_s = event.reset_requested, book.configuration.halts.confirm_within_s if book.configuration else 0
+    return risk_pb2.PendingReset(
+        request_sequence=event.sequence,
+        scope=asked.scope,
+        operator=asked.operator,
+        reason=asked.reason,
+        rebase=asked.high_water_mark == admin_pb2.HIGH_WATER_MARK_CHOICE_REBASE,
+        time=event.time,
+        expires=to_stamp(to_ns(event.time) + within_s * NS_PER_S),
     )
 
 
@@ -217,6 +236,7 @@ def instructions(book: Book, request: orders_pb2.WatchOrdersRequest) -> orders_p
     Bounded: where there is more, the sequence is that of the last instruction shown, to ask on from there.
     """
     require_adapter(book, request.adapter)
+    require_switch(request)
     mine = (o for o in book.orders.values() if o.request.route == request.adapter)
     told = sorted((o for o in mine if o.instructed_sequence > request.after_sequence), key=_instructed)
     found = [(o, instruction) for o in told for instruction in instructions_for(o, book)]

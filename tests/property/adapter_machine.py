@@ -10,6 +10,7 @@ from hypothesis.stateful import precondition, rule
 from tests.property import wire
 from tests.property.facts import NS_PER_S, Accepted
 from tests.property.machine import NUMBER, GateMachine
+from tests.property.naive import HALTED
 from tests.property.rig import ADAPTERS, DOOR_REASONS, request
 from tidegate.reasons import Reason
 from tidegate.risk.sessions import HEARTBEAT_DEFAULT_S
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 # Seconds around what falls due: heartbeats, alerts, cancels.
 PAUSES = (3, 15, 16, 29, 30, 31, 60, 61)
 ADAPTER = st.sampled_from(ADAPTERS)
+LEVELS = (common_pb2.HALT_LEVEL_REDUCE_ONLY, HALTED)
 
 
 class AdapterMachine(GateMachine):
@@ -160,19 +162,21 @@ class AdapterMachine(GateMachine):
 
     # Sessions and time.
 
-    @rule(adapter=ADAPTER, heartbeat_s=st.sampled_from([0, 1, 5, 60]))
-    def open_session(self, adapter: str, heartbeat_s: int) -> None:
+    @rule(adapter=ADAPTER, heartbeat_s=st.sampled_from([0, 1, 5, 60]), level=st.sampled_from([0, 0, *LEVELS]))
+    def open_session(self, adapter: str, heartbeat_s: int, level: common_pb2.HaltLevel.ValueType) -> None:
         """Open a session, perhaps in the place of another, which cancels nothing."""
-        message = actors_pb2.OpenSessionRequest(adapter=adapter, session_id=self.next_id(), heartbeat_s=heartbeat_s)
+        message = actors_pb2.OpenSessionRequest(
+            adapter=adapter, session_id=self.next_id(), heartbeat_s=heartbeat_s, halt_on_loss=level
+        )
         self.rig.send(request("OpenSession", message))
         assert kinds(self.rig.events) == ["session_opened"]
-        assert self.rig.naive.sessions[adapter] == (message.session_id, heartbeat_s or HEARTBEAT_DEFAULT_S)
+        assert self.rig.naive.sessions[adapter] == (message.session_id, heartbeat_s or HEARTBEAT_DEFAULT_S, level)
         self.hear(adapter)
 
     @rule(adapter=ADAPTER, right=st.sampled_from([True, True, True, False]))
     def heartbeat(self, adapter: str, *, right: bool) -> None:
         """Show that an adapter is alive; with another session's id it is refused, and counts for nothing."""
-        session_id, _ = self.rig.naive.sessions.get(adapter, ("none", 0))
+        session_id, _, _ = self.rig.naive.sessions.get(adapter, ("none", 0, 0))
         is_open = right and adapter in self.rig.naive.sessions
         message = orders_pb2.HeartbeatRequest(adapter=adapter, session_id=session_id if right else "other")
         (reply,) = self.rig.send(request("Heartbeat", message))
@@ -183,9 +187,9 @@ class AdapterMachine(GateMachine):
     @rule(adapter=ADAPTER, right=st.booleans())
     def close_session(self, adapter: str, *, right: bool) -> None:
         """Lose a stream: its session ends and its orders are to be canceled, unless it was replaced already."""
-        session_id, _ = self.rig.naive.sessions.get(adapter, ("none", 0))
+        session_id, _, _ = self.rig.naive.sessions.get(adapter, ("none", 0, 0))
         is_open = right and adapter in self.rig.naive.sessions
-        expected = self.lost(adapter, Reason.ADAPTER_DISCONNECTED, set()) if is_open else []
+        expected = self.lost(adapter, Reason.ADAPTER_DISCONNECTED, set(), {}) if is_open else []
         message = actors_pb2.CloseSessionRequest(adapter=adapter, session_id=session_id if right else "other")
         self.rig.send(request("CloseSession", message))
         assert due(self.rig.events) == expected
@@ -201,11 +205,33 @@ class AdapterMachine(GateMachine):
             return 0
         return self.rig.naive.time_ns - heard_ns
 
-    def lost(self, adapter: str, reason: str, asked: set[str]) -> list[tuple[str, str]]:
-        """Say what a lost session records: its end, and the cancels that are not asked for already."""
-        mine = ((o, order) for o, order in self.rig.naive.working_orders() if order.request.route == adapter)
-        cancels = [o for o, order in mine if not order.cancel_requested and o not in asked]
-        return [(adapter, reason), *((order_id, reason) for order_id in cancels)]
+    def lost(self, adapter: str, reason: str, asked: set[str], levels: dict[str, int]) -> list[tuple[str, str]]:
+        """
+        Say what a lost session records: its end, the cancels that are not asked for already, and its dead-man's halts.
+
+        asked, levels: cancels and halts that are recorded before it; this session's are added to them.
+        """
+        naive, found = self.rig.naive, [(adapter, reason)]
+        working = list(naive.working_orders())
+
+        def cancel(orders: list[tuple[str, Accepted]], why: str) -> None:
+            fresh = [o for o, order in orders if not order.cancel_requested and o not in asked]
+            asked.update(fresh)
+            found.extend((o, why) for o in fresh)
+
+        mine = [(o, order) for o, order in working if order.request.route == adapter]
+        cancel(mine, reason)
+        level = naive.sessions[adapter][2]
+        routes = {(route.strategy_id, route.adapter) for route in naive.configured.routes}
+        routes |= {(order.request.strategy_id, adapter) for _, order in mine}
+        for name in naive.terms if level else ():
+            standing = naive.halts.get((common_pb2.SCOPE_KIND_STRATEGY, name), 0)
+            if (name, adapter) in routes and max(standing, levels.get(name, 0)) < level:
+                levels[name] = level
+                found.append((name, Reason.DEAD_MAN))
+                own = [(o, order) for o, order in working if order.request.strategy_id == name and not order.is_exit]
+                cancel(own if level == HALTED else [], Reason.DEAD_MAN)
+        return found
 
     @rule()
     def advance_time(self) -> None:
@@ -214,9 +240,10 @@ class AdapterMachine(GateMachine):
         given_up = naive.to_give_up()
         expected = [(order_id, "") for order_id in naive.overdue()]
         expected += [(order_id, Reason.ORDER_OVERDUE) for order_id in given_up]
-        for adapter, (_, heartbeat_s) in list(naive.sessions.items()):
+        asked, levels = set(given_up), dict[str, int]()
+        for adapter, (_, heartbeat_s, _) in list(naive.sessions.items()):
             if self.silence_ns(adapter) > 3 * heartbeat_s * NS_PER_S:
-                expected += self.lost(adapter, Reason.ADAPTER_SILENT, set(given_up))
+                expected += self.lost(adapter, Reason.ADAPTER_SILENT, asked, levels)
         self.rig.send(request("AdvanceTime", actors_pb2.AdvanceTimeRequest()))
         assert sorted(due(self.rig.events)) == sorted(expected)
 
@@ -267,6 +294,7 @@ def due(events: list[journal_pb2.Event]) -> list[tuple[str, str]]:
     found = []
     for event in events:
         body = getattr(event, event.WhichOneof("body") or "")
-        about = body.adapter if event.HasField("session_closed") else body.order_id
+        about = body.adapter if event.HasField("session_closed") else ""
+        about = body.scope.name if event.HasField("trading_halted") else about or body.order_id
         found.append((about, "" if event.HasField("order_overdue") else body.reason_code))
     return found

@@ -12,6 +12,7 @@ from tests.property import garbage
 from tidegate.gate import Request
 
 SCOPE = {"kind": "SCOPE_KIND_PORTFOLIO"}
+SHORT = {"kind": "SCOPE_KIND_STRATEGY", "name": "short"}
 SIGNED = {"operator": "ann", "reason": "a reason"}
 _ONE = {"symbol": "ONE", "side": "SIDE_BUY", "order_type": "ORDER_TYPE_LIMIT", "limit_price": "99", "quantity": "10"}
 _REPORT = {"account": "main", "adapter": "paper"}
@@ -26,6 +27,10 @@ def _execution(execution_id: str, kind: str, order_id: str = "3", **fields: str)
 _FILL = {"last_quantity": "4", "last_price": "100", "fee": "0.5"}
 # It follows the seed of test_hostile_input.py: bar 2, and orders 3 and 4.
 _DAY: list[tuple[str, dict[str, Any]]] = [
+    # Events 5 to 8, before everything that may change.
+    ("Halt", SIGNED | {"scope": SHORT}),
+    ("ResetHalt", SIGNED | {"scope": SHORT}),
+    ("ConfirmReset", {"request_sequence": 7, "operator": "bob", "reason": "seen"}),
     ("WatchOrders", {"adapter": "paper"}),
     ("OpenSession", {"adapter": "paper", "session_id": "s1", "heartbeat_s": 5}),
     ("Heartbeat", {"adapter": "paper", "session_id": "s1"}),
@@ -70,12 +75,13 @@ _DAY: list[tuple[str, dict[str, Any]]] = [
     ("Halt", SIGNED | {"scope": SCOPE, "level": "HALT_LEVEL_REDUCE_ONLY"}),
     ("Halt", SIGNED | {"scope": SCOPE}),
     ("ListAlerts", {}),
+    ("Flatten", SIGNED | {"scope": SCOPE}),
     ("ResetHalt", SIGNED | {"scope": SCOPE, "high_water_mark": "HIGH_WATER_MARK_CHOICE_REBASE"}),
     ("ReleaseThrottle", SIGNED | {"strategy_id": "saver"}),
     ("PublishBars", {"time": "2001-09-09T01:46:42Z", "bars": [{"symbol": "ONE", "close": "98", "volume": "5"}]}),
     ("CloseSession", {"adapter": "paper", "session_id": "s1"}),
     ("AdvanceTime", {}),
-    ("AcknowledgeAlert", {"alert_sequence": 12, "operator": "ann"}),
+    ("AcknowledgeAlert", {"alert_sequence": 16, "operator": "ann"}),
     ("GetOrder", {"strategy_id": "saver", "client_order_id": "seed-1"}),
     ("GetOrder", {"order_id": "3"}),
     ("ListOrders", {"strategy_id": "saver", "page_size": 1}),

@@ -48,6 +48,11 @@ class Accepted:
     names: list[str] = field(default_factory=list)
 
     @property
+    def is_exit(self) -> bool:
+        """Tell whether it passes a halt, for as long as nobody else has changed it."""
+        return self.request.HasField("emergency") and self.replacement is None
+
+    @property
     def is_buy(self) -> bool:
         return self.request.side == common_pb2.SIDE_BUY
 
@@ -117,7 +122,7 @@ class Facts:
         self.told_of: dict[str, int] = {}
         self.halts: dict[ScopeName, int] = {}
         self.paused: set[str] = set()
-        self.sessions: dict[str, tuple[str, int]] = {}
+        self.sessions: dict[str, tuple[str, int, int]] = {}
         self.time_ns = 0
         self.sequence = 1
 
@@ -196,6 +201,7 @@ class Facts:
         request = orders_pb2.NewOrder.FromString(order.request.SerializeToString())
         request.client_order_id, request.quantity = asked.client_order_id, asked.quantity
         request.limit_price, request.stop_price = asked.limit_price, asked.stop_price
+        request.ClearField("emergency")
         order.replacement = _accepted(request, Fraction(asked.quantity), decided.valuation_price, decided.unit_loss)
         order.names.append(asked.client_order_id)
         self._tell(order)
@@ -331,7 +337,7 @@ class Facts:
         self.paused.remove(resumed.strategy_id)
 
     def _take_session_opened(self, opened: journal_pb2.SessionOpened) -> None:
-        self.sessions[opened.adapter] = opened.session_id, opened.heartbeat_s
+        self.sessions[opened.adapter] = opened.session_id, opened.heartbeat_s, opened.halt_on_loss
 
     def _take_session_closed(self, closed: journal_pb2.SessionClosed) -> None:
         assert self.sessions.pop(closed.adapter)[0] == closed.session_id, "closed, and it was another one"

@@ -172,6 +172,8 @@ class GateMachine(RuleBasedStateMachine):
             if claim.outcome != orders_pb2.CLAIM_OUTCOME_REFUSED:
                 assert taken is not None
                 assert taken.claimed_by == adapter
+            elif claim.reason_code in {Reason.TRADING_HALTED, Reason.REDUCE_ONLY}:
+                assert self.rig.naive.is_held_back(self.rig.naive.orders[claim.order_id])
 
     # Executions.
 
@@ -212,15 +214,38 @@ class GateMachine(RuleBasedStateMachine):
 
     # Operators.
 
-    @rule(scope=wire.SCOPES, level=wire.HALT_LEVELS)
-    def halt(self, scope: common_pb2.Scope, level: common_pb2.HaltLevel.ValueType) -> None:
-        """Halt a scope: it stands, and what is working stays reserved."""
+    @rule(scope=wire.SCOPES, level=wire.HALT_LEVELS, flatten=st.sampled_from([False, False, True]))
+    def halt(self, scope: common_pb2.Scope, level: common_pb2.HaltLevel.ValueType, *, flatten: bool) -> None:
+        """Halt a scope: it stands, and what is working stays reserved; perhaps it is flattened as well."""
         before = dict(self.rig.gate.engine.book.totals.worst_quantities)
-        message = admin_pb2.HaltRequest(scope=scope, level=level, operator="ann", reason="a look")
+        message = admin_pb2.HaltRequest(scope=scope, level=level, operator="ann", reason="a look", flatten=flatten)
         (reply,) = self.rig.send(request("Halt", message))
         assert not reply.reason
         assert self.rig.naive.halts[scope.kind, scope.name] >= (level or HALTED)
         assert self.rig.gate.engine.book.totals.worst_quantities == before
+
+    @rule(scope=wire.SCOPES)
+    def flatten(self, scope: common_pb2.Scope) -> None:
+        """Flatten a scope: each position is on its way out in whole lots, or the answer says why not."""
+        naive = self.rig.naive
+        message = admin_pb2.FlattenRequest(scope=scope, operator="ann", reason="out")
+        (reply,) = self.rig.send(request("Flatten", message))
+        assert not reply.reason
+        assert naive.halts[scope.kind, scope.name]
+        positions = admin_pb2.FlattenResponse.FromString(reply.body).positions
+        found = {(one.strategy_id, one.symbol): one for one in positions}
+        covered = [place for place, held in naive.held.items() if held and wire.is_in(scope, *place)]
+        assert set(covered) <= set(found)
+        for place in covered:
+            held, one = naive.held[place], found[place]
+            sent = naive.working(*place, buys=held < 0)
+            assert (Fraction(one.quantity), Fraction(one.submitted_quantity)) == (
+                held,
+                sent - Fraction(one.waiting_quantity),
+            )
+            assert one.reason_code in {"", Reason.ROUTE_MISSING, Reason.PRICE_MISSING, Reason.QUANTITY_OFF_LOT}, one
+            if not one.reason_code:
+                assert abs(held) - sent < Fraction(naive.instruments[place[1]].lot)
 
     @rule(scope=wire.SCOPES, choice=st.sampled_from(admin_pb2.HighWaterMarkChoice.values()))
     def reset(self, scope: common_pb2.Scope, choice: admin_pb2.HighWaterMarkChoice.ValueType) -> None:

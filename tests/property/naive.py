@@ -167,7 +167,7 @@ class Naive(Facts):
         """Tell whether a halt keeps what was accepted before it from being sent: a new order, or a replacement."""
         owner, symbol = order.request.strategy_id, order.request.symbol
         levels = self.halt_levels(owner, symbol)
-        if not levels or HALTED in levels:
+        if not levels or (HALTED in levels and not order.is_exit):
             return bool(levels)
         held = self.held.get((owner, symbol), Fraction(0))
         sent = (

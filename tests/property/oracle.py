@@ -138,19 +138,20 @@ def _permission(book: Naive, order: orders_pb2.NewOrder, now_ns: int, *, reducin
     instrument, limits = book.instruments[order.symbol], book.configured.limits
     quantity = Fraction(order.quantity)
     levels = book.halt_levels(order.strategy_id, order.symbol)
-    if HALTED in levels:
+    is_exit = order.HasField("emergency")
+    if HALTED in levels and not (reducing and is_exit):
         yield Reason.TRADING_HALTED, HALT
     elif levels and not reducing:
         yield Reason.REDUCE_ONLY, REJECT
     elif order.strategy_id in book.paused and not reducing:
         yield Reason.STRATEGY_PAUSED, REJECT
-    if not (reducing and order.limit_price):
+    if not (reducing and (order.limit_price or is_exit)):
         yield from _price(book, order.symbol, now_ns)
     if (quantity / Fraction(instrument.lot)).denominator != 1:
         yield Reason.QUANTITY_OFF_LOT, REJECT
     elif order.limit_price and (Fraction(order.limit_price) / Fraction(instrument.tick)).denominator != 1:
         yield Reason.PRICE_OFF_TICK, REJECT
-    if order.reduce_only and not reducing:
+    if (order.reduce_only or is_exit) and not reducing:
         yield Reason.NOT_REDUCING, REJECT
     if quantity > Fraction(limits.max_order_quantity):
         yield Reason.ORDER_QUANTITY, REJECT

@@ -92,6 +92,9 @@ CONFIGURATION = PortfolioFile.model_validate(
 ).to_wire()
 
 HELD_ALERT_PERIOD_NS = 60 * NS_PER_S
+# The same portfolio with everything that its file may ask of halts.
+STRICT = journal_pb2.PortfolioConfigured.FromString(CONFIGURATION.SerializeToString())
+STRICT.halts.MergeFrom(journal_pb2.HaltRules(flatten=True, confirm_within_s=3_600, error_count=20, error_within_s=60))
 
 # A request that is refused for one of these was refused at the door: the journal must not know of it.
 DOOR_REASONS = frozenset(
@@ -125,6 +128,7 @@ DOOR_REASONS = frozenset(
         Reason.SESSION_UNKNOWN,
         Reason.HEARTBEAT_INVALID,
         Reason.ALERT_UNKNOWN,
+        Reason.RESET_REQUEST_UNKNOWN,
     }
 )
 
@@ -140,6 +144,7 @@ RECORDED_REASONS = frozenset(
         Reason.BAR_OUT_OF_ORDER,
         Reason.PRICE_OUT_OF_ORDER,
         Reason.RESET_WOULD_HALT_AGAIN,
+        Reason.RESET_NOT_BY_ANOTHER,
         Reason.ORDER_PENDING_CANCEL,
         Reason.REPLACE_PENDING,
         Reason.REPLACE_BELOW_FILLED,
@@ -161,10 +166,10 @@ def request(method: str, message: Message) -> Request:
     return Request(method, message.SerializeToString(), caller_of(method))
 
 
-def open_gate(path: Path) -> Gate:
+def open_gate(path: Path, configuration: journal_pb2.PortfolioConfigured = CONFIGURATION) -> Gate:
     """Open a gate on a journal file, new or not."""
     gate = Gate(SqliteJournal(path), bar_clock)
-    gate.start(CONFIGURATION)
+    gate.start(configuration)
     return gate
 
 
@@ -298,6 +303,11 @@ class Rig:
         assert book.sessions == naive.sessions
         for owner in naive.owners:
             self._compare_ledger(owner)
+        for place in book.flattenings:
+            held, is_short = naive.held.get(place, Fraction(0)), naive.held.get(place, Fraction(0)) < 0
+            sent, back = (naive.working(*place, buys=is_buy) for is_buy in (is_short, not is_short))
+            assert held or sent or back, "closed, and not done with"
+            assert not held or abs(held) - sent < Fraction(naive.instruments[place[1]].lot), "forgotten on the way out"
         levels = {(scope.kind, scope.name): halt.level for scope, halt in book.halts.items()}
         assert levels == naive.halts
         assert set(book.pauses) == naive.paused
@@ -354,6 +364,7 @@ def as_replaced(naive: Naive, decided: journal_pb2.ReplaceDecided) -> orders_pb2
     order = orders_pb2.NewOrder.FromString(naive.orders[decided.order_id].request.SerializeToString())
     order.client_order_id, order.quantity = decided.replace.client_order_id, decided.replace.quantity
     order.limit_price = decided.replace.limit_price
+    order.ClearField("emergency")
     return order
 
 
@@ -381,15 +392,19 @@ def _judge_decision(
 
 
 def replay_fresh(
-    path: Path, commands: Sequence[Request], size: int, restarts: Sequence[int] = ()
+    path: Path,
+    commands: Sequence[Request],
+    size: int,
+    restarts: Sequence[int] = (),
+    configuration: journal_pb2.PortfolioConfigured = CONFIGURATION,
 ) -> tuple[list[bytes], list[Reply]]:
     """Send the same commands to a gate on a journal of its own, in batches of another size, with the same restarts."""
-    gate = open_gate(path)
+    gate = open_gate(path, configuration)
     replies: list[Reply] = []
     for begin, end in pairwise((0, *restarts, len(commands))):
         if begin in restarts:
             close_gate(gate)
-            gate = open_gate(path)
+            gate = open_gate(path, configuration)
         for start in range(begin, end, size):
             replies += gate.process(commands[start : min(start + size, end)]).replies
     found = event_bytes(gate)

@@ -13,6 +13,7 @@ from tests.property.day import day, with_one_odd_field
 from tests.property.rig import (
     DOOR_REASONS,
     RECORDED_REASONS,
+    STRICT,
     SYMBOLS,
     close_gate,
     event_bytes,
@@ -58,13 +59,13 @@ def seeded() -> Iterator[tuple[Gate, Path]]:
     """Open a gate in the middle of a day, and in the end open it again: what it journaled can be replayed."""
     with scratch() as folder:
         path = Path(folder) / "journal.db"
-        gate = open_gate(path)
+        gate = open_gate(path, STRICT)
         gate.process(seed())
         yield gate, Path(folder)
         digests = [strategy.ledger.digest() for strategy in gate.engine.book.strategies.values()]
         recorded = event_bytes(gate)
         close_gate(gate)
-        again = open_gate(path)
+        again = open_gate(path, STRICT)
         assert [strategy.ledger.digest() for strategy in again.engine.book.strategies.values()] == digests
         assert event_bytes(again) == recorded
         close_gate(again)
@@ -117,7 +118,7 @@ def test_garbage_is_journaled_the_same_however_it_is_batched(requests: list[Requ
     """Batch borders change no event, also when half of a batch is garbage."""
     with seeded() as (gate, folder):
         gate.process(requests)
-        alone, _ = replay_fresh(folder / "alone.db", [*seed(), *requests], 1)
+        alone, _ = replay_fresh(folder / "alone.db", [*seed(), *requests], 1, configuration=STRICT)
         assert alone == event_bytes(gate)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.property import wire
-from tests.property.adapter_machine import PAUSES, AdapterMachine
+from tests.property.adapter_machine import LEVELS, PAUSES, AdapterMachine
 from tests.property.rig import ADAPTERS, STRATEGIES, SYMBOLS
 from tidegate.v1 import admin_pb2, common_pb2, orders_pb2
 
@@ -95,6 +95,7 @@ class Day:
             limit=pick([None, None, *wire.LIMIT_FACTORS]),
             reduce_only=self.random.random() < 1 / 20,
             route=pick([*("", "paper", "spare") * 10, "fax"]),
+            emergency=self.random.random() < 1 / 10,
         )
 
     def replace(self) -> None:
@@ -124,7 +125,8 @@ class Day:
         adapter = self.random.choice(ADAPTERS)
         match self.random.randrange(4):
             case 0:
-                self.machine.open_session(adapter, self.random.choice([0, 5, 60]))
+                level = self.random.choice([common_pb2.HALT_LEVEL_UNSPECIFIED] * 3 + [*LEVELS])
+                self.machine.open_session(adapter, self.random.choice([0, 5, 60]), level)
                 self.pass_time()
             case 1:
                 self.machine.heartbeat(adapter, right=True)
@@ -189,20 +191,24 @@ class Day:
             ]
         )
         scope = common_pb2.Scope(kind=kind, name=self.random.choice(names))
-        match self.random.randrange(5):
+        match self.random.randrange(6):
             case 0:
                 self.machine.pause_or_resume(self.random.choice(STRATEGIES), resume=False)
             case 1:
                 self.machine.reset(scope, admin_pb2.HIGH_WATER_MARK_CHOICE_KEEP)
             case 2:
-                self.machine.halt(scope, common_pb2.HALT_LEVEL_REDUCE_ONLY)
+                self.machine.halt(scope, common_pb2.HALT_LEVEL_REDUCE_ONLY, flatten=False)
                 for adapter in ADAPTERS:
                     self.machine.claim([self.number() for _ in range(3)], adapter)
                     self.machine.watch(adapter, number=0)
             case 3:
                 self.machine.cancel_all(scope)
+            case 4:
+                self.machine.flatten(scope)
+                for _ in range(5):
+                    self.execute()
             case _:
-                self.machine.halt(scope, common_pb2.HALT_LEVEL_HALTED)
+                self.machine.halt(scope, common_pb2.HALT_LEVEL_HALTED, flatten=self.random.random() < 1 / 3)
 
 
 @pytest.mark.control("conservation", "gross-exposure", "concentration", "way-out", "continuity", "explanation")

@@ -74,6 +74,13 @@ def order_ids(naive: Naive, numbers: list[int]) -> list[str]:
     return [_order_id(naive, *divmod(number, 10)) for number in numbers]
 
 
+def is_in(scope: common_pb2.Scope, strategy_id: str, symbol: str) -> bool:
+    """Tell whether a scope covers a strategy's position in an instrument."""
+    if scope.kind == common_pb2.SCOPE_KIND_STRATEGY:
+        return scope.name == strategy_id
+    return scope.kind == common_pb2.SCOPE_KIND_PORTFOLIO or scope.name == symbol
+
+
 def name_of(naive: Naive, number: int) -> tuple[str, str]:
     """Pick a strategy and one of its orders' names, or a name that is nobody's."""
     order = naive.orders.get(order_ids(naive, [number])[0])
@@ -105,6 +112,7 @@ class OrderDraft:
     limit: Decimal | None
     reduce_only: bool
     route: str
+    emergency: bool = False
 
     def order(self, naive: Naive, client_order_id: str) -> orders_pb2.NewOrder:
         """Give the draft its figures."""
@@ -119,6 +127,7 @@ class OrderDraft:
             limit_price="" if self.limit is None else self._price(naive, self.limit),
             reduce_only=self.reduce_only,
             route=self.route,
+            emergency=orders_pb2.EmergencyExit(operator="ann", reason="out") if self.emergency else None,
         )
 
     def _side(self, naive: Naive) -> common_pb2.Side.ValueType:
@@ -167,6 +176,7 @@ def order_drafts() -> st.SearchStrategy[OrderDraft]:
         limit=st.none() | st.sampled_from(LIMIT_FACTORS),
         reduce_only=st.sampled_from([*[False] * 7, True]),
         route=st.sampled_from([*("", "paper", "paper", "spare") * 4, "fax"]),
+        emergency=st.sampled_from([*[False] * 5, True]),
     )
 
 

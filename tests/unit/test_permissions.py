@@ -137,6 +137,8 @@ WHOLE: dict[str, set[Role]] = {
     "Halt": OFFICERS,
     "ResetHalt": OFFICERS,
     "ReleaseThrottle": OFFICERS,
+    "ConfirmReset": OFFICERS,
+    "Flatten": OFFICERS,
     "TransferCapital": OFFICERS,
     "UpdateLimits": OFFICERS,
     "PauseStrategy": OFFICERS,

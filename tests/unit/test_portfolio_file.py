@@ -101,6 +101,7 @@ def test_a_good_file_says_what_the_journal_has_to_know(tmp_path: Path) -> None:
             journal_pb2.PriceBand(band="0.1", confirmations=2),
             journal_pb2.PriceBand(interval="1d", band="0.1"),
         ],
+        routes=[journal_pb2.StrategyRoute(strategy_id="momentum", adapter="paper")],
     )
     assert expected == read(tmp_path, GOOD).to_wire()
 
@@ -319,3 +320,39 @@ def test_a_product_that_lacks_something_is_refused_with_file_line_and_key(
     assert old in PRODUCTS
     (problem,) = problems(tmp_path, PRODUCTS.replace(old, new, 1))
     assert expected == problem[: len(expected)]
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        ("{}", None),
+        ("{flatten: false, confirm_within_s: 60}", None),
+        ("{flatten: true}", journal_pb2.HaltRules(flatten=True)),
+        ("{four_eyes: true}", journal_pb2.HaltRules(confirm_within_s=3_600)),
+        ("{four_eyes: true, confirm_within_s: 60}", journal_pb2.HaltRules(confirm_within_s=60)),
+        ("{error_rate: {count: 5, within_s: 9}}", journal_pb2.HaltRules(error_count=5, error_within_s=9)),
+    ],
+)
+def test_what_belongs_to_a_halt_is_journaled_where_it_is_asked_for(
+    tmp_path: Path, section: str, expected: journal_pb2.HaltRules | None
+) -> None:
+    """Pins each rule, its default, and that a file which asks for nothing leaves no trace of it."""
+    live = GOOD[: GOOD.index("replay:")]
+    configured = read(tmp_path, f"{live}halts: {section}\n").to_wire()
+    assert expected == (configured.halts if configured.HasField("halts") else None)
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        ("{four_eyes: true}", "halts.four_eyes: with four eyes nobody resets alone, a replay's operator neither"),
+        ("{error_rate: {count: 0, within_s: 9}}", "halts.error_rate.count: Input should be greater than or equal to 1"),
+        ("{error_rate: {count: 5}}", "halts.error_rate.within_s: Field required"),
+        ("{confirm_within_s: 0}", "halts.confirm_within_s: Input should be greater than or equal to 1"),
+        ("{six_eyes: true}", "halts.six_eyes: Extra inputs are not permitted"),
+    ],
+)
+def test_what_a_halt_cannot_have_is_refused(tmp_path: Path, section: str, expected: str) -> None:
+    """Pins that nobody believes to be protected who is not."""
+    (line,) = problems(tmp_path, f"{GOOD}halts: {section}\n")
+    assert line.endswith(expected)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from gateway.methods import methods
-from tidegate.permissions import RULES, Role, Rule
+from tidegate.permissions import OFFICERS, RULES, Role, Rule
 
 PAGE = Path(__file__).parents[2] / "docs" / "security.md"
 
@@ -12,6 +12,8 @@ def right(rule: Rule, role: Role) -> str:
     """Say in a word what a role may."""
     if role in rule.roles:
         return "yes"
+    if rule.orders is not None and role in OFFICERS:
+        return "exits"
     is_limited = rule.strategies is not None or rule.adapters is not None
     return "own" if role is Role.TRADER and is_limited else ""
 

@@ -37,6 +37,8 @@ def _halted(event: journal_pb2.Event) -> _Parts:
 def _reset(event: journal_pb2.Event) -> _Parts:
     reset = event.halt_reset
     text = f"the halt of the {Scope.from_wire(reset.scope)} is reset by {reset.operator}: {reset.reason}"
+    if reset.confirmed_by:
+        text += f"; confirmed by {reset.confirmed_by}: {reset.confirmation}"
     return Reason.HALT_RESET, reset.scope, text
 
 
@@ -88,6 +90,37 @@ def _price_held(event: journal_pb2.Event) -> _Parts:
     return Reason.PRICE_UNCONFIRMED, instrument_scope(held.symbol).to_wire(), text
 
 
+def _flatten_requested(event: journal_pb2.Event) -> _Parts:
+    asked = event.flatten_requested
+    text = f"the {Scope.from_wire(asked.scope)} is to be flattened, by {asked.operator}: {asked.reason}"
+    return Reason.FLATTEN, asked.scope, text
+
+
+def _flatten_ended(event: journal_pb2.Event) -> _Parts:
+    ended = event.flatten_ended
+    scope = strategy_scope(ended.strategy_id) if ended.strategy_id else PORTFOLIO
+    whose = f"strategy {ended.strategy_id}" if ended.strategy_id else "the suspense ledger"
+    if not ended.reason_code:
+        return Reason.FLATTENED, scope.to_wire(), f"the position of {whose} in {ended.symbol} is closed"
+    text = f"{ended.quantity} {ended.symbol} of {whose} are not closed: {ended.reason_code}: {ended.reason}"
+    return Reason.FLATTEN_INCOMPLETE, scope.to_wire(), text
+
+
+def _reset_requested(event: journal_pb2.Event) -> _Parts:
+    asked = event.reset_requested
+    text = (
+        f"{asked.operator} asks to reset the halt of the {Scope.from_wire(asked.scope)}: {asked.reason}; "
+        f"another person confirms request {event.sequence}"
+    )
+    return Reason.RESET_REQUESTED, asked.scope, text
+
+
+def _reset_expired(event: journal_pb2.Event) -> _Parts:
+    expired = event.reset_expired
+    text = f"nobody has confirmed request {expired.request_sequence} of {expired.operator} for a reset in time"
+    return Reason.RESET_EXPIRED, expired.scope, text
+
+
 _PARTS: dict[str, Callable[[journal_pb2.Event], _Parts]] = {
     "alert_raised": _raised,
     "limit_breached": _breached,
@@ -100,5 +133,9 @@ _PARTS: dict[str, Callable[[journal_pb2.Event], _Parts]] = {
     "throttle_tripped": _throttled,
     "throttle_released": _released,
     "price_held": _price_held,
+    "flatten_requested": _flatten_requested,
+    "flatten_ended": _flatten_ended,
+    "reset_requested": _reset_requested,
+    "reset_expired": _reset_expired,
 }
 ALERT_KINDS = frozenset(_PARTS)

@@ -13,7 +13,7 @@ from tidegate.orders import Order
 from tidegate.risk.alerts import ALERT_KINDS, alert_of
 from tidegate.risk.calendars import Calendar
 from tidegate.risk.counters import Counters
-from tidegate.risk.halts import Halt, Pause
+from tidegate.risk.halts import Flattening, Halt, Pause, Place
 from tidegate.risk.held_prices import Held, Print, Prints, judge, prints_of_bar, prints_of_prices
 from tidegate.risk.high_water import HighWater
 from tidegate.risk.limit import Limit, LimitKey
@@ -49,6 +49,7 @@ class Session(NamedTuple):
 
     session_id: str
     heartbeat_s: int
+    halt_on_loss: common_pb2.HaltLevel.ValueType = common_pb2.HALT_LEVEL_UNSPECIFIED
 
 
 class Book:
@@ -75,6 +76,7 @@ class Book:
         self.instruments: dict[str, Instrument] = {}
         self.terms: dict[str, Terms] = {}
         self.adapters: frozenset[str] = frozenset()
+        self.routes: dict[str, str] = {}
         self.strategies: dict[str, StrategyBook] = {}
         self.orders: dict[str, Order] = {}
         # Those on which an adapter owes a report; and, until they are alerted, those on which their submitter does.
@@ -101,6 +103,9 @@ class Book:
 
         self.halts: dict[Scope, Halt] = {}
         self.pauses: dict[str, Pause] = {}
+        # Resets that wait for a second person, as they were recorded; and positions that are being closed.
+        self.reset_requests: dict[Scope, journal_pb2.Event] = {}
+        self.flattenings: dict[Place, Flattening] = {}
         self.breaches: dict[tuple[str, Scope], common_pb2.Violation] = {}
 
         self.last_bar = market_data_pb2.PublishBarsRequest()
@@ -140,6 +145,10 @@ class Book:
             "throttle_tripped": self._throttle,
             "throttle_released": self._release,
             "price_held": self._note_held_price,
+            "flatten_requested": self._request_flatten,
+            "flatten_ended": self._end_flatten,
+            "reset_requested": self._request_reset,
+            "reset_expired": self._expire_reset,
             "command_refused": _ignore,
             "alert_raised": _ignore,
             "refusals_counted": _ignore,
@@ -256,6 +265,7 @@ class Book:
         self.options.configure(self.instruments)
         self.terms = {s.strategy_id: Terms.from_wire(s) for s in configured.strategies}
         self.adapters = frozenset(configured.adapters)
+        self.routes = {route.strategy_id: route.adapter for route in configured.routes}
         self.limits_in_force = LimitTable(portfolio_limits(self.limits))
         for message in configured.further_limits:
             self.limits_in_force.set(Limit.from_wire(message))
@@ -279,6 +289,8 @@ class Book:
             if self.scenarios is not None:
                 self.scenarios.touch(decided.order.strategy_id, decided.order.symbol)
             (self.awaiting if decided.order.route else self.unreported)[order.order_id] = order
+            if self.flattenings and order.is_emergency:
+                self._note_exit(order)
 
     def _decide_replace(self, event: journal_pb2.Event) -> None:
         decided = event.replace_decided
@@ -392,10 +404,13 @@ class Book:
     def _halt(self, event: journal_pb2.Event) -> None:
         halt = Halt.from_event(event)
         self.halts[halt.scope] = halt
+        self.reset_requests.pop(halt.scope, None)  # whoever asked for it has not seen this halt
 
     def _reset(self, event: journal_pb2.Event) -> None:
         scope = Scope.from_wire(event.halt_reset.scope)
         self.halts.pop(scope, None)
+        self.reset_requests.pop(scope, None)
+        self.flattenings = {place: one for place, one in self.flattenings.items() if one.scope != scope}
         if event.halt_reset.high_water_mark == admin_pb2.HIGH_WATER_MARK_CHOICE_REBASE:
             self.high_water.rebase(scope, self.equity_of(scope))
 
@@ -428,7 +443,7 @@ class Book:
 
     def _open_session(self, event: journal_pb2.Event) -> None:
         opened = event.session_opened
-        self.sessions[opened.adapter] = Session(opened.session_id, opened.heartbeat_s)
+        self.sessions[opened.adapter] = Session(opened.session_id, opened.heartbeat_s, opened.halt_on_loss)
 
     def _close_session(self, event: journal_pb2.Event) -> None:
         self.sessions.pop(event.session_closed.adapter, None)
@@ -465,6 +480,31 @@ class Book:
     def _raise_high_water(self, equities: dict[Scope, Decimal]) -> None:
         for scope, equity in equities.items():
             self.high_water.raise_to(scope, equity)
+
+    def _request_flatten(self, event: journal_pb2.Event) -> None:
+        asked = event.flatten_requested
+        scope = Scope.from_wire(asked.scope)
+        for entry in asked.places:
+            place = (entry.strategy_id, entry.symbol)
+            standing = self.flattenings.get(place)
+            fresh = Flattening(scope, asked.operator, asked.reason, event.sequence)
+            if standing is not None:
+                fresh.order_ids |= standing.order_ids
+            self.flattenings[place] = fresh
+
+    def _note_exit(self, order: Order) -> None:
+        standing = self.flattenings.get((order.request.strategy_id, order.request.symbol))
+        if standing is not None and order.request.client_order_id.startswith("flatten-"):
+            standing.order_ids.add(order.order_id)
+
+    def _end_flatten(self, event: journal_pb2.Event) -> None:
+        self.flattenings.pop((event.flatten_ended.strategy_id, event.flatten_ended.symbol), None)
+
+    def _request_reset(self, event: journal_pb2.Event) -> None:
+        self.reset_requests[Scope.from_wire(event.reset_requested.scope)] = event
+
+    def _expire_reset(self, event: journal_pb2.Event) -> None:
+        self.reset_requests.pop(Scope.from_wire(event.reset_expired.scope), None)
 
     def _acknowledge_alert(self, event: journal_pb2.Event) -> None:
         alert = self.alerts.get(event.alert_acknowledged.alert_sequence)

@@ -30,10 +30,11 @@ def cancel_all_orders(draft: Draft, command: orders_pb2.CancelAllOrdersRequest) 
 
 
 def request_cancels(draft: Draft, orders: Iterable[Order], reason: str) -> int:
-    """Record the cancel of each order that has none yet; return how many."""
+    """Record the cancel of each order that has none yet, in the book or in this draft; return how many."""
     count = 0
+    asked = {event.cancel_requested.order_id for event in draft.events if event.HasField("cancel_requested")}
     for order in orders:
-        if not order.cancel_requested:
+        if not order.cancel_requested and order.order_id not in asked:
             cancel = journal_pb2.CancelRequested(
                 order_id=order.order_id, strategy_id=order.request.strategy_id, reason_code=reason
             )
@@ -48,10 +49,11 @@ def working_order(draft: Draft, strategy_id: str, client_order_id: str, command:
     order_id = "" if decided is None else accepted_order_id(decided)
     if not order_id:
         text = f"strategy {strategy_id} has no accepted order {client_order_id}"
-        draft.refuse(Reason.ORDER_UNKNOWN, text, command=command, subject=client_order_id)
+        draft.refuse(Reason.ORDER_UNKNOWN, text, command=command, subject=client_order_id, strategy_id=strategy_id)
     order = draft.book.orders.get(order_id)
     if order is None:
-        draft.refuse(Reason.ORDER_DONE, f"order {client_order_id} is done", command=command, subject=client_order_id)
+        text = f"order {client_order_id} is done"
+        draft.refuse(Reason.ORDER_DONE, text, command=command, subject=client_order_id, strategy_id=strategy_id)
     return order
 
 

@@ -62,6 +62,8 @@ class Draft:
     refusal: RefusedError | None = None
     # Whose refusal this is, when it is one that may come by the thousand.
     refused_sender: Sender | None = None
+    # On what the gate failed while it followed up, to be logged.
+    failure: BaseException | None = None
 
     @property
     def reason_code(self) -> str:
@@ -83,11 +85,14 @@ class Draft:
         event.MergeFrom(journal_pb2.Event(**body))
         return event
 
-    def refuse(self, reason: Reason, text: str, *, command: str, subject: str, operator: str = "") -> NoReturn:
-        """Record that an understood command was refused, and refuse it."""
+    def refuse(  # noqa: PLR0913 -- what is recorded of a refusal has as many parts
+        self, reason: Reason, text: str, *, command: str, subject: str, operator: str = "", strategy_id: str = ""
+    ) -> NoReturn:
+        """Record that an understood command was refused, and refuse it; strategy_id: whose it was, if a strategy's."""
+        known = strategy_id if strategy_id in self.book.terms else ""
         refused = journal_pb2.CommandRefused(
-            command=command, subject=subject, operator=operator, reason_code=reason, reason=text
+            command=command, subject=subject, operator=operator, reason_code=reason, reason=text, strategy_id=known
         )
         self.record(command_refused=refused)
-        self.refused_sender = Sender(command)
+        self.refused_sender = Sender(command, known)
         raise RefusedError(reason, text)

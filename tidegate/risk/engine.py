@@ -14,6 +14,7 @@ from tidegate.risk import (
     checks,
     consequences,
     executions,
+    flattening,
     halting,
     limit_changes,
     market_data,
@@ -27,8 +28,10 @@ from tidegate.risk import (
 )
 from tidegate.risk.book import Book
 from tidegate.risk.draft import Archive, Draft
+from tidegate.risk.error_rate import ErrorRate
+from tidegate.risk.halts import Place
 from tidegate.risk.refusals import Refusals, Sender
-from tidegate.risk.scopes import PORTFOLIO
+from tidegate.risk.scopes import PORTFOLIO, strategy_scope
 from tidegate.v1 import actors_pb2, admin_pb2, journal_pb2, market_data_pb2, orders_pb2, risk_pb2
 
 # A command is a message; the function decides it, and changes nothing.
@@ -53,6 +56,8 @@ _DECIDERS: dict[type[Message], Callable[[Draft, Any], Any]] = {
     admin_pb2.HaltRequest: halting.halt,
     admin_pb2.ResetHaltRequest: halting.reset_halt,
     admin_pb2.ReleaseThrottleRequest: throttling.release_throttle,
+    admin_pb2.ConfirmResetRequest: halting.confirm_reset,
+    admin_pb2.FlattenRequest: flattening.flatten,
     admin_pb2.TransferCapitalRequest: capital_moves.transfer_capital,
     journal_pb2.StrategyPaused: operators.pause_strategy,
     journal_pb2.StrategyResumed: operators.resume_strategy,
@@ -77,6 +82,7 @@ class Engine:
         self._archive = archive
         self._checks = checks.build(self.book)
         self._refusals = Refusals()
+        self._errors: ErrorRate | None = None
 
     def decide(self, command: Message, now_ns: int) -> Draft:
         """Return the events that a command becomes at this time, with its reply or refusal; nothing changes."""
@@ -101,6 +107,11 @@ class Engine:
         self.performance.apply(event, kind, self.book)
         if kind in _CHANGES_CHECKS:
             self._checks = checks.build(self.book)
+        if kind == "portfolio_configured":
+            has_bound = event.portfolio_configured.halts.error_count > 0
+            self._errors = ErrorRate(event.portfolio_configured) if has_bound else None
+        elif self._errors is not None:
+            self._errors.apply(event, kind)
 
     def execute(self, command: Message, now_ns: int) -> Draft:
         """
@@ -122,7 +133,50 @@ class Engine:
             for consequence in follow_up.events:
                 self.apply(consequence)
             decided.events += follow_up.events
+        if self._errors is not None:
+            halts = self._draft(now_ns)
+            self._errors.follow(halts, decided.events)
+            self._take(decided, halts)
+        if self.book.flattenings:
+            self._flatten(decided)
         return decided
+
+    def _flatten(self, decided: Draft) -> None:
+        """Go on closing what is being closed, where the events of a command have changed it."""
+        events = list(decided.events)
+        for place, ended_by in flattening.touched(self.book, events):
+            for _ in range(flattening.ORDERS_MAX):
+                todo = flattening.step(self.book, place, ended_by)
+                if isinstance(todo, orders_pb2.NewOrder):
+                    todo = self._submit_exit(decided, place, todo)
+                    if todo is None:
+                        continue
+                if todo is not None:
+                    last = self._draft(decided.now_ns)
+                    last.record(flatten_ended=todo)
+                    self._take(decided, last)
+                break
+        if isinstance(decided.reply, admin_pb2.FlattenResponse):
+            decided.reply.positions.extend(flattening.report(self.book, decided.events))
+
+    def _submit_exit(self, decided: Draft, place: Place, order: orders_pb2.NewOrder) -> journal_pb2.FlattenEnded | None:
+        """Have an order that closes a position decided, as large as one order may be; return why it ends there."""
+        submitted = self.ask(order, decided.now_ns)
+        while quantity := flattening.smaller(self.book, order, submitted):
+            order.quantity = quantity
+            submitted = self.ask(order, decided.now_ns)
+        self._take(decided, submitted)
+        if submitted.refusal is not None:
+            decided.failure = submitted.refusal.__cause__ or decided.failure
+            return flattening.ended(self.book, place, submitted.refusal.reason, submitted.refusal.text)
+        decision = submitted.reply
+        return None if decision.order_id else flattening.ended(self.book, place, decision.reason_code, decision.reason)
+
+    def _take(self, decided: Draft, more: Draft) -> None:
+        """Apply what follows from a command, and add it to the command's events."""
+        for event in more.events:
+            self.apply(event)
+        decided.events += more.events
 
     def _bound_refusals(self, decided: Draft) -> None:
         """Record a refusal, or only count it; and record what was counted in the seconds that have passed."""
@@ -141,11 +195,14 @@ class Engine:
     def _internal(self, command: Message, now_ns: int, error: Exception) -> Draft:
         draft = self._draft(now_ns)
         text = f"{type(command).__name__} failed: {type(error).__name__}"
-        alert = journal_pb2.AlertRaised(reason_code=Reason.INTERNAL, scope=PORTFOLIO.to_wire(), text=text)
+        named = getattr(command, "strategy_id", "")
+        strategy_id = named if named in self.book.terms else ""
+        scope = strategy_scope(strategy_id) if strategy_id else PORTFOLIO
+        alert = journal_pb2.AlertRaised(reason_code=Reason.INTERNAL, scope=scope.to_wire(), text=text)
         draft.record(alert_raised=alert)
         draft.refusal = RefusedError(
             Reason.INTERNAL, f"{type(command).__name__} failed inside the gate; nothing changed"
         )
         draft.refusal.__cause__ = error
-        draft.refused_sender = Sender(type(command).__name__)
+        draft.refused_sender = Sender(type(command).__name__, strategy_id)
         return draft

@@ -1,10 +1,13 @@
 """Halts and pauses: what stops trading, who did it, and why."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tidegate.risk.scopes import Scope
 from tidegate.times import to_ns, to_stamp
 from tidegate.v1 import common_pb2, journal_pb2, risk_pb2
+
+# A strategy's position in an instrument: where something is to be closed.
+Place = tuple[str, str]
 
 
 @dataclass(slots=True)
@@ -50,6 +53,21 @@ class Halt:
             sequence=self.sequence,
             bars=self.bars,
         )
+
+
+@dataclass(slots=True)
+class Flattening:
+    """
+    One position that is being closed: in which scope's name, by whom, why, since which event.
+
+    order_ids: the orders that went out for it.
+    """
+
+    scope: Scope
+    operator: str
+    reason: str
+    sequence: int
+    order_ids: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,8 @@ def decide_order(draft: Draft, request: orders_pb2.NewOrder) -> orders_pb2.Decis
     if earlier is not None:
         if earlier.order_decided.order != request:
             text = f"client_order_id {request.client_order_id} was used before, for another order"
-            subject = request.client_order_id
-            draft.refuse(Reason.CLIENT_ORDER_ID_REUSED, text, command="SubmitOrder", subject=subject)
+            subject, owner = request.client_order_id, request.strategy_id
+            draft.refuse(Reason.CLIENT_ORDER_ID_REUSED, text, command="SubmitOrder", subject=subject, strategy_id=owner)
         return earlier.order_decided.decision
     violations, proposal = assess(draft, request, ask)
     if any(violation.action == _REDUCE for violation in violations):
@@ -86,6 +86,9 @@ def read_order(book: Book, request: orders_pb2.NewOrder) -> Ask:
     if order_type not in _ORDER_TYPES:
         text = "order.order_type takes MARKET, LIMIT, STOP or STOP_LIMIT"
         raise RefusedError(Reason.ORDER_TYPE_INVALID, text, field="order.order_type")
+    if request.HasField("emergency"):
+        door.identifier(request.emergency.operator, "order.emergency.operator")
+        door.words(request.emergency.reason, "order.emergency.reason", required=True)
     if request.time_in_force not in _TIMES_IN_FORCE:
         text = "order.time_in_force takes DAY, GTC, IOC or FOK"
         raise RefusedError(Reason.TIME_IN_FORCE_INVALID, text, field="order.time_in_force")

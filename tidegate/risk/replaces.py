@@ -33,8 +33,10 @@ def replace_order(draft: Draft, request: orders_pb2.ReplaceOrderRequest) -> orde
     if earlier is not None:
         if earlier.replace_decided.replace != request:
             text = f"client_order_id {request.client_order_id} was used before, for another order"
-            subject = request.client_order_id
-            draft.refuse(Reason.CLIENT_ORDER_ID_REUSED, text, command="ReplaceOrder", subject=subject)
+            subject, owner = request.client_order_id, request.strategy_id
+            draft.refuse(
+                Reason.CLIENT_ORDER_ID_REUSED, text, command="ReplaceOrder", subject=subject, strategy_id=owner
+            )
         return earlier.replace_decided.decision
     order = working_order(draft, request.strategy_id, request.orig_client_order_id, "ReplaceOrder")
     if (price is None) is bool(order.request.limit_price):
@@ -47,7 +49,8 @@ def replace_order(draft: Draft, request: orders_pb2.ReplaceOrderRequest) -> orde
     reason = _impossible(order, ask)
     if reason is not None:
         text = f"order {request.orig_client_order_id}: {reason.meaning}"
-        draft.refuse(reason, text, command="ReplaceOrder", subject=request.client_order_id)
+        subject, owner = request.client_order_id, request.strategy_id
+        draft.refuse(reason, text, command="ReplaceOrder", subject=subject, strategy_id=owner)
     found, proposal = assess(draft, as_replaced(order, request), ask, replaced=order)
     violations = refuse_instead(found)
     event = draft.begin()
@@ -75,6 +78,7 @@ def as_replaced(order: Order, request: orders_pb2.ReplaceOrderRequest) -> orders
     new.CopyFrom(order.request)
     new.client_order_id, new.quantity, new.limit_price = request.client_order_id, request.quantity, request.limit_price
     new.stop_price = request.stop_price
+    new.ClearField("emergency")  # who replaces it is not who called for it
     return new
 
 

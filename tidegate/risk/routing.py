@@ -47,7 +47,8 @@ def refused_by_halt(book: Book, order: Order) -> Reason | None:
     halt = book.halt_over(order.request.strategy_id, order.request.symbol)
     if halt is None:
         return None
-    if halt.level == common_pb2.HALT_LEVEL_HALTED:
+    is_halted = halt.level == common_pb2.HALT_LEVEL_HALTED
+    if is_halted and not order.is_emergency:
         return Reason.TRADING_HALTED
     strategy = book.strategies[order.request.strategy_id]
     position = strategy.ledger.positions.get(order.request.symbol)
@@ -65,4 +66,6 @@ def refused_by_halt(book: Book, order: Order) -> Reason | None:
         ZERO,
     )
     reduces = held * order.sign < ZERO and sent + order.reservation.quantity <= abs(held)
-    return None if reduces else Reason.REDUCE_ONLY
+    if reduces:
+        return None
+    return Reason.TRADING_HALTED if is_halted else Reason.REDUCE_ONLY

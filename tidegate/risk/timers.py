@@ -6,6 +6,7 @@ from tidegate.orders import Order
 from tidegate.reasons import Reason
 from tidegate.risk.cancels import request_cancels
 from tidegate.risk.draft import Draft
+from tidegate.risk.halting import is_expired
 from tidegate.risk.limit_changes import expire_limits
 from tidegate.times import NS_PER_S
 from tidegate.v1 import actors_pb2, journal_pb2
@@ -20,6 +21,7 @@ def advance_time(draft: Draft, _command: actors_pb2.AdvanceTimeRequest) -> actor
 
     An order has ``route_within_s`` until the alert, and as long again until the cancel. An order that its submitter
     sends itself is only alerted: its permission has run out, and only the submitter knows what it did with it.
+    A reset that no second person has confirmed in time has to be asked for anew.
     """
     expire_limits(draft)
     configuration = draft.book.configuration
@@ -38,4 +40,11 @@ def advance_time(draft: Draft, _command: actors_pb2.AdvanceTimeRequest) -> actor
         draft.record(order_overdue=overdue)
     lasting = (o for o in book.awaiting.values() if draft.now_ns - o.instructed_ns > 2 * within_ns)
     request_cancels(draft, lasting, Reason.ORDER_OVERDUE)
+    for asked in book.reset_requests.values():
+        if is_expired(draft, asked):
+            body = asked.reset_requested
+            expired = journal_pb2.ResetExpired(
+                scope=body.scope, request_sequence=asked.sequence, operator=body.operator
+            )
+            draft.record(reset_expired=expired)
     return actors_pb2.AdvanceTimeResponse()

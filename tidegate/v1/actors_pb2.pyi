@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from tidegate.v1 import common_pb2 as _common_pb2
 from tidegate.v1 import journal_pb2 as _journal_pb2
 from tidegate.v1 import orders_pb2 as _orders_pb2
 import builtins as _builtins
@@ -281,19 +282,22 @@ class OpenSessionRequest(_message.Message):
     ADAPTER_FIELD_NUMBER: _builtins.int
     SESSION_ID_FIELD_NUMBER: _builtins.int
     HEARTBEAT_S_FIELD_NUMBER: _builtins.int
+    HALT_ON_LOSS_FIELD_NUMBER: _builtins.int
     adapter: _builtins.str
     session_id: _builtins.str
     heartbeat_s: _builtins.int
+    halt_on_loss: _common_pb2.HaltLevel.ValueType
     def __init__(
         self,
         *,
         adapter: _builtins.str = ...,
         session_id: _builtins.str = ...,
         heartbeat_s: _builtins.int = ...,
+        halt_on_loss: _common_pb2.HaltLevel.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter", "heartbeat_s", b"heartbeat_s", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter", "halt_on_loss", b"halt_on_loss", "heartbeat_s", b"heartbeat_s", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

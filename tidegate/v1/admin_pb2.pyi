@@ -49,10 +49,13 @@ class HaltRequest(_message.Message):
     LEVEL_FIELD_NUMBER: _builtins.int
     OPERATOR_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    FLATTEN_FIELD_NUMBER: _builtins.int
     level: _common_pb2.HaltLevel.ValueType
     """Read as HALTED when unspecified. A halt never lowers the level: ResetHalt does."""
     operator: _builtins.str
     reason: _builtins.str
+    flatten: _builtins.bool
+    """Close the scope's positions as well, as Flatten does."""
     @_builtins.property
     def scope(self) -> _common_pb2.Scope: ...
     def __init__(
@@ -62,10 +65,11 @@ class HaltRequest(_message.Message):
         level: _common_pb2.HaltLevel.ValueType = ...,
         operator: _builtins.str = ...,
         reason: _builtins.str = ...,
+        flatten: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["level", b"level", "operator", b"operator", "reason", b"reason", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["flatten", b"flatten", "level", b"level", "operator", b"operator", "reason", b"reason", "scope", b"scope"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -130,20 +134,169 @@ class ResetHaltResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CHANGED_FIELD_NUMBER: _builtins.int
+    REQUEST_SEQUENCE_FIELD_NUMBER: _builtins.int
     changed: _builtins.bool
-    """False when the scope was not halted."""
+    """False when the scope was not halted, or when another person has to confirm."""
+    request_sequence: _builtins.int
+    """Where the portfolio file wants four eyes: the request that ConfirmReset takes; 0 otherwise."""
     def __init__(
         self,
         *,
         changed: _builtins.bool = ...,
+        request_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "request_sequence", b"request_sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ResetHaltResponse: _TypeAlias = ResetHaltResponse  # noqa: Y015
+
+@_typing.final
+class ConfirmResetRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_SEQUENCE_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_sequence: _builtins.int
+    """Of the request, as ResetHalt answered it and GetHaltState shows it."""
+    operator: _builtins.str
+    """Another person than the one who asked."""
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        request_sequence: _builtins.int = ...,
+        operator: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["operator", b"operator", "reason", b"reason", "request_sequence", b"request_sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmResetRequest: _TypeAlias = ConfirmResetRequest  # noqa: Y015
+
+@_typing.final
+class ConfirmResetResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCOPE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def scope(self) -> _common_pb2.Scope:
+        """The scope that is no longer halted."""
+
+    def __init__(
+        self,
+        *,
+        scope: _common_pb2.Scope | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmResetResponse: _TypeAlias = ConfirmResetResponse  # noqa: Y015
+
+@_typing.final
+class FlattenRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCOPE_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    operator: _builtins.str
+    reason: _builtins.str
+    @_builtins.property
+    def scope(self) -> _common_pb2.Scope:
+        """Unspecified: the portfolio."""
+
+    def __init__(
+        self,
+        *,
+        scope: _common_pb2.Scope | None = ...,
+        operator: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["operator", b"operator", "reason", b"reason", "scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FlattenRequest: _TypeAlias = FlattenRequest  # noqa: Y015
+
+@_typing.final
+class FlattenResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CANCELS_REQUESTED_FIELD_NUMBER: _builtins.int
+    POSITIONS_FIELD_NUMBER: _builtins.int
+    cancels_requested: _builtins.int
+    """Cancels asked for by this call."""
+    @_builtins.property
+    def positions(self) -> _containers.RepeatedCompositeFieldContainer[Global___FlattenedPosition]:
+        """One for each position, and for each instrument of a strategy in which orders work."""
+
+    def __init__(
+        self,
+        *,
+        cancels_requested: _builtins.int = ...,
+        positions: _abc.Iterable[Global___FlattenedPosition] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancels_requested", b"cancels_requested", "positions", b"positions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FlattenResponse: _TypeAlias = FlattenResponse  # noqa: Y015
+
+@_typing.final
+class FlattenedPosition(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    SUBMITTED_QUANTITY_FIELD_NUMBER: _builtins.int
+    WAITING_QUANTITY_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    strategy_id: _builtins.str
+    """Empty: the suspense ledger."""
+    symbol: _builtins.str
+    quantity: _builtins.str
+    """Decimals: the position, signed; what is on its way out by this call; and what working orders may still fill on that
+    side, so that its rest has to wait for them.
+    """
+    submitted_quantity: _builtins.str
+    waiting_quantity: _builtins.str
+    reason_code: _builtins.str
+    """Why it cannot be closed from here; empty when it can."""
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        strategy_id: _builtins.str = ...,
+        symbol: _builtins.str = ...,
+        quantity: _builtins.str = ...,
+        submitted_quantity: _builtins.str = ...,
+        waiting_quantity: _builtins.str = ...,
+        reason_code: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["quantity", b"quantity", "reason", b"reason", "reason_code", b"reason_code", "strategy_id", b"strategy_id", "submitted_quantity", b"submitted_quantity", "symbol", b"symbol", "waiting_quantity", b"waiting_quantity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FlattenedPosition: _TypeAlias = FlattenedPosition  # noqa: Y015
 
 @_typing.final
 class TransferCapitalRequest(_message.Message):

@@ -45,6 +45,16 @@ class AdminServiceStub:
                 request_serializer=tidegate_dot_v1_dot_admin__pb2.ResetHaltRequest.SerializeToString,
                 response_deserializer=tidegate_dot_v1_dot_admin__pb2.ResetHaltResponse.FromString,
                 _registered_method=True)
+        self.ConfirmReset = channel.unary_unary(
+                '/tidegate.v1.AdminService/ConfirmReset',
+                request_serializer=tidegate_dot_v1_dot_admin__pb2.ConfirmResetRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_admin__pb2.ConfirmResetResponse.FromString,
+                _registered_method=True)
+        self.Flatten = channel.unary_unary(
+                '/tidegate.v1.AdminService/Flatten',
+                request_serializer=tidegate_dot_v1_dot_admin__pb2.FlattenRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_admin__pb2.FlattenResponse.FromString,
+                _registered_method=True)
         self.TransferCapital = channel.unary_unary(
                 '/tidegate.v1.AdminService/TransferCapital',
                 request_serializer=tidegate_dot_v1_dot_admin__pb2.TransferCapitalRequest.SerializeToString,
@@ -99,7 +109,22 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResetHalt(self, request, context):
-        """Ends a halt; nothing else does. Refused when trading would halt again at once.
+        """Ends a halt; nothing else does. Refused when trading would halt again at once. With four eyes it only asks.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmReset(self, request, context):
+        """Ends the halt that another person has asked to end; where the portfolio file wants four eyes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Flatten(self, request, context):
+        """Cancels what works in a scope and closes its positions at market, also under a halt; the scope stays REDUCE_ONLY at
+        least, until it is reset. What working orders may still fill is closed when they are done.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -173,6 +198,16 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ResetHalt,
                     request_deserializer=tidegate_dot_v1_dot_admin__pb2.ResetHaltRequest.FromString,
                     response_serializer=tidegate_dot_v1_dot_admin__pb2.ResetHaltResponse.SerializeToString,
+            ),
+            'ConfirmReset': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmReset,
+                    request_deserializer=tidegate_dot_v1_dot_admin__pb2.ConfirmResetRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_admin__pb2.ConfirmResetResponse.SerializeToString,
+            ),
+            'Flatten': grpc.unary_unary_rpc_method_handler(
+                    servicer.Flatten,
+                    request_deserializer=tidegate_dot_v1_dot_admin__pb2.FlattenRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_admin__pb2.FlattenResponse.SerializeToString,
             ),
             'TransferCapital': grpc.unary_unary_rpc_method_handler(
                     servicer.TransferCapital,
@@ -270,6 +305,60 @@ class AdminService:
             '/tidegate.v1.AdminService/ResetHalt',
             tidegate_dot_v1_dot_admin__pb2.ResetHaltRequest.SerializeToString,
             tidegate_dot_v1_dot_admin__pb2.ResetHaltResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmReset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.AdminService/ConfirmReset',
+            tidegate_dot_v1_dot_admin__pb2.ConfirmResetRequest.SerializeToString,
+            tidegate_dot_v1_dot_admin__pb2.ConfirmResetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Flatten(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.AdminService/Flatten',
+            tidegate_dot_v1_dot_admin__pb2.FlattenRequest.SerializeToString,
+            tidegate_dot_v1_dot_admin__pb2.FlattenResponse.FromString,
             options,
             channel_credentials,
             insecure,

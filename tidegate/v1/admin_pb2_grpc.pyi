@@ -36,7 +36,13 @@ class AdminServiceStub:
     Halt: _grpc.UnaryUnaryMultiCallable[_admin_pb2.HaltRequest, _admin_pb2.HaltResponse]
     """Stops trading; when it has returned, nothing that adds risk is accepted."""
     ResetHalt: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ResetHaltRequest, _admin_pb2.ResetHaltResponse]
-    """Ends a halt; nothing else does. Refused when trading would halt again at once."""
+    """Ends a halt; nothing else does. Refused when trading would halt again at once. With four eyes it only asks."""
+    ConfirmReset: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ConfirmResetRequest, _admin_pb2.ConfirmResetResponse]
+    """Ends the halt that another person has asked to end; where the portfolio file wants four eyes."""
+    Flatten: _grpc.UnaryUnaryMultiCallable[_admin_pb2.FlattenRequest, _admin_pb2.FlattenResponse]
+    """Cancels what works in a scope and closes its positions at market, also under a halt; the scope stays REDUCE_ONLY at
+    least, until it is reset. What working orders may still fill is closed when they are done.
+    """
     TransferCapital: _grpc.UnaryUnaryMultiCallable[_admin_pb2.TransferCapitalRequest, _admin_pb2.TransferCapitalResponse]
     """Moves cash between strategies and the reserve, whole or not at all."""
     DepositCapital: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DepositCapitalRequest, _admin_pb2.DepositCapitalResponse]
@@ -62,7 +68,13 @@ class AdminServiceAsyncStub(AdminServiceStub):
     Halt: _aio.UnaryUnaryMultiCallable[_admin_pb2.HaltRequest, _admin_pb2.HaltResponse]  # type: ignore[assignment]
     """Stops trading; when it has returned, nothing that adds risk is accepted."""
     ResetHalt: _aio.UnaryUnaryMultiCallable[_admin_pb2.ResetHaltRequest, _admin_pb2.ResetHaltResponse]  # type: ignore[assignment]
-    """Ends a halt; nothing else does. Refused when trading would halt again at once."""
+    """Ends a halt; nothing else does. Refused when trading would halt again at once. With four eyes it only asks."""
+    ConfirmReset: _aio.UnaryUnaryMultiCallable[_admin_pb2.ConfirmResetRequest, _admin_pb2.ConfirmResetResponse]  # type: ignore[assignment]
+    """Ends the halt that another person has asked to end; where the portfolio file wants four eyes."""
+    Flatten: _aio.UnaryUnaryMultiCallable[_admin_pb2.FlattenRequest, _admin_pb2.FlattenResponse]  # type: ignore[assignment]
+    """Cancels what works in a scope and closes its positions at market, also under a halt; the scope stays REDUCE_ONLY at
+    least, until it is reset. What working orders may still fill is closed when they are done.
+    """
     TransferCapital: _aio.UnaryUnaryMultiCallable[_admin_pb2.TransferCapitalRequest, _admin_pb2.TransferCapitalResponse]  # type: ignore[assignment]
     """Moves cash between strategies and the reserve, whole or not at all."""
     DepositCapital: _aio.UnaryUnaryMultiCallable[_admin_pb2.DepositCapitalRequest, _admin_pb2.DepositCapitalResponse]  # type: ignore[assignment]
@@ -97,7 +109,25 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.ResetHaltRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ResetHaltResponse, _abc.Awaitable[_admin_pb2.ResetHaltResponse]]:
-        """Ends a halt; nothing else does. Refused when trading would halt again at once."""
+        """Ends a halt; nothing else does. Refused when trading would halt again at once. With four eyes it only asks."""
+
+    @_abc_1.abstractmethod
+    def ConfirmReset(
+        self,
+        request: _admin_pb2.ConfirmResetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ConfirmResetResponse, _abc.Awaitable[_admin_pb2.ConfirmResetResponse]]:
+        """Ends the halt that another person has asked to end; where the portfolio file wants four eyes."""
+
+    @_abc_1.abstractmethod
+    def Flatten(
+        self,
+        request: _admin_pb2.FlattenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.FlattenResponse, _abc.Awaitable[_admin_pb2.FlattenResponse]]:
+        """Cancels what works in a scope and closes its positions at market, also under a halt; the scope stays REDUCE_ONLY at
+        least, until it is reset. What working orders may still fill is closed when they are done.
+        """
 
     @_abc_1.abstractmethod
     def TransferCapital(

@@ -62,6 +62,10 @@ class Event(_message.Message):
     THROTTLE_TRIPPED_FIELD_NUMBER: _builtins.int
     THROTTLE_RELEASED_FIELD_NUMBER: _builtins.int
     PRICE_HELD_FIELD_NUMBER: _builtins.int
+    FLATTEN_REQUESTED_FIELD_NUMBER: _builtins.int
+    FLATTEN_ENDED_FIELD_NUMBER: _builtins.int
+    RESET_REQUESTED_FIELD_NUMBER: _builtins.int
+    RESET_EXPIRED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
@@ -129,6 +133,14 @@ class Event(_message.Message):
     def throttle_released(self) -> _order_rules_pb2.ThrottleReleased: ...
     @_builtins.property
     def price_held(self) -> Global___PriceHeld: ...
+    @_builtins.property
+    def flatten_requested(self) -> Global___FlattenRequested: ...
+    @_builtins.property
+    def flatten_ended(self) -> Global___FlattenEnded: ...
+    @_builtins.property
+    def reset_requested(self) -> Global___ResetRequested: ...
+    @_builtins.property
+    def reset_expired(self) -> Global___ResetExpired: ...
     def __init__(
         self,
         *,
@@ -165,12 +177,16 @@ class Event(_message.Message):
         throttle_tripped: _order_rules_pb2.ThrottleTripped | None = ...,
         throttle_released: _order_rules_pb2.ThrottleReleased | None = ...,
         price_held: Global___PriceHeld | None = ...,
+        flatten_requested: Global___FlattenRequested | None = ...,
+        flatten_ended: Global___FlattenEnded | None = ...,
+        reset_requested: Global___ResetRequested | None = ...,
+        reset_expired: Global___ResetExpired | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "price_held", b"price_held", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "flatten_ended", b"flatten_ended", "flatten_requested", b"flatten_requested", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "price_held", b"price_held", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "reset_expired", b"reset_expired", "reset_requested", b"reset_requested", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "price_held", b"price_held", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "sequence", b"sequence", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "flatten_ended", b"flatten_ended", "flatten_requested", b"flatten_requested", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "price_held", b"price_held", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "reset_expired", b"reset_expired", "reset_requested", b"reset_requested", "sequence", b"sequence", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["portfolio_configured", "order_decided", "order_claimed", "cancel_requested", "execution_booked", "bar_published", "prices_published", "bar_acknowledged", "bar_completed", "trading_halted", "halt_reset", "capital_transferred", "strategy_paused", "strategy_resumed", "limit_breached", "limit_restored", "command_refused", "alert_raised", "refusals_counted", "order_overdue", "session_opened", "session_closed", "replace_decided", "capital_moved", "alert_acknowledged", "limit_changed", "limit_expired", "calendar_recorded", "throttle_tripped", "throttle_released", "price_held"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["portfolio_configured", "order_decided", "order_claimed", "cancel_requested", "execution_booked", "bar_published", "prices_published", "bar_acknowledged", "bar_completed", "trading_halted", "halt_reset", "capital_transferred", "strategy_paused", "strategy_resumed", "limit_breached", "limit_restored", "command_refused", "alert_raised", "refusals_counted", "order_overdue", "session_opened", "session_closed", "replace_decided", "capital_moved", "alert_acknowledged", "limit_changed", "limit_expired", "calendar_recorded", "throttle_tripped", "throttle_released", "price_held", "flatten_requested", "flatten_ended", "reset_requested", "reset_expired"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -381,6 +397,8 @@ class PortfolioConfigured(_message.Message):
     ORDER_RULES_FIELD_NUMBER: _builtins.int
     CALENDARS_FIELD_NUMBER: _builtins.int
     PRICE_BANDS_FIELD_NUMBER: _builtins.int
+    ROUTES_FIELD_NUMBER: _builtins.int
+    HALTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     currency: _builtins.str
     capital: _builtins.str
@@ -419,6 +437,14 @@ class PortfolioConfigured(_message.Message):
     def price_bands(self) -> _containers.RepeatedCompositeFieldContainer[Global___PriceBand]:
         """The last one that fits a price counts; none: no price is held."""
 
+    @_builtins.property
+    def routes(self) -> _containers.RepeatedCompositeFieldContainer[Global___StrategyRoute]:
+        """Of the strategies that the portfolio file gives one."""
+
+    @_builtins.property
+    def halts(self) -> Global___HaltRules:
+        """Absent when the portfolio file asks for nothing of it."""
+
     def __init__(
         self,
         *,
@@ -437,10 +463,12 @@ class PortfolioConfigured(_message.Message):
         order_rules: _order_rules_pb2.OrderRules | None = ...,
         calendars: _abc.Iterable[_order_rules_pb2.TradingCalendar] | None = ...,
         price_bands: _abc.Iterable[Global___PriceBand] | None = ...,
+        routes: _abc.Iterable[Global___StrategyRoute] | None = ...,
+        halts: Global___HaltRules | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "order_rules", b"order_rules"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["halts", b"halts", "limits", b"limits", "order_rules", b"order_rules"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "calendars", b"calendars", "capital", b"capital", "clock", b"clock", "currency", b"currency", "currency_rates", b"currency_rates", "further_limits", b"further_limits", "instruments", b"instruments", "limits", b"limits", "name", b"name", "order_rules", b"order_rules", "price_bands", b"price_bands", "route_within_s", b"route_within_s", "strategies", b"strategies", "synchronised_adapters", b"synchronised_adapters"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "calendars", b"calendars", "capital", b"capital", "clock", b"clock", "currency", b"currency", "currency_rates", b"currency_rates", "further_limits", b"further_limits", "halts", b"halts", "instruments", b"instruments", "limits", b"limits", "name", b"name", "order_rules", b"order_rules", "price_bands", b"price_bands", "route_within_s", b"route_within_s", "routes", b"routes", "strategies", b"strategies", "synchronised_adapters", b"synchronised_adapters"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -469,6 +497,63 @@ class CurrencyRate(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CurrencyRate: _TypeAlias = CurrencyRate  # noqa: Y015
+
+@_typing.final
+class StrategyRoute(_message.Message):
+    """The adapter that sends a strategy's orders."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    ADAPTER_FIELD_NUMBER: _builtins.int
+    strategy_id: _builtins.str
+    adapter: _builtins.str
+    def __init__(
+        self,
+        *,
+        strategy_id: _builtins.str = ...,
+        adapter: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter", "strategy_id", b"strategy_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StrategyRoute: _TypeAlias = StrategyRoute  # noqa: Y015
+
+@_typing.final
+class HaltRules(_message.Message):
+    """What the portfolio file says about halts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FLATTEN_FIELD_NUMBER: _builtins.int
+    CONFIRM_WITHIN_S_FIELD_NUMBER: _builtins.int
+    ERROR_COUNT_FIELD_NUMBER: _builtins.int
+    ERROR_WITHIN_S_FIELD_NUMBER: _builtins.int
+    flatten: _builtins.bool
+    """A halt to HALTED closes the scope's positions as well."""
+    confirm_within_s: _builtins.int
+    """How long a reset waits for the second person; 0: one person resets."""
+    error_count: _builtins.int
+    """A strategy with more refused commands within so many seconds is halted; 0: never."""
+    error_within_s: _builtins.int
+    def __init__(
+        self,
+        *,
+        flatten: _builtins.bool = ...,
+        confirm_within_s: _builtins.int = ...,
+        error_count: _builtins.int = ...,
+        error_within_s: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirm_within_s", b"confirm_within_s", "error_count", b"error_count", "error_within_s", b"error_within_s", "flatten", b"flatten"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HaltRules: _TypeAlias = HaltRules  # noqa: Y015
 
 @_typing.final
 class OrderDecided(_message.Message):
@@ -693,6 +778,44 @@ class HaltReset(_message.Message):
     OPERATOR_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     HIGH_WATER_MARK_FIELD_NUMBER: _builtins.int
+    CONFIRMED_BY_FIELD_NUMBER: _builtins.int
+    CONFIRMATION_FIELD_NUMBER: _builtins.int
+    operator: _builtins.str
+    reason: _builtins.str
+    high_water_mark: _admin_pb2.HighWaterMarkChoice.ValueType
+    confirmed_by: _builtins.str
+    """The second person, and why; empty where one person is enough."""
+    confirmation: _builtins.str
+    @_builtins.property
+    def scope(self) -> _common_pb2.Scope: ...
+    def __init__(
+        self,
+        *,
+        scope: _common_pb2.Scope | None = ...,
+        operator: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        high_water_mark: _admin_pb2.HighWaterMarkChoice.ValueType = ...,
+        confirmed_by: _builtins.str = ...,
+        confirmation: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmation", b"confirmation", "confirmed_by", b"confirmed_by", "high_water_mark", b"high_water_mark", "operator", b"operator", "reason", b"reason", "scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HaltReset: _TypeAlias = HaltReset  # noqa: Y015
+
+@_typing.final
+class ResetRequested(_message.Message):
+    """A person asks for a reset that another one has to confirm."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCOPE_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    HIGH_WATER_MARK_FIELD_NUMBER: _builtins.int
     operator: _builtins.str
     reason: _builtins.str
     high_water_mark: _admin_pb2.HighWaterMarkChoice.ValueType
@@ -712,7 +835,127 @@ class HaltReset(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___HaltReset: _TypeAlias = HaltReset  # noqa: Y015
+Global___ResetRequested: _TypeAlias = ResetRequested  # noqa: Y015
+
+@_typing.final
+class ResetExpired(_message.Message):
+    """Nobody has confirmed in time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCOPE_FIELD_NUMBER: _builtins.int
+    REQUEST_SEQUENCE_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    request_sequence: _builtins.int
+    operator: _builtins.str
+    @_builtins.property
+    def scope(self) -> _common_pb2.Scope: ...
+    def __init__(
+        self,
+        *,
+        scope: _common_pb2.Scope | None = ...,
+        request_sequence: _builtins.int = ...,
+        operator: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["operator", b"operator", "request_sequence", b"request_sequence", "scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResetExpired: _TypeAlias = ResetExpired  # noqa: Y015
+
+@_typing.final
+class FlattenRequested(_message.Message):
+    """Every position of a scope is to be closed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCOPE_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    PLACES_FIELD_NUMBER: _builtins.int
+    operator: _builtins.str
+    """Who; tidegate for the gate itself."""
+    reason: _builtins.str
+    @_builtins.property
+    def scope(self) -> _common_pb2.Scope: ...
+    @_builtins.property
+    def places(self) -> _containers.RepeatedCompositeFieldContainer[Global___FlattenPlace]:
+        """What was there to close, or may come by the orders that still work."""
+
+    def __init__(
+        self,
+        *,
+        scope: _common_pb2.Scope | None = ...,
+        operator: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        places: _abc.Iterable[Global___FlattenPlace] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["operator", b"operator", "places", b"places", "reason", b"reason", "scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FlattenRequested: _TypeAlias = FlattenRequested  # noqa: Y015
+
+@_typing.final
+class FlattenPlace(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    strategy_id: _builtins.str
+    symbol: _builtins.str
+    def __init__(
+        self,
+        *,
+        strategy_id: _builtins.str = ...,
+        symbol: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["strategy_id", b"strategy_id", "symbol", b"symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FlattenPlace: _TypeAlias = FlattenPlace  # noqa: Y015
+
+@_typing.final
+class FlattenEnded(_message.Message):
+    """Nothing more is done about one position: it is closed, or it could not be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    strategy_id: _builtins.str
+    symbol: _builtins.str
+    quantity: _builtins.str
+    """Decimal, signed; 0 when it is closed."""
+    reason_code: _builtins.str
+    """Why it is not closed."""
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        strategy_id: _builtins.str = ...,
+        symbol: _builtins.str = ...,
+        quantity: _builtins.str = ...,
+        reason_code: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["quantity", b"quantity", "reason", b"reason", "reason_code", b"reason_code", "strategy_id", b"strategy_id", "symbol", b"symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FlattenEnded: _TypeAlias = FlattenEnded  # noqa: Y015
 
 @_typing.final
 class StrategyPaused(_message.Message):
@@ -827,12 +1070,15 @@ class CommandRefused(_message.Message):
     OPERATOR_FIELD_NUMBER: _builtins.int
     REASON_CODE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
     command: _builtins.str
     subject: _builtins.str
     """Whom or what it was about."""
     operator: _builtins.str
     reason_code: _builtins.str
     reason: _builtins.str
+    strategy_id: _builtins.str
+    """Whose command it was, where it is a strategy's."""
     def __init__(
         self,
         *,
@@ -841,10 +1087,11 @@ class CommandRefused(_message.Message):
         operator: _builtins.str = ...,
         reason_code: _builtins.str = ...,
         reason: _builtins.str = ...,
+        strategy_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "operator", b"operator", "reason", b"reason", "reason_code", b"reason_code", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "operator", b"operator", "reason", b"reason", "reason_code", b"reason_code", "strategy_id", b"strategy_id", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1000,19 +1247,23 @@ class SessionOpened(_message.Message):
     ADAPTER_FIELD_NUMBER: _builtins.int
     SESSION_ID_FIELD_NUMBER: _builtins.int
     HEARTBEAT_S_FIELD_NUMBER: _builtins.int
+    HALT_ON_LOSS_FIELD_NUMBER: _builtins.int
     adapter: _builtins.str
     session_id: _builtins.str
     heartbeat_s: _builtins.int
+    halt_on_loss: _common_pb2.HaltLevel.ValueType
+    """What the adapter's strategies are set to when it is lost; unspecified: nothing."""
     def __init__(
         self,
         *,
         adapter: _builtins.str = ...,
         session_id: _builtins.str = ...,
         heartbeat_s: _builtins.int = ...,
+        halt_on_loss: _common_pb2.HaltLevel.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter", "heartbeat_s", b"heartbeat_s", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter", "halt_on_loss", b"halt_on_loss", "heartbeat_s", b"heartbeat_s", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -105,6 +105,7 @@ class NewOrder(_message.Message):
     TIME_IN_FORCE_FIELD_NUMBER: _builtins.int
     REDUCE_ONLY_FIELD_NUMBER: _builtins.int
     ROUTE_FIELD_NUMBER: _builtins.int
+    EMERGENCY_FIELD_NUMBER: _builtins.int
     ACCEPT_REDUCED_FIELD_NUMBER: _builtins.int
     STOP_PRICE_FIELD_NUMBER: _builtins.int
     strategy_id: _builtins.str
@@ -126,6 +127,10 @@ class NewOrder(_message.Message):
     """Where a limit asks to reduce: take the largest quantity that passes instead of a refusal."""
     stop_price: _builtins.str
     """Decimal, positive; for STOP and STOP_LIMIT only."""
+    @_builtins.property
+    def emergency(self) -> Global___EmergencyExit:
+        """The way out of a halt, for the roles risk and admin: refused unless it only reduces the strategy's position."""
+
     def __init__(
         self,
         *,
@@ -139,16 +144,41 @@ class NewOrder(_message.Message):
         time_in_force: _common_pb2.TimeInForce.ValueType = ...,
         reduce_only: _builtins.bool = ...,
         route: _builtins.str = ...,
+        emergency: Global___EmergencyExit | None = ...,
         accept_reduced: _builtins.bool = ...,
         stop_price: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["emergency", b"emergency"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_reduced", b"accept_reduced", "client_order_id", b"client_order_id", "limit_price", b"limit_price", "order_type", b"order_type", "quantity", b"quantity", "reduce_only", b"reduce_only", "route", b"route", "side", b"side", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "symbol", b"symbol", "time_in_force", b"time_in_force"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_reduced", b"accept_reduced", "client_order_id", b"client_order_id", "emergency", b"emergency", "limit_price", b"limit_price", "order_type", b"order_type", "quantity", b"quantity", "reduce_only", b"reduce_only", "route", b"route", "side", b"side", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "symbol", b"symbol", "time_in_force", b"time_in_force"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NewOrder: _TypeAlias = NewOrder  # noqa: Y015
+
+@_typing.final
+class EmergencyExit(_message.Message):
+    """Who calls for an order that passes a halt and a stale price, and why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    operator: _builtins.str
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        operator: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["operator", b"operator", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EmergencyExit: _TypeAlias = EmergencyExit  # noqa: Y015
 
 @_typing.final
 class Decision(_message.Message):
@@ -780,6 +810,7 @@ class WatchOrdersRequest(_message.Message):
     AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
     CANCEL_ON_DISCONNECT_FIELD_NUMBER: _builtins.int
     HEARTBEAT_S_FIELD_NUMBER: _builtins.int
+    HALT_ON_LOSS_FIELD_NUMBER: _builtins.int
     adapter: _builtins.str
     after_sequence: _builtins.int
     """Where the last message brought the adapter: what it was told up to there is left out. 0: all there is to do."""
@@ -789,6 +820,10 @@ class WatchOrdersRequest(_message.Message):
     """How often, in seconds, the adapter calls Heartbeat and the stream sends a message; 1 to 60, and 5 when 0. After three
     missing heartbeats the session is closed.
     """
+    halt_on_loss: _common_pb2.HaltLevel.ValueType
+    """With cancel_on_disconnect, a dead-man's switch: when the session is lost, every strategy that routes to this adapter is
+    set to this level, REDUCE_ONLY or HALTED, until somebody resets it. Unspecified: no such switch.
+    """
     def __init__(
         self,
         *,
@@ -796,10 +831,11 @@ class WatchOrdersRequest(_message.Message):
         after_sequence: _builtins.int = ...,
         cancel_on_disconnect: _builtins.bool = ...,
         heartbeat_s: _builtins.int = ...,
+        halt_on_loss: _common_pb2.HaltLevel.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter", "after_sequence", b"after_sequence", "cancel_on_disconnect", b"cancel_on_disconnect", "heartbeat_s", b"heartbeat_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter", "after_sequence", b"after_sequence", "cancel_on_disconnect", b"cancel_on_disconnect", "halt_on_loss", b"halt_on_loss", "heartbeat_s", b"heartbeat_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

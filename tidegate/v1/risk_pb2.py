@@ -26,15 +26,15 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tidegate.v1 import common_pb2 as tidegate_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16tidegate/v1/risk.proto\x12\x0btidegate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18tidegate/v1/common.proto\"\x17\n\x15GetRiskMetricsRequest\"\xf0\x02\n\x16GetRiskMetricsResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x65quity\x18\x03 \x01(\t\x12\x17\n\x0fhigh_water_mark\x18\x04 \x01(\t\x12\x10\n\x08\x64rawdown\x18\x05 \x01(\t\x12\x16\n\x0egross_exposure\x18\x06 \x01(\t\x12\x14\n\x0cnet_exposure\x18\x07 \x01(\t\x12\x10\n\x08leverage\x18\x08 \x01(\t\x12\x16\n\x0elargest_symbol\x18\t \x01(\t\x12\x18\n\x10largest_exposure\x18\n \x01(\t\x12\x16\n\x0eworking_orders\x18\x0b \x01(\r\x12(\n\x08\x62reaches\x18\x0c \x03(\x0b\x32\x16.tidegate.v1.Violation\x12+\n\x0bheld_prices\x18\x32 \x03(\x0b\x32\x16.tidegate.v1.HeldPrice\"\xa1\x01\n\tHeldPrice\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\r\n\x05price\x18\x02 \x01(\t\x12\x0c\n\x04mark\x18\x03 \x01(\t\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tmark_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06prints\x18\x06 \x01(\r\"\xd1\x01\n\x04Halt\x12!\n\x05scope\x18\x01 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12%\n\x05level\x18\x02 \x01(\x0e\x32\x16.tidegate.v1.HaltLevel\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x13\n\x0breason_code\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08sequence\x18\x07 \x01(\x04\x12\x0c\n\x04\x62\x61rs\x18\x08 \x01(\r\"\x15\n\x13GetHaltStateRequest\"_\n\x14GetHaltStateResponse\x12%\n\x05level\x18\x01 \x01(\x0e\x32\x16.tidegate.v1.HaltLevel\x12 \n\x05halts\x18\x02 \x03(\x0b\x32\x11.tidegate.v1.Halt\"\x81\x02\n\x06Limits\x12\x14\n\x0cmax_leverage\x18\x01 \x01(\t\x12\x15\n\rwarn_leverage\x18\x02 \x01(\t\x12\x19\n\x11max_concentration\x18\x03 \x01(\t\x12\x1a\n\x12warn_concentration\x18\x04 \x01(\t\x12\x15\n\rhalt_drawdown\x18\x05 \x01(\t\x12\x14\n\x0cmax_drawdown\x18\x06 \x01(\t\x12\x15\n\rwarn_drawdown\x18\x07 \x01(\t\x12\x1a\n\x12max_order_notional\x18\x08 \x01(\t\x12\x1a\n\x12max_order_quantity\x18\t \x01(\t\x12\x17\n\x0fmax_price_age_s\x18\n \x01(\r\"\xa4\x02\n\x05Limit\x12(\n\x06\x66igure\x18\x01 \x01(\x0e\x32\x18.tidegate.v1.LimitFigure\x12!\n\x05scope\x18\x02 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12\x0c\n\x04warn\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\t\x12#\n\x06\x61\x63tion\x18\x05 \x01(\x0e\x32\x13.tidegate.v1.Action\x12\x10\n\x08operator\x18\x06 \x01(\t\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12+\n\x07\x65xpires\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nconfidence\x18\t \x01(\t\x12)\n\x0con_undefined\x18\n \x01(\x0e\x32\x13.tidegate.v1.Action\"\x12\n\x10GetLimitsRequest\"c\n\x11GetLimitsResponse\x12#\n\x06limits\x18\x01 \x01(\x0b\x32\x13.tidegate.v1.Limits\x12)\n\x08in_force\x18\x02 \x03(\x0b\x32\x17.tidegate.v1.LimitState\"`\n\nLimitState\x12!\n\x05limit\x18\x01 \x01(\x0b\x32\x12.tidegate.v1.Limit\x12\x0e\n\x06\x61\x63tual\x18\x02 \x01(\t\x12\r\n\x05\x62ound\x18\x03 \x01(\t\x12\x10\n\x08headroom\x18\x04 \x01(\t\"D\n\x17WatchRiskMetricsRequest\x12\x11\n\tperiod_ms\x18\x01 \x01(\r\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\"P\n\x18WatchRiskMetricsResponse\x12\x34\n\x07metrics\x18\x01 \x01(\x0b\x32#.tidegate.v1.GetRiskMetricsResponse\"\xa2\x01\n\x05\x41lert\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0breason_code\x18\x03 \x01(\t\x12!\n\x05scope\x18\x04 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x17\n\x0f\x61\x63knowledged_by\x18\x06 \x01(\t\"9\n\x11ListAlertsRequest\x12\x11\n\topen_only\x18\x01 \x01(\x08\x12\x11\n\tpage_size\x18\x02 \x01(\r\"8\n\x12ListAlertsResponse\x12\"\n\x06\x61lerts\x18\x01 \x03(\x0b\x32\x12.tidegate.v1.Alert\",\n\x12WatchAlertsRequest\x12\x16\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04\"K\n\x13WatchAlertsResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\"\n\x06\x61lerts\x18\x02 \x03(\x0b\x32\x12.tidegate.v1.Alert\"C\n\x17\x41\x63knowledgeAlertRequest\x12\x16\n\x0e\x61lert_sequence\x18\x01 \x01(\x04\x12\x10\n\x08operator\x18\x02 \x01(\t\"+\n\x18\x41\x63knowledgeAlertResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x01(\x08*\xe3\x02\n\x0bLimitFigure\x12\x1c\n\x18LIMIT_FIGURE_UNSPECIFIED\x10\x00\x12\x19\n\x15LIMIT_FIGURE_LEVERAGE\x10\x01\x12\x1e\n\x1aLIMIT_FIGURE_CONCENTRATION\x10\x02\x12\x1f\n\x1bLIMIT_FIGURE_GROSS_EXPOSURE\x10\x03\x12\x19\n\x15LIMIT_FIGURE_DRAWDOWN\x10\x04\x12\x1b\n\x17LIMIT_FIGURE_DAILY_LOSS\x10\x05\x12\x1f\n\x1bLIMIT_FIGURE_ORDER_QUANTITY\x10\x06\x12\x1f\n\x1bLIMIT_FIGURE_ORDER_NOTIONAL\x10\x07\x12\x1e\n\x1aLIMIT_FIGURE_VALUE_AT_RISK\x10\x08\x12#\n\x1fLIMIT_FIGURE_EXPECTED_SHORTFALL\x10\t\x12\x1b\n\x17LIMIT_FIGURE_VOLATILITY\x10\n2\xf0\x04\n\x0bRiskService\x12Y\n\x0eGetRiskMetrics\x12\".tidegate.v1.GetRiskMetricsRequest\x1a#.tidegate.v1.GetRiskMetricsResponse\x12S\n\x0cGetHaltState\x12 .tidegate.v1.GetHaltStateRequest\x1a!.tidegate.v1.GetHaltStateResponse\x12J\n\tGetLimits\x12\x1d.tidegate.v1.GetLimitsRequest\x1a\x1e.tidegate.v1.GetLimitsResponse\x12\x61\n\x10WatchRiskMetrics\x12$.tidegate.v1.WatchRiskMetricsRequest\x1a%.tidegate.v1.WatchRiskMetricsResponse0\x01\x12M\n\nListAlerts\x12\x1e.tidegate.v1.ListAlertsRequest\x1a\x1f.tidegate.v1.ListAlertsResponse\x12R\n\x0bWatchAlerts\x12\x1f.tidegate.v1.WatchAlertsRequest\x1a .tidegate.v1.WatchAlertsResponse0\x01\x12_\n\x10\x41\x63knowledgeAlert\x12$.tidegate.v1.AcknowledgeAlertRequest\x1a%.tidegate.v1.AcknowledgeAlertResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16tidegate/v1/risk.proto\x12\x0btidegate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18tidegate/v1/common.proto\"\x17\n\x15GetRiskMetricsRequest\"\xf0\x02\n\x16GetRiskMetricsResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x65quity\x18\x03 \x01(\t\x12\x17\n\x0fhigh_water_mark\x18\x04 \x01(\t\x12\x10\n\x08\x64rawdown\x18\x05 \x01(\t\x12\x16\n\x0egross_exposure\x18\x06 \x01(\t\x12\x14\n\x0cnet_exposure\x18\x07 \x01(\t\x12\x10\n\x08leverage\x18\x08 \x01(\t\x12\x16\n\x0elargest_symbol\x18\t \x01(\t\x12\x18\n\x10largest_exposure\x18\n \x01(\t\x12\x16\n\x0eworking_orders\x18\x0b \x01(\r\x12(\n\x08\x62reaches\x18\x0c \x03(\x0b\x32\x16.tidegate.v1.Violation\x12+\n\x0bheld_prices\x18\x32 \x03(\x0b\x32\x16.tidegate.v1.HeldPrice\"\xa1\x01\n\tHeldPrice\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\r\n\x05price\x18\x02 \x01(\t\x12\x0c\n\x04mark\x18\x03 \x01(\t\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tmark_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06prints\x18\x06 \x01(\r\"\xd1\x01\n\x04Halt\x12!\n\x05scope\x18\x01 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12%\n\x05level\x18\x02 \x01(\x0e\x32\x16.tidegate.v1.HaltLevel\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x13\n\x0breason_code\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08sequence\x18\x07 \x01(\x04\x12\x0c\n\x04\x62\x61rs\x18\x08 \x01(\r\"\x15\n\x13GetHaltStateRequest\"\xc0\x01\n\x14GetHaltStateResponse\x12%\n\x05level\x18\x01 \x01(\x0e\x32\x16.tidegate.v1.HaltLevel\x12 \n\x05halts\x18\x02 \x03(\x0b\x32\x11.tidegate.v1.Halt\x12\x31\n\x0epending_resets\x18\x03 \x03(\x0b\x32\x19.tidegate.v1.PendingReset\x12,\n\x0b\x66lattenings\x18\x04 \x03(\x0b\x32\x17.tidegate.v1.Flattening\"\xd4\x01\n\x0cPendingReset\x12\x18\n\x10request_sequence\x18\x01 \x01(\x04\x12!\n\x05scope\x18\x02 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0e\n\x06rebase\x18\x05 \x01(\x08\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x65xpires\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"U\n\nFlattening\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x10\n\x08sequence\x18\x04 \x01(\x04\"\x81\x02\n\x06Limits\x12\x14\n\x0cmax_leverage\x18\x01 \x01(\t\x12\x15\n\rwarn_leverage\x18\x02 \x01(\t\x12\x19\n\x11max_concentration\x18\x03 \x01(\t\x12\x1a\n\x12warn_concentration\x18\x04 \x01(\t\x12\x15\n\rhalt_drawdown\x18\x05 \x01(\t\x12\x14\n\x0cmax_drawdown\x18\x06 \x01(\t\x12\x15\n\rwarn_drawdown\x18\x07 \x01(\t\x12\x1a\n\x12max_order_notional\x18\x08 \x01(\t\x12\x1a\n\x12max_order_quantity\x18\t \x01(\t\x12\x17\n\x0fmax_price_age_s\x18\n \x01(\r\"\xa4\x02\n\x05Limit\x12(\n\x06\x66igure\x18\x01 \x01(\x0e\x32\x18.tidegate.v1.LimitFigure\x12!\n\x05scope\x18\x02 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12\x0c\n\x04warn\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\t\x12#\n\x06\x61\x63tion\x18\x05 \x01(\x0e\x32\x13.tidegate.v1.Action\x12\x10\n\x08operator\x18\x06 \x01(\t\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12+\n\x07\x65xpires\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nconfidence\x18\t \x01(\t\x12)\n\x0con_undefined\x18\n \x01(\x0e\x32\x13.tidegate.v1.Action\"\x12\n\x10GetLimitsRequest\"c\n\x11GetLimitsResponse\x12#\n\x06limits\x18\x01 \x01(\x0b\x32\x13.tidegate.v1.Limits\x12)\n\x08in_force\x18\x02 \x03(\x0b\x32\x17.tidegate.v1.LimitState\"`\n\nLimitState\x12!\n\x05limit\x18\x01 \x01(\x0b\x32\x12.tidegate.v1.Limit\x12\x0e\n\x06\x61\x63tual\x18\x02 \x01(\t\x12\r\n\x05\x62ound\x18\x03 \x01(\t\x12\x10\n\x08headroom\x18\x04 \x01(\t\"D\n\x17WatchRiskMetricsRequest\x12\x11\n\tperiod_ms\x18\x01 \x01(\r\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\"P\n\x18WatchRiskMetricsResponse\x12\x34\n\x07metrics\x18\x01 \x01(\x0b\x32#.tidegate.v1.GetRiskMetricsResponse\"\xa2\x01\n\x05\x41lert\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0breason_code\x18\x03 \x01(\t\x12!\n\x05scope\x18\x04 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x17\n\x0f\x61\x63knowledged_by\x18\x06 \x01(\t\"9\n\x11ListAlertsRequest\x12\x11\n\topen_only\x18\x01 \x01(\x08\x12\x11\n\tpage_size\x18\x02 \x01(\r\"8\n\x12ListAlertsResponse\x12\"\n\x06\x61lerts\x18\x01 \x03(\x0b\x32\x12.tidegate.v1.Alert\",\n\x12WatchAlertsRequest\x12\x16\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04\"K\n\x13WatchAlertsResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\"\n\x06\x61lerts\x18\x02 \x03(\x0b\x32\x12.tidegate.v1.Alert\"C\n\x17\x41\x63knowledgeAlertRequest\x12\x16\n\x0e\x61lert_sequence\x18\x01 \x01(\x04\x12\x10\n\x08operator\x18\x02 \x01(\t\"+\n\x18\x41\x63knowledgeAlertResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x01(\x08*\xe3\x02\n\x0bLimitFigure\x12\x1c\n\x18LIMIT_FIGURE_UNSPECIFIED\x10\x00\x12\x19\n\x15LIMIT_FIGURE_LEVERAGE\x10\x01\x12\x1e\n\x1aLIMIT_FIGURE_CONCENTRATION\x10\x02\x12\x1f\n\x1bLIMIT_FIGURE_GROSS_EXPOSURE\x10\x03\x12\x19\n\x15LIMIT_FIGURE_DRAWDOWN\x10\x04\x12\x1b\n\x17LIMIT_FIGURE_DAILY_LOSS\x10\x05\x12\x1f\n\x1bLIMIT_FIGURE_ORDER_QUANTITY\x10\x06\x12\x1f\n\x1bLIMIT_FIGURE_ORDER_NOTIONAL\x10\x07\x12\x1e\n\x1aLIMIT_FIGURE_VALUE_AT_RISK\x10\x08\x12#\n\x1fLIMIT_FIGURE_EXPECTED_SHORTFALL\x10\t\x12\x1b\n\x17LIMIT_FIGURE_VOLATILITY\x10\n2\xf0\x04\n\x0bRiskService\x12Y\n\x0eGetRiskMetrics\x12\".tidegate.v1.GetRiskMetricsRequest\x1a#.tidegate.v1.GetRiskMetricsResponse\x12S\n\x0cGetHaltState\x12 .tidegate.v1.GetHaltStateRequest\x1a!.tidegate.v1.GetHaltStateResponse\x12J\n\tGetLimits\x12\x1d.tidegate.v1.GetLimitsRequest\x1a\x1e.tidegate.v1.GetLimitsResponse\x12\x61\n\x10WatchRiskMetrics\x12$.tidegate.v1.WatchRiskMetricsRequest\x1a%.tidegate.v1.WatchRiskMetricsResponse0\x01\x12M\n\nListAlerts\x12\x1e.tidegate.v1.ListAlertsRequest\x1a\x1f.tidegate.v1.ListAlertsResponse\x12R\n\x0bWatchAlerts\x12\x1f.tidegate.v1.WatchAlertsRequest\x1a .tidegate.v1.WatchAlertsResponse0\x01\x12_\n\x10\x41\x63knowledgeAlert\x12$.tidegate.v1.AcknowledgeAlertRequest\x1a%.tidegate.v1.AcknowledgeAlertResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tidegate.v1.risk_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LIMITFIGURE']._serialized_start=2436
-  _globals['_LIMITFIGURE']._serialized_end=2791
+  _globals['_LIMITFIGURE']._serialized_start=2836
+  _globals['_LIMITFIGURE']._serialized_end=3191
   _globals['_GETRISKMETRICSREQUEST']._serialized_start=98
   _globals['_GETRISKMETRICSREQUEST']._serialized_end=121
   _globals['_GETRISKMETRICSRESPONSE']._serialized_start=124
@@ -45,36 +45,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HALT']._serialized_end=868
   _globals['_GETHALTSTATEREQUEST']._serialized_start=870
   _globals['_GETHALTSTATEREQUEST']._serialized_end=891
-  _globals['_GETHALTSTATERESPONSE']._serialized_start=893
-  _globals['_GETHALTSTATERESPONSE']._serialized_end=988
-  _globals['_LIMITS']._serialized_start=991
-  _globals['_LIMITS']._serialized_end=1248
-  _globals['_LIMIT']._serialized_start=1251
-  _globals['_LIMIT']._serialized_end=1543
-  _globals['_GETLIMITSREQUEST']._serialized_start=1545
-  _globals['_GETLIMITSREQUEST']._serialized_end=1563
-  _globals['_GETLIMITSRESPONSE']._serialized_start=1565
-  _globals['_GETLIMITSRESPONSE']._serialized_end=1664
-  _globals['_LIMITSTATE']._serialized_start=1666
-  _globals['_LIMITSTATE']._serialized_end=1762
-  _globals['_WATCHRISKMETRICSREQUEST']._serialized_start=1764
-  _globals['_WATCHRISKMETRICSREQUEST']._serialized_end=1832
-  _globals['_WATCHRISKMETRICSRESPONSE']._serialized_start=1834
-  _globals['_WATCHRISKMETRICSRESPONSE']._serialized_end=1914
-  _globals['_ALERT']._serialized_start=1917
-  _globals['_ALERT']._serialized_end=2079
-  _globals['_LISTALERTSREQUEST']._serialized_start=2081
-  _globals['_LISTALERTSREQUEST']._serialized_end=2138
-  _globals['_LISTALERTSRESPONSE']._serialized_start=2140
-  _globals['_LISTALERTSRESPONSE']._serialized_end=2196
-  _globals['_WATCHALERTSREQUEST']._serialized_start=2198
-  _globals['_WATCHALERTSREQUEST']._serialized_end=2242
-  _globals['_WATCHALERTSRESPONSE']._serialized_start=2244
-  _globals['_WATCHALERTSRESPONSE']._serialized_end=2319
-  _globals['_ACKNOWLEDGEALERTREQUEST']._serialized_start=2321
-  _globals['_ACKNOWLEDGEALERTREQUEST']._serialized_end=2388
-  _globals['_ACKNOWLEDGEALERTRESPONSE']._serialized_start=2390
-  _globals['_ACKNOWLEDGEALERTRESPONSE']._serialized_end=2433
-  _globals['_RISKSERVICE']._serialized_start=2794
-  _globals['_RISKSERVICE']._serialized_end=3418
+  _globals['_GETHALTSTATERESPONSE']._serialized_start=894
+  _globals['_GETHALTSTATERESPONSE']._serialized_end=1086
+  _globals['_PENDINGRESET']._serialized_start=1089
+  _globals['_PENDINGRESET']._serialized_end=1301
+  _globals['_FLATTENING']._serialized_start=1303
+  _globals['_FLATTENING']._serialized_end=1388
+  _globals['_LIMITS']._serialized_start=1391
+  _globals['_LIMITS']._serialized_end=1648
+  _globals['_LIMIT']._serialized_start=1651
+  _globals['_LIMIT']._serialized_end=1943
+  _globals['_GETLIMITSREQUEST']._serialized_start=1945
+  _globals['_GETLIMITSREQUEST']._serialized_end=1963
+  _globals['_GETLIMITSRESPONSE']._serialized_start=1965
+  _globals['_GETLIMITSRESPONSE']._serialized_end=2064
+  _globals['_LIMITSTATE']._serialized_start=2066
+  _globals['_LIMITSTATE']._serialized_end=2162
+  _globals['_WATCHRISKMETRICSREQUEST']._serialized_start=2164
+  _globals['_WATCHRISKMETRICSREQUEST']._serialized_end=2232
+  _globals['_WATCHRISKMETRICSRESPONSE']._serialized_start=2234
+  _globals['_WATCHRISKMETRICSRESPONSE']._serialized_end=2314
+  _globals['_ALERT']._serialized_start=2317
+  _globals['_ALERT']._serialized_end=2479
+  _globals['_LISTALERTSREQUEST']._serialized_start=2481
+  _globals['_LISTALERTSREQUEST']._serialized_end=2538
+  _globals['_LISTALERTSRESPONSE']._serialized_start=2540
+  _globals['_LISTALERTSRESPONSE']._serialized_end=2596
+  _globals['_WATCHALERTSREQUEST']._serialized_start=2598
+  _globals['_WATCHALERTSREQUEST']._serialized_end=2642
+  _globals['_WATCHALERTSRESPONSE']._serialized_start=2644
+  _globals['_WATCHALERTSRESPONSE']._serialized_end=2719
+  _globals['_ACKNOWLEDGEALERTREQUEST']._serialized_start=2721
+  _globals['_ACKNOWLEDGEALERTREQUEST']._serialized_end=2788
+  _globals['_ACKNOWLEDGEALERTRESPONSE']._serialized_start=2790
+  _globals['_ACKNOWLEDGEALERTRESPONSE']._serialized_end=2833
+  _globals['_RISKSERVICE']._serialized_start=3194
+  _globals['_RISKSERVICE']._serialized_end=3818
 # @@protoc_insertion_point(module_scope)

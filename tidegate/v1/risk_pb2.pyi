@@ -264,25 +264,113 @@ class GetHaltStateResponse(_message.Message):
 
     LEVEL_FIELD_NUMBER: _builtins.int
     HALTS_FIELD_NUMBER: _builtins.int
+    PENDING_RESETS_FIELD_NUMBER: _builtins.int
+    FLATTENINGS_FIELD_NUMBER: _builtins.int
     level: _common_pb2.HaltLevel.ValueType
     """The portfolio's level."""
     @_builtins.property
     def halts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Halt]:
         """Every scope that is not ACTIVE."""
 
+    @_builtins.property
+    def pending_resets(self) -> _containers.RepeatedCompositeFieldContainer[Global___PendingReset]:
+        """Resets that another person has to confirm."""
+
+    @_builtins.property
+    def flattenings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Flattening]:
+        """Positions that are being closed."""
+
     def __init__(
         self,
         *,
         level: _common_pb2.HaltLevel.ValueType = ...,
         halts: _abc.Iterable[Global___Halt] | None = ...,
+        pending_resets: _abc.Iterable[Global___PendingReset] | None = ...,
+        flattenings: _abc.Iterable[Global___Flattening] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["halts", b"halts", "level", b"level"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["flattenings", b"flattenings", "halts", b"halts", "level", b"level", "pending_resets", b"pending_resets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetHaltStateResponse: _TypeAlias = GetHaltStateResponse  # noqa: Y015
+
+@_typing.final
+class PendingReset(_message.Message):
+    """A reset that one person has asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_SEQUENCE_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REBASE_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    EXPIRES_FIELD_NUMBER: _builtins.int
+    request_sequence: _builtins.int
+    operator: _builtins.str
+    reason: _builtins.str
+    rebase: _builtins.bool
+    """Whether the high-water mark is to be re-based."""
+    @_builtins.property
+    def scope(self) -> _common_pb2.Scope: ...
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def expires(self) -> _timestamp_pb2.Timestamp:
+        """Not to be confirmed after this time."""
+
+    def __init__(
+        self,
+        *,
+        request_sequence: _builtins.int = ...,
+        scope: _common_pb2.Scope | None = ...,
+        operator: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        rebase: _builtins.bool = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        expires: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires", b"expires", "scope", b"scope", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires", b"expires", "operator", b"operator", "reason", b"reason", "rebase", b"rebase", "request_sequence", b"request_sequence", "scope", b"scope", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PendingReset: _TypeAlias = PendingReset  # noqa: Y015
+
+@_typing.final
+class Flattening(_message.Message):
+    """A position that is being closed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    strategy_id: _builtins.str
+    symbol: _builtins.str
+    operator: _builtins.str
+    sequence: _builtins.int
+    """Since when: the event's place in the journal."""
+    def __init__(
+        self,
+        *,
+        strategy_id: _builtins.str = ...,
+        symbol: _builtins.str = ...,
+        operator: _builtins.str = ...,
+        sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["operator", b"operator", "sequence", b"sequence", "strategy_id", b"strategy_id", "symbol", b"symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Flattening: _TypeAlias = Flattening  # noqa: Y015
 
 @_typing.final
 class Limits(_message.Message):

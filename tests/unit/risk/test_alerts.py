@@ -28,6 +28,7 @@ def test_every_kind_of_alert_says_what_it_is_about(open_desk: OpenDesk) -> None:
     configured.order_rules.throttle_fills, configured.order_rules.throttle_within_s = 2, 10
     configured.price_bands.add(band="0.1", confirmations=1)
     configured.price_bands.add(interval="1d", band="0.1")
+    configured.halts.confirm_within_s = 5
     desk = open_desk(configured)
     desk.bar(1, A="100", B="50")
     desk.open_session("s1")
@@ -39,9 +40,14 @@ def test_every_kind_of_alert_says_what_it_is_about(open_desk: OpenDesk) -> None:
     desk.price(2, B="50")
     desk.halt(strategy_scope("cash"))
     reset = admin_pb2.ResetHaltRequest(scope=strategy_scope("cash"), operator="bob", reason="seen")
-    desk.ask("ResetHalt", reset, admin_pb2.ResetHaltResponse)
+    first = desk.ask("ResetHalt", reset, admin_pb2.ResetHaltResponse).request_sequence
+    confirm = admin_pb2.ConfirmResetRequest(request_sequence=first, operator="ann", reason="so have I")
+    desk.ask("ConfirmReset", confirm, admin_pb2.ConfirmResetResponse)
     release = admin_pb2.ReleaseThrottleRequest(strategy_id="cash", operator="bob", reason="fixed")
     desk.ask("ReleaseThrottle", release, admin_pb2.ReleaseThrottleResponse)
+    flatten = admin_pb2.FlattenRequest(scope=strategy_scope("cash"), operator="ann", reason="out")
+    desk.ask("Flatten", flatten, admin_pb2.FlattenResponse)
+    second = desk.ask("ResetHalt", reset, admin_pb2.ResetHaltResponse).request_sequence
     pause = admin_pb2.PauseStrategyRequest(strategy_id="cash", operator="ann", reason="odd")
     desk.ask("PauseStrategy", pause, admin_pb2.PauseStrategyResponse)
     desk.close_session("s1")
@@ -59,8 +65,29 @@ def test_every_kind_of_alert_says_what_it_is_about(open_desk: OpenDesk) -> None:
             "the price of B, 56, is more than 10% from its mark 50; further prints that confirm it: 0 of 1",
         ),
         ("OPERATOR_HALT", strategy_scope("cash"), "trading of the strategy cash is halted by ann: drill"),
-        ("HALT_RESET", strategy_scope("cash"), "the halt of the strategy cash is reset by bob: seen"),
+        (
+            "RESET_REQUESTED",
+            strategy_scope("cash"),
+            f"bob asks to reset the halt of the strategy cash: seen; another person confirms request {first}",
+        ),
+        (
+            "HALT_RESET",
+            strategy_scope("cash"),
+            "the halt of the strategy cash is reset by bob: seen; confirmed by ann: so have I",
+        ),
         ("THROTTLE_RELEASED", strategy_scope("cash"), "the throttle of strategy cash is released by bob: fixed"),
+        ("FLATTEN", strategy_scope("cash"), "trading of the strategy cash is halted by ann: out"),
+        ("FLATTEN", strategy_scope("cash"), "the strategy cash is to be flattened, by ann: out"),
+        (
+            "FLATTEN_INCOMPLETE",
+            strategy_scope("cash"),
+            "251 A of strategy cash are not closed: ROUTE_MISSING: strategy cash has no route",
+        ),
+        (
+            "RESET_REQUESTED",
+            strategy_scope("cash"),
+            f"bob asks to reset the halt of the strategy cash: seen; another person confirms request {second}",
+        ),
         ("STRATEGY_PAUSED", strategy_scope("cash"), "strategy cash is paused by ann: odd"),
         (
             "ADAPTER_DISCONNECTED",
@@ -69,9 +96,14 @@ def test_every_kind_of_alert_says_what_it_is_about(open_desk: OpenDesk) -> None:
         ),
         ("ORDER_OVERDUE", strategy_scope("margin"), f"nobody has reported on order {late} of strategy margin in time"),
         (
+            "RESET_EXPIRED",
+            strategy_scope("cash"),
+            f"nobody has confirmed request {second} of bob for a reset in time",
+        ),
+        (
             "REFUSALS_COUNTED",
             strategy_scope("cash"),
-            "1 more refusals of SubmitOrder within a second are only counted, the last one STRATEGY_PAUSED",
+            "1 more refusals of SubmitOrder within a second are only counted, the last one REDUCE_ONLY",
         ),
     ]
     found = desk.alerts()[::-1]

@@ -1,4 +1,4 @@
-"""Halt state: nothing passes a halt, and only what reduces passes REDUCE_ONLY or a paused strategy."""
+"""Halt state: only an emergency exit passes a halt, and only what reduces REDUCE_ONLY or a paused strategy."""
 
 from tidegate.reasons import Reason
 from tidegate.risk.proposal import Proposal
@@ -16,7 +16,8 @@ class HaltState:
         if not book.halts and not book.pauses:
             return None
         halt = book.halt_over(request.strategy_id, request.symbol)
-        if halt is not None and halt.level == common_pb2.HALT_LEVEL_HALTED:
+        is_exit = proposal.reducing and request.HasField("emergency")
+        if halt is not None and halt.level == common_pb2.HALT_LEVEL_HALTED and not is_exit:
             text = f"trading of the {halt.scope} is halted by {halt.operator}: {halt.text}"
             return Violation(Reason.TRADING_HALTED, common_pb2.ACTION_HALT, text, halt.scope)
         if proposal.reducing:

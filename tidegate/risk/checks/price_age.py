@@ -16,14 +16,17 @@ class PriceAge:
     """
     Refuse an order whose instrument's mark is older than the limit.
 
-    A reducing order with a limit price of its own passes: a dead feed must not lock a position in.
+    A reducing order passes with a limit price of its own, or as an emergency exit: a dead feed must not lock a
+    position in.
     """
 
     limit_ns: int
 
     def check(self, proposal: Proposal) -> Violation | None:
         """Return the violation, or None; exactly at the limit passes."""
-        if proposal.mark_age_ns <= self.limit_ns or (proposal.reducing and proposal.limit_price is not None):
+        if proposal.mark_age_ns <= self.limit_ns:
+            return None
+        if proposal.reducing and (proposal.limit_price is not None or proposal.request.HasField("emergency")):
             return None
         symbol = proposal.instrument.symbol
         limit, actual = Decimal(self.limit_ns) / NS_PER_S, Decimal(proposal.mark_age_ns) / NS_PER_S

@@ -1,4 +1,4 @@
-"""Reduce only: the sender's own wish that an order never opens or flips a position."""
+"""Reduce only: an order that says so, or that calls itself an emergency exit, never opens or flips a position."""
 
 from tidegate.reasons import Reason
 from tidegate.risk.proposal import Proposal
@@ -7,11 +7,14 @@ from tidegate.v1 import common_pb2
 
 
 class ReduceOnly:
-    """Refuse an order that says ``reduce_only`` and would do more."""
+    """Refuse an order that says ``reduce_only`` or ``emergency`` and would do more."""
 
     def check(self, proposal: Proposal) -> Violation | None:
         """Return the violation, or None."""
-        if not proposal.request.reduce_only or proposal.reducing:
+        request = proposal.request
+        if proposal.reducing or not (request.reduce_only or request.HasField("emergency")):
             return None
-        text = f"a reduce_only order of {proposal.quantity} meets a position of {proposal.position_quantity}"
+        word = "reduce_only order" if request.reduce_only else "emergency exit"
+        article = "a" if request.reduce_only else "an"
+        text = f"{article} {word} of {proposal.quantity} meets a position of {proposal.position_quantity}"
         return Violation(Reason.NOT_REDUCING, common_pb2.ACTION_REJECT, text)
