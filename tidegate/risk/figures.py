@@ -191,6 +191,8 @@ def _capital(_check: Capital, proposal: Proposal) -> list[Figure]:
         exposure = ledger.gross_exposure + proposal.added_exposure
         limit = terms.max_leverage * proposal.strategy_equity
         return [equity, Figure("gross exposure of the strategy", plain(exposure), plain(limit))]
+    if proposal.instrument.settlement != IN_FULL:
+        return [equity]
     if proposal.sign == BUY:
         return [
             equity,
