@@ -74,7 +74,8 @@ def _order_line(explanation: Explanation) -> str:
     asked, replaces = explanation.asked, explanation.event.HasField("replace_decided")
     side = common_pb2.Side.Name(asked.side).removeprefix("SIDE_")
     price = f"limit {asked.limit_price}" if asked.limit_price else "at market"
-    what = f"{side} {asked.quantity} {asked.symbol} {price}" + (" reduce only" if asked.reduce_only else "")
+    stop = f" stop {asked.stop_price}" if asked.stop_price else ""
+    what = f"{side} {asked.quantity} {asked.symbol}{stop} {price}" + (" reduce only" if asked.reduce_only else "")
     order = f" for order {explanation.event.replace_decided.order_id}" if replaces else ""
     word = "replacement" if replaces else "order"
     route = asked.route or "its submitter"

@@ -218,6 +218,7 @@ async def test_an_emergency_exit_is_for_officers_and_only_reduces(
         assert gateway.address
 
 
+@pytest.mark.control("four-eyes")
 async def test_four_eyes_are_two_tokens(tmp_path: Path, portfolio: PortfolioFile, access: AccessWriter) -> None:
     """Pins that who asked cannot confirm, in no other name, and that a second officer can."""
     strict = portfolio.model_copy(update={"halts": desk(four_eyes=True).halts, "replay": None})

@@ -112,6 +112,7 @@ def orders(gateway: RunningGateway) -> Orders:
     return Orders(gateway)
 
 
+@pytest.mark.control("permitted-instruments", "order-size", "price-collar", "short-selling", "working-orders")
 @pytest.mark.parametrize(
     ("strategy_id", "side", "quantity", "symbol", "limit", "reason"),
     [
@@ -141,6 +142,7 @@ async def test_what_breaks_a_rule_is_refused_with_its_code(  # noqa: PLR0913, PL
     assert decision.sequence > 0
 
 
+@pytest.mark.control("trading-hours")
 async def test_an_order_for_a_closed_exchange_is_refused(gateway: RunningGateway, orders: Orders) -> None:
     """The sessions of the real calendar reach the engine."""
     assert "" == (await orders.submit("free", BUY, "5", "NYSE")).reason_code
@@ -148,6 +150,7 @@ async def test_an_order_for_a_closed_exchange_is_refused(gateway: RunningGateway
     assert Reason.MARKET_CLOSED == (await orders.submit("free", BUY, "5", "NYSE")).reason_code
 
 
+@pytest.mark.control("duplicate-orders")
 async def test_what_repeats_itself_is_refused(gateway: RunningGateway, orders: Orders) -> None:
     """A duplicate, one working order too many, a cross with ourselves, a price that ran away, a message too many."""
     assert "" == (await orders.submit("free", BUY, "5")).reason_code
@@ -161,6 +164,7 @@ async def test_what_repeats_itself_is_refused(gateway: RunningGateway, orders: O
     assert Reason.MESSAGE_RATE == reasons[-1]
 
 
+@pytest.mark.control("execution-throttle", "runaway")
 async def test_a_runaway_program_is_turned_off_until_a_person_turns_it_on(
     gateway: RunningGateway, orders: Orders
 ) -> None:

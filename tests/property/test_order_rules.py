@@ -4,10 +4,12 @@ from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.property import flow, oracle, wire
+from tests.property.again import assert_every_decision_follows_again
 from tests.property.facts import NS_PER_S
 from tests.property.rig import close_gate, request, scratch
 from tidegate.clocks import bar_clock
@@ -277,6 +279,7 @@ class Day:
         self.gate = self._open()
 
 
+@pytest.mark.control("duplicate-orders", "message-rate", "working-orders", "execution-throttle", "self-trade")
 def test_the_rules_find_what_counting_everything_finds() -> None:
     """Pins every counter against a fresh count, at every decision, over restarts; and that every rule was met."""
     met: Counter[str] = Counter()
@@ -289,6 +292,7 @@ def test_the_rules_find_what_counting_everything_finds() -> None:
                 day.step(str(what), *drawn)
             assert {strategy_id for strategy_id, _ in day.gate.engine.book.throttles} == day.naive.throttled
             met.update(day.judged)
+            assert_every_decision_follows_again(day.gate.journal.read(0))
             close_gate(day.gate)
 
     live()

@@ -1,4 +1,4 @@
-"""One figure of a check, as people read it."""
+"""One figure of a check, as an explanation shows it."""
 
 from typing import NamedTuple
 

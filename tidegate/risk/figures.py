@@ -8,21 +8,19 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from tidegate.instruments import IN_FULL
 from tidegate.numbers import ZERO, plain
 from tidegate.orders import BUY
 from tidegate.risk.book import Book
 from tidegate.risk.checks import Check
 from tidegate.risk.checks.capital import Capital
 from tidegate.risk.checks.concentration import Concentration
-from tidegate.risk.checks.currency import CurrencyFunds, RateAge, RatesKnown
 from tidegate.risk.checks.drawdown import Drawdown
 from tidegate.risk.checks.halt_state import HaltState
-from tidegate.risk.checks.held_price import HeldPrice
 from tidegate.risk.checks.increments import Increments
 from tidegate.risk.checks.leverage import Leverage
 from tidegate.risk.checks.order_size import OrderSize
 from tidegate.risk.checks.price_age import PriceAge
-from tidegate.risk.checks.products import MarginNeeded, OptionAlive
 from tidegate.risk.checks.reduce_only import ReduceOnly
 from tidegate.risk.checks.scenario_limit import ScenarioLimit
 from tidegate.risk.checks.scoped_limit import ScopedLimit
@@ -30,6 +28,7 @@ from tidegate.risk.figure import Figure
 from tidegate.risk.limit import DRAWDOWN, Limit, figure_name
 from tidegate.risk.limit_table import HALT
 from tidegate.risk.order_figures import ORDER_FIGURES
+from tidegate.risk.product_figures import PRODUCT_FIGURES
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.scopes import PORTFOLIO, groups_of, instrument_scope, strategy_scope
 from tidegate.risk.session_history import OBSERVATIONS_MIN
@@ -192,6 +191,8 @@ def _capital(_check: Capital, proposal: Proposal) -> list[Figure]:
         exposure = ledger.gross_exposure + proposal.added_exposure
         limit = terms.max_leverage * proposal.strategy_equity
         return [equity, Figure("gross exposure of the strategy", plain(exposure), plain(limit))]
+    if proposal.instrument.settlement != IN_FULL:
+        return [equity]
     if proposal.sign == BUY:
         return [
             equity,
@@ -199,42 +200,6 @@ def _capital(_check: Capital, proposal: Proposal) -> list[Figure]:
         ]
     left = max(proposal.position_quantity - proposal.working_sells, ZERO)
     return [equity, Figure("quantity to sell", plain(proposal.leaves_quantity), plain(left))]
-
-
-def _rate_age(check: RateAge, proposal: Proposal) -> list[Figure]:
-    book, limit = proposal.book, _seconds(check.limit_ns)
-    needed = book.currencies.needed.get(proposal.instrument.symbol, ())
-    ages = [(symbol, proposal.now_ns - book.mark_times_ns[symbol]) for symbol in needed]
-    return [Figure(f"age of the rate {symbol}, s", _seconds(age_ns), limit) for symbol, age_ns in ages]
-
-
-def _rates_known(_check: RatesKnown, proposal: Proposal) -> list[Figure]:
-    book = proposal.book
-    return [Figure(f"rate of {currency}", plain(book.rate(currency))) for currency in sorted(book.totals.currencies)]
-
-
-def _currency_funds(_check: CurrencyFunds, proposal: Proposal) -> list[Figure]:
-    instrument = proposal.instrument
-    if not instrument.buys or proposal.terms.is_margin:
-        return []
-    currency = instrument.currency if proposal.sign == BUY else instrument.buys
-    wanted = proposal.cost if proposal.sign == BUY else proposal.added_quantity
-    return [Figure(f"{currency} that the order takes", plain(wanted), plain(proposal.ledger.free_cash(currency)))]
-
-
-def _margin_needed(_check: MarginNeeded, proposal: Proposal) -> list[Figure]:
-    return [Figure("kind of strategy", proposal.terms.kind, f"for {proposal.instrument.asset_class or 'any'}")]
-
-
-def _option_alive(check: OptionAlive, proposal: Proposal) -> list[Figure]:
-    option = proposal.instrument.option
-    if option is None:
-        return []
-    age_ns = proposal.now_ns - proposal.book.mark_times_ns[option.underlying]
-    return [
-        Figure("seconds to its expiry, to be above", _seconds(option.expiry_ns - proposal.now_ns), "0"),
-        Figure(f"age of the mark of {option.underlying}, s", _seconds(age_ns), _seconds(check.limit_ns)),
-    ]
 
 
 def _shares(name: str, actual: Decimal, equity: Decimal, warn: Decimal | None, limit: Decimal | None) -> list[Figure]:
@@ -248,11 +213,6 @@ def _shares(name: str, actual: Decimal, equity: Decimal, warn: Decimal | None, l
 
 def _seconds(ns: int) -> str:
     return plain(Decimal(ns) / NS_PER_S)
-
-
-def _held_price(_check: HeldPrice, proposal: Proposal) -> list[Figure]:
-    held = proposal.book.held_prices.get(proposal.instrument.symbol)
-    return [Figure("price held", "none" if held is None else plain(held[-1].price))]
 
 
 def _or_none(limit: Decimal | None) -> str:
@@ -276,10 +236,5 @@ _FIGURES: dict[type, Callable[[Any, Proposal], list[Figure]]] = {
     Concentration: _concentration,
     Capital: _capital,
     **ORDER_FIGURES,
-    HeldPrice: _held_price,
-    RateAge: _rate_age,
-    RatesKnown: _rates_known,
-    CurrencyFunds: _currency_funds,
-    MarginNeeded: _margin_needed,
-    OptionAlive: _option_alive,
+    **PRODUCT_FIGURES,
 }

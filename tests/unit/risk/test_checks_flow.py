@@ -56,6 +56,7 @@ class TestDuplicates:
         desk.bar(1, A="100", B="50")
         return desk
 
+    @pytest.mark.control("duplicate-orders")
     @pytest.mark.parametrize(
         ("milliseconds", "expected"),
         [(0, "REJECT DUPLICATE_ORDER"), (499, "REJECT DUPLICATE_ORDER"), (500, "ALLOW"), (501, "ALLOW")],
@@ -122,6 +123,7 @@ class TestDuplicates:
 
 
 class TestMessages:
+    @pytest.mark.control("message-rate")
     def test_one_message_more_than_the_rate_is_refused_until_the_second_is_over(self, open_desk: OpenDesk) -> None:
         """Pins the count, the next second, and that another strategy has its own."""
         desk = opened(open_desk, cash=OrderRates(max_messages_per_s=3))
@@ -133,6 +135,7 @@ class TestMessages:
         at(desk, 1_000)
         assert "ALLOW" == action(desk.buy("cash", "1"))
 
+    @pytest.mark.control("message-rate")
     def test_replacements_and_cancels_count_and_cancels_are_never_refused(self, open_desk: OpenDesk) -> None:
         """Pins what a message is, and that the way to fewer orders is always open."""
         desk = opened(open_desk, cash=OrderRates(max_messages_per_s=4))
@@ -164,6 +167,7 @@ class TestMessages:
         desk.hold("cash", "10", "100")
         assert ["ALLOW", "REJECT MESSAGE_RATE"] == [action(desk.sell("cash", "1")) for _ in range(2)]
 
+    @pytest.mark.control("message-rate")
     def test_all_strategies_share_the_portfolios_rate(self, open_desk: OpenDesk) -> None:
         """Pins the sum, who is named, and what a restart within the second remembers."""
         desk = opened(open_desk, OrderRates(max_messages_per_s=2))
@@ -184,6 +188,7 @@ class TestMessages:
 
 
 class TestWorkingOrders:
+    @pytest.mark.control("working-orders")
     def test_one_more_than_may_work_is_refused_until_one_is_done(self, open_desk: OpenDesk) -> None:
         """Pins the count; a pending cancel works still, and only the broker's report makes room."""
         desk = opened(open_desk, cash=OrderRates(max_working_orders=2))
@@ -221,6 +226,7 @@ class TestWorkingOrders:
 
 
 class TestDailyTotals:
+    @pytest.mark.control("working-orders")
     @pytest.mark.parametrize(
         ("quantity", "expected"), [("59", "ALLOW"), ("60", "ALLOW"), ("61", "REJECT DAILY_QUANTITY")]
     )
@@ -234,6 +240,7 @@ class TestDailyTotals:
         assert "ALLOW" == action(again.buy("margin", "200"))
         again.gate.journal.close()
 
+    @pytest.mark.control("working-orders")
     @pytest.mark.parametrize(
         ("quantity", "price", "expected"),
         [("10", "100", "ALLOW"), ("10", "100.01", "REJECT DAILY_NOTIONAL"), ("10", "99", "ALLOW")],

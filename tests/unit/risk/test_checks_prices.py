@@ -25,6 +25,7 @@ def collar_desk(open_desk: OpenDesk) -> Desk:
 
 
 class TestCollar:
+    @pytest.mark.control("price-collar")
     @pytest.mark.parametrize(
         ("side", "price", "expected"),
         [
@@ -71,6 +72,7 @@ class TestCollar:
         collar_desk.bar(day, B="50")
         assert expected == action(collar_desk.submit(limit(collar_desk.order("margin", SELL, "10", "A"), "94")))
 
+    @pytest.mark.control("price-collar")
     def test_a_replacement_is_collared_too(self, collar_desk: Desk) -> None:
         """Pins that nobody walks a limit out of the collar."""
         order = limit(collar_desk.order("cash", BUY, "1", "A"), "105")
@@ -225,6 +227,7 @@ class TestPriceMove:
         desk.bar(2, B="50")
         return desk
 
+    @pytest.mark.control("price-collar")
     @pytest.mark.parametrize(
         ("mark", "expected"),
         [
@@ -240,6 +243,7 @@ class TestPriceMove:
         assert expected == action(moving.buy("cash", "1", "A"))
         assert "ALLOW" == action(moving.buy("cash", "1", "B"))
 
+    @pytest.mark.control("price-collar")
     def test_a_slow_walk_within_the_time_is_a_move_as_well(self, moving: Desk) -> None:
         """Pins that small steps add up, and that there and back again is none."""
         for step, mark in enumerate(("104", "108", "112")):
@@ -256,6 +260,7 @@ class TestPriceMove:
         moving.wait(10)
         assert "ALLOW" == action(moving.buy("cash", "1", "A"))
 
+    @pytest.mark.control("way-out")
     def test_who_reduces_gets_out_of_a_runaway_price(self, moving: Desk) -> None:
         """Pins the way out, long and short; a flip is none."""
         moving.hold("margin", "10", "100")

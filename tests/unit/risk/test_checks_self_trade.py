@@ -39,6 +39,7 @@ def order(
     return limit(asked, price) if price else asked
 
 
+@pytest.mark.control("self-trade")
 @pytest.mark.parametrize(
     ("resting", "coming", "expected"),
     [
@@ -57,6 +58,7 @@ def test_a_buy_does_not_reach_our_own_sell(desk: Desk, resting: str, coming: str
     assert "ALLOW" == action(desk.submit(order(desk, "cash", BUY, coming and "50", "B")))
 
 
+@pytest.mark.control("self-trade")
 @pytest.mark.parametrize(
     ("resting", "coming", "expected"), [("99", "99.01", "ALLOW"), ("99", "99", REFUSED), ("99", "98.99", REFUSED)]
 )

@@ -67,6 +67,7 @@ def test_a_reset_takes_two_persons(desk: Desk, scope: common_pb2.Scope) -> None:
     )
 
 
+@pytest.mark.control("four-eyes")
 @pytest.mark.parametrize("operator", ["ann", "Ann", "ANN"])
 def test_who_asked_does_not_confirm(desk: Desk, operator: str) -> None:
     """Pins that upper and lower case make no other person, and that the attempt is recorded and the request stands."""

@@ -60,6 +60,7 @@ def held(desk: Desk) -> list[risk_pb2.HeldPrice]:
     )
 
 
+@pytest.mark.control("bad-ticks")
 @pytest.mark.parametrize(
     ("price", "expected"),
     [("110", "110"), ("109.99", "109.99"), ("110.01", "100"), ("90", "90"), ("90.01", "90.01"), ("89.99", "100")],
@@ -87,6 +88,7 @@ def test_a_held_price_moves_neither_equity_nor_the_high_water_mark_nor_the_marks
     assert before == (desk.book.equity, desk.book.high_water_mark, desk.book.mark_times_ns)
 
 
+@pytest.mark.control("bad-ticks")
 @pytest.mark.parametrize("phantom", ["10", "1000"])
 def test_a_phantom_print_halts_nothing_and_leaves_no_trace_in_the_peak(open_desk: OpenDesk, phantom: str) -> None:
     """Pins a 90% fall and a tenfold rise that were never there: normal prices end it at once."""
@@ -99,6 +101,7 @@ def test_a_phantom_print_halts_nothing_and_leaves_no_trace_in_the_peak(open_desk
     assert [] == desk.events("limit_breached")
 
 
+@pytest.mark.control("bad-ticks")
 @pytest.mark.parametrize("confirmations", [1, 2, 3])
 @pytest.mark.parametrize(
     "crash",

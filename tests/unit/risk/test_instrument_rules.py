@@ -41,6 +41,7 @@ def priced_at(desk: Desk, second: int) -> None:
 
 
 class TestPermitted:
+    @pytest.mark.control("permitted-instruments")
     @pytest.mark.parametrize(
         ("strategy_id", "symbol", "expected"),
         [
@@ -70,6 +71,7 @@ class TestPermitted:
 
 
 class TestSizes:
+    @pytest.mark.control("order-size")
     @pytest.mark.parametrize(
         ("quantity", "expected"),
         [
@@ -90,6 +92,7 @@ class TestSizes:
             desk.hold("cash", "15", "100")
         assert expected == action(desk.submit(desk.order("cash", side, quantity, "A")))
 
+    @pytest.mark.control("order-size")
     @pytest.mark.parametrize(
         ("quantity", "price", "expected"),
         [
@@ -133,6 +136,7 @@ class TestSizes:
 
 
 class TestMarketHours:
+    @pytest.mark.control("trading-hours")
     @pytest.mark.parametrize(
         ("second", "expected"),
         [
@@ -160,6 +164,7 @@ class TestMarketHours:
         priced_at(desk, CLOSES_S[0])
         assert "REJECT MARKET_CLOSED" == action(desk.sell("cash", "10"))
 
+    @pytest.mark.control("trading-hours")
     def test_a_calendar_without_sessions_is_closed(self, open_desk: OpenDesk) -> None:
         """Pins that not knowing is not being open."""
         desk = open_desk(with_calendar(known=False))
@@ -194,6 +199,7 @@ class TestMarketHours:
 
 
 class TestShortSelling:
+    @pytest.mark.control("short-selling")
     @pytest.mark.parametrize(
         ("held", "working", "quantity", "expected"),
         [

@@ -35,6 +35,7 @@ def release(desk: Desk, strategy_id: str = "cash", symbol: str = "", reason: str
     return desk.ask("ReleaseThrottle", request, admin_pb2.ReleaseThrottleResponse).changed
 
 
+@pytest.mark.control("execution-throttle")
 @pytest.mark.parametrize(
     ("milliseconds", "expected"),
     [(9_999, "REJECT EXECUTION_THROTTLE"), (10_000, "ALLOW"), (10_001, "ALLOW")],
@@ -90,6 +91,7 @@ def test_a_throttled_strategy_may_only_reduce(desk: Desk) -> None:
     assert "REJECT EXECUTION_THROTTLE" == action(desk.replace(desk.replacement(order, "2", "60")))
 
 
+@pytest.mark.control("execution-throttle")
 def test_it_stays_off_over_time_and_restarts_until_it_is_released(desk: Desk) -> None:
     """Pins that nothing but a named person turns it on, who is told what for, and that the count begins anew."""
     filled(desk, 3)
@@ -121,6 +123,7 @@ def test_a_throttle_may_be_of_one_instrument(open_desk: OpenDesk) -> None:
     assert "ALLOW" == action(desk.buy("cash", "1", "B"))
 
 
+@pytest.mark.control("execution-throttle")
 @pytest.mark.parametrize(
     ("strategy_id", "symbol", "reason", "expected"),
     [
