@@ -166,6 +166,11 @@ class Proposal:
         self.position_quantity = held
         self.working_sells = sells
 
+    @property
+    def needs_no_mark(self) -> bool:
+        """Whether it is a way out that no doubt about a price blocks: reducing, at its own limit or in an emergency."""
+        return self.reducing and (self.limit_price is not None or self.request.HasField("emergency"))
+
 
 def _option_exposure(proposal: Proposal, position: "Position | None", standing: Decimal) -> Decimal:
     """Return by how much an option's worst-case exposure grows; standing: what the replaced order may still fill."""

@@ -21,7 +21,7 @@ class RateAge:
     """
     Refuse an order that a rate older than the limit would value.
 
-    As with prices, a reducing order with a limit price of its own passes.
+    As with prices, a reducing order with a limit price of its own passes, and an emergency exit.
     """
 
     limit_ns: int
@@ -31,7 +31,7 @@ class RateAge:
         book = proposal.book
         for symbol in book.currencies.needed.get(proposal.instrument.symbol, ()):
             age_ns = proposal.now_ns - book.mark_times_ns[symbol]
-            if age_ns <= self.limit_ns or (proposal.reducing and proposal.limit_price is not None):
+            if age_ns <= self.limit_ns or proposal.needs_no_mark:
                 continue
             limit, actual = Decimal(self.limit_ns) / NS_PER_S, Decimal(age_ns) / NS_PER_S
             text = f"the rate {symbol} is {actual:.3f} s old, over the limit of {limit:.0f} s"

@@ -12,7 +12,8 @@ class HeldPrice:
     """
     Refuse an order in an instrument of which nobody knows yet whether its price has moved.
 
-    A reducing order with a limit price of its own passes: a doubtful price must not lock a position in.
+    A reducing order passes with a limit price of its own, or as an emergency exit: a doubtful price must not lock a
+    position in.
     """
 
     def check(self, proposal: Proposal) -> Violation | None:
@@ -21,7 +22,7 @@ class HeldPrice:
             return None
         symbol = proposal.instrument.symbol
         held = proposal.book.held_prices.get(symbol)
-        if held is None or (proposal.reducing and proposal.limit_price is not None):
+        if held is None or proposal.needs_no_mark:
             return None
         mark = proposal.book.marks[symbol]
         text = f"the price of {symbol}, {plain(held[-1].price)}, is not confirmed; its mark is {plain(mark)}"

@@ -24,9 +24,7 @@ class PriceAge:
 
     def check(self, proposal: Proposal) -> Violation | None:
         """Return the violation, or None; exactly at the limit passes."""
-        if proposal.mark_age_ns <= self.limit_ns:
-            return None
-        if proposal.reducing and (proposal.limit_price is not None or proposal.request.HasField("emergency")):
+        if proposal.mark_age_ns <= self.limit_ns or proposal.needs_no_mark:
             return None
         symbol = proposal.instrument.symbol
         limit, actual = Decimal(self.limit_ns) / NS_PER_S, Decimal(proposal.mark_age_ns) / NS_PER_S

@@ -32,7 +32,8 @@ class OptionAlive:
     """
     Refuse orders in an option that has expired, reducing ones too, and on an old price of its underlying.
 
-    As with prices, a reducing order with a limit price of its own passes an old underlying.
+    As with prices, a reducing order with a limit price of its own passes an old underlying, and so does an
+    emergency exit.
     """
 
     limit_ns: int
@@ -47,7 +48,7 @@ class OptionAlive:
             text = f"{symbol} has expired, at {compact(option.expiry_ns)}"
             return Violation(Reason.OPTION_EXPIRED, common_pb2.ACTION_REJECT, text, instrument_scope(symbol))
         age_ns = now_ns - proposal.book.mark_times_ns[option.underlying]
-        if age_ns <= self.limit_ns or (proposal.reducing and proposal.limit_price is not None):
+        if age_ns <= self.limit_ns or proposal.needs_no_mark:
             return None
         limit, actual = Decimal(self.limit_ns) / NS_PER_S, Decimal(age_ns) / NS_PER_S
         text = (
