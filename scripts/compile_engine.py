@@ -38,6 +38,7 @@ MODULES = (
     "tidegate/risk/counters/*.py",
     "tidegate/strategy_book.py",
     "tidegate/times.py",
+    "tidegate/totals.py",
     "tidegate/views.py",
 )
 

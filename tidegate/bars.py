@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 from tidegate.numbers import plain
 from tidegate.publications import bar_message
-from tidegate.risk.book import SUSPENSE, Book
+from tidegate.risk.book import Book
 from tidegate.risk.market_data import require_adapter
 from tidegate.risk.scopes import PORTFOLIO
-from tidegate.strategy_book import strategies_of
+from tidegate.strategy_book import SUSPENSE, strategies_of
 from tidegate.v1 import actors_pb2, common_pb2, journal_pb2, market_data_pb2
 from tidegate.views import drawdown
 

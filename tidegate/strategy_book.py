@@ -11,6 +11,9 @@ from tidegate.numbers import ONE
 from tidegate.orders import Order, Reservation, is_fill, is_reversal, sign_of
 from tidegate.v1 import journal_pb2, orders_pb2
 
+# The suspense ledger is a strategy's book with no strategy.
+SUSPENSE = ""
+
 
 def strategies_of(event: journal_pb2.Event) -> tuple[str, ...]:
     """Name the strategies whose books an event changes; empty when it changes none, or the suspense ledger."""

@@ -10,7 +10,7 @@ from tidegate.orders import Order
 from tidegate.publications import INSTRUCTIONS_MAX, instructions_for
 from tidegate.reasons import Reason
 from tidegate.risk import door
-from tidegate.risk.book import SUSPENSE, Book
+from tidegate.risk.book import Book
 from tidegate.risk.checks import check_of
 from tidegate.risk.draft import Archive, order_key
 from tidegate.risk.engine import Engine
@@ -18,6 +18,7 @@ from tidegate.risk.limit import CONCENTRATION, Limit
 from tidegate.risk.market_data import require_adapter
 from tidegate.risk.scopes import PORTFOLIO
 from tidegate.risk.sessions import require_switch
+from tidegate.strategy_book import SUSPENSE
 from tidegate.times import NS_PER_S, to_ns, to_stamp
 from tidegate.v1 import admin_pb2, common_pb2, journal_pb2, orders_pb2, portfolio_pb2, risk_pb2
 

@@ -5,8 +5,9 @@ from decimal import Decimal
 import pytest
 
 from tidegate.instruments import Instrument
-from tidegate.ledger import Ledger, Totals
+from tidegate.ledger import Ledger
 from tidegate.orders import BUY, SELL, Reservation
+from tidegate.totals import Totals
 
 D = Decimal
 

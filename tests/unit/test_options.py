@@ -6,10 +6,11 @@ import pytest
 
 from tidegate import black_scholes
 from tidegate.instruments import CALL, PUT, Instrument, OptionTerms
-from tidegate.ledger import Ledger, Totals
+from tidegate.ledger import Ledger
 from tidegate.numbers import ZERO
 from tidegate.options import Options, delta_share
 from tidegate.orders import BUY, SELL, Reservation
+from tidegate.totals import Totals
 
 D = Decimal
 

@@ -6,13 +6,14 @@ from itertools import chain
 
 from tidegate.numbers import ZERO, plain
 from tidegate.reasons import Reason
-from tidegate.risk.book import SUSPENSE, Book
+from tidegate.risk.book import Book
 from tidegate.risk.checks import Checks, concentration_of, drawdown_of, leverage_of
 from tidegate.risk.draft import Draft
 from tidegate.risk.halting import record_halt
 from tidegate.risk.limit import CONCENTRATION
 from tidegate.risk.scopes import PORTFOLIO, Scope, instrument_scope, strategy_scope
 from tidegate.risk.violation import Violation, money
+from tidegate.strategy_book import SUSPENSE
 from tidegate.v1 import common_pb2, journal_pb2, risk_pb2
 
 # Who halted, when the gate itself did.

@@ -7,10 +7,10 @@ from tidegate.numbers import ZERO, plain
 from tidegate.orders import Order, is_fill, is_reversal, sign_of
 from tidegate.reasons import Reason
 from tidegate.risk import door
-from tidegate.risk.book import SUSPENSE
 from tidegate.risk.draft import Draft, execution_key, reversal_key
 from tidegate.risk.refusals import Sender
 from tidegate.risk.scopes import PORTFOLIO, Scope, strategy_scope
+from tidegate.strategy_book import SUSPENSE
 from tidegate.v1 import journal_pb2, orders_pb2
 
 _TYPES = frozenset(orders_pb2.ExecutionType.values()) - {orders_pb2.EXECUTION_TYPE_UNSPECIFIED}

@@ -5,12 +5,13 @@ from decimal import ROUND_DOWN, Decimal
 
 from tidegate.numbers import ZERO, plain
 from tidegate.reasons import Reason
-from tidegate.risk.book import SUSPENSE, Book
+from tidegate.risk.book import Book
 from tidegate.risk.cancels import request_cancels
 from tidegate.risk.draft import Draft
 from tidegate.risk.halts import Place
 from tidegate.risk.operators import read_operator, read_scope
 from tidegate.risk.scopes import Scope
+from tidegate.strategy_book import SUSPENSE
 from tidegate.v1 import admin_pb2, common_pb2, journal_pb2, orders_pb2, risk_pb2
 
 # So many orders at most go out for one place at once; what is left goes out with the next report.

@@ -3,13 +3,14 @@
 from tidegate.errors import RefusedError
 from tidegate.reasons import Reason
 from tidegate.risk import door
-from tidegate.risk.book import Book, Session
+from tidegate.risk.book import Book
 from tidegate.risk.cancels import request_cancels
 from tidegate.risk.consequences import GATE
 from tidegate.risk.draft import Draft
 from tidegate.risk.halting import record_halt
 from tidegate.risk.market_data import require_adapter
 from tidegate.risk.scopes import strategy_scope
+from tidegate.risk.session import Session
 from tidegate.v1 import actors_pb2, common_pb2, journal_pb2, orders_pb2, risk_pb2
 
 HEARTBEAT_DEFAULT_S = 5

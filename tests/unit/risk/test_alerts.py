@@ -5,7 +5,7 @@ import pytest
 from tests.unit.builders import BUY, PORTFOLIO, Desk, configuration, instrument_scope, strategy_scope
 from tests.unit.conftest import OpenDesk
 from tidegate.risk.alerts import ALERT_KINDS
-from tidegate.risk.book import ALERTS_MAX
+from tidegate.risk.folding_controls import ALERTS_MAX
 from tidegate.v1 import admin_pb2, orders_pb2, risk_pb2
 
 
