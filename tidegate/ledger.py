@@ -12,7 +12,7 @@ from tidegate.options import Options
 from tidegate.orders import BUY, Reservation
 from tidegate.positions import Position
 
-__all__ = ["Ledger", "Position", "Totals"]
+__all__ = ["Ledger", "Position"]
 from tidegate.totals import Totals
 
 

@@ -6,9 +6,6 @@ from decimal import Decimal
 
 from tidegate.accounts import Account
 from tidegate.numbers import ZERO
-from tidegate.positions import Position
-
-__all__ = ["Ledger", "Position", "Totals"]
 
 
 @dataclass(slots=True)
