@@ -27,6 +27,7 @@ PORTFOLIO = PortfolioFile.model_validate(
         "capital": "1000000",
         "clock": "bars",
         "limits": {"max_price_age_s": 86_400, "max_concentration": None, "warn_concentration": None},
+        "price_bands": [{"band": "0.5", "confirmations": 2}],
         "orders": {
             "collar": {"share": "0.05"},
             "price_move": {"share": "0.1", "within_s": 60},
