@@ -77,7 +77,7 @@ class Engine:
 
     def __init__(self, archive: Archive) -> None:
         """Begin with an empty book; the archive answers what was recorded before."""
-        self.book = Book()
+        self.book: Book = Book()
         self.performance = Performance()
         self._archive = archive
         self._checks = checks.build(self.book)
