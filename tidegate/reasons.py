@@ -105,7 +105,6 @@ class Reason(StrEnum):
     # Routing and the life of an order.
     ORDER_DONE = "ORDER_DONE", "The order is filled, canceled, rejected or expired."
     ORDER_PENDING_CANCEL = "ORDER_PENDING_CANCEL", "The order is being canceled."
-    ORDER_CLAIMED = "ORDER_CLAIMED", "Another adapter has claimed the order."
     ORDER_NOT_ROUTED_HERE = "ORDER_NOT_ROUTED_HERE", "The order is not routed to this adapter."
 
     ORDER_OVERDUE = "ORDER_OVERDUE", "Nobody reported on the order within the time that its routing may take."

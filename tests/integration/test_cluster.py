@@ -158,6 +158,8 @@ def test_a_strategy_that_raises_is_paused_alone(tmp_path: Path) -> None:
         desk.replay(0, 12)
         strategies = desk.strategies()
     assert "RuntimeError: what no test foresaw" == strategies["ill"].paused_reason
+    (paused,) = [e.strategy_paused for e in events_of(desk.journal) if e.HasField("strategy_paused")]
+    assert Reason.STRATEGY_FAILED == paused.reason_code
     assert not strategies["calm"].paused
     assert strategies["calm"].performance.orders >= 30
 

@@ -17,10 +17,8 @@ def claim_order(draft: Draft, command: journal_pb2.OrderClaimed) -> orders_pb2.C
         reason = Reason.ORDER_DONE if known else Reason.ORDER_UNKNOWN
     elif order.request.route != command.adapter:
         reason = Reason.ORDER_NOT_ROUTED_HERE
-    elif order.claimed_by == command.adapter:
-        return orders_pb2.Claim(order_id=command.order_id, outcome=orders_pb2.CLAIM_OUTCOME_ALREADY_CLAIMED)
     elif order.claimed_by:
-        reason = Reason.ORDER_CLAIMED
+        return orders_pb2.Claim(order_id=command.order_id, outcome=orders_pb2.CLAIM_OUTCOME_ALREADY_CLAIMED)
     elif order.cancel_requested:
         reason = Reason.ORDER_PENDING_CANCEL
     elif (halted := refused_by_halt(draft.book, order)) is not None:
