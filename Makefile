@@ -7,7 +7,7 @@ STAMP := .venv/.installed
 PYTHONS := python3.11 python3
 ARGS ?=
 
-.PHONY: help run test test-long bench check format proto compliance compile uncompile lock clean
+.PHONY: help run test test-long bench check format proto api compliance compile uncompile lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,10 +62,7 @@ compile: $(STAMP)  ## Compile the engine with mypyc, for speed; needs a C compil
 	@echo "Compiling the engine (about a minute) ..."
 	@$(BIN)/python scripts/compile_engine.py
 
-uncompliance: $(STAMP)  ## Generate docs/compliance.md from docs/controls.yaml and the markers on the tests
-	$(BIN)/python scripts/generate_compliance_page.py
-
-compile: $(STAMP)  ## Go back to the engine's sources
+uncompile: $(STAMP)  ## Go back to the engine's sources
 	@$(BIN)/python scripts/compile_engine.py --remove
 
 lock: $(STAMP)  ## Resolve requirements.lock anew from pyproject.toml
