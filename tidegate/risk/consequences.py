@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from decimal import Decimal
 from itertools import chain
 
 from tidegate.numbers import ZERO, plain
 from tidegate.reasons import Reason
 from tidegate.risk.book import Book
-from tidegate.risk.checks import Checks, concentration_of, drawdown_of, leverage_of
+from tidegate.risk.checks import Checks, drawdown_of, leverage_of
+from tidegate.risk.checks.concentration import Concentration
 from tidegate.risk.draft import Draft
 from tidegate.risk.halting import record_halt
 from tidegate.risk.limit import CONCENTRATION
@@ -20,7 +22,7 @@ from tidegate.v1 import common_pb2, journal_pb2, risk_pb2
 GATE = "tidegate"
 
 _HALT = common_pb2.ACTION_HALT
-_WARN = common_pb2.ACTION_WARN
+_ACTIONS = (common_pb2.ACTION_WARN, common_pb2.ACTION_REDUCE, common_pb2.ACTION_REJECT, _HALT)
 # Of limits that stand in the table, and may be taken away.
 _LIMIT_REASONS = frozenset(
     {
@@ -90,11 +92,17 @@ def _at_stake(book: Book, touched: list[str]) -> list[str]:
         for reason, scope in book.breaches
         if reason == Reason.CONCENTRATION and scope.kind == common_pb2.SCOPE_KIND_INSTRUMENT
     ]
-    limit, totals = book.limits_in_force.get(CONCENTRATION).limit, book.totals
-    if limit is None or totals.exposure_bound <= limit * book.equity:
+    limits, totals = [limit for _, limit in _shares(book)], book.totals
+    if not limits or totals.exposure_bound <= min(limits) * book.equity:
         return sorted({*touched, *standing})
     totals.exposure_bound = max(map(book.instrument_exposure, totals.worst_quantities), default=ZERO)
     return sorted({*touched, *standing, *totals.worst_quantities})
+
+
+def _shares(book: Book) -> list[tuple[common_pb2.Action.ValueType, Decimal]]:
+    """Return what each instrument's share of the portfolio is limited to, by what is done above it."""
+    limits = [book.limits_in_force.get(CONCENTRATION, action=action) for action in _ACTIONS]
+    return [(limit.action, limit.limit) for limit in limits if limit.limit is not None]
 
 
 def _states(book: Book, symbols: list[str], strategy_ids: list[str]) -> Iterator[tuple[str, Scope, Violation | None]]:
@@ -103,12 +111,15 @@ def _states(book: Book, symbols: list[str], strategy_ids: list[str]) -> Iterator
     yield Reason.DRAWDOWN, PORTFOLIO, drawdown_of(limits).assess(book.equity, book.high_water_mark)
     leverage = replace(leverage_of(limits), warn=None).assess(book.totals.gross_exposure, book.equity)
     yield Reason.LEVERAGE, PORTFOLIO, leverage
-    concentration = replace(concentration_of(limits), warn=None)
+    shares = _shares(book)
     for symbol in symbols:
         exposure = book.instrument_exposure(symbol)
+        yield Reason.CONCENTRATION, instrument_scope(symbol), None
         # What is not held breaches nothing, also at equity < 0: a closed position's breach must end with it.
-        found = concentration.assess(symbol, exposure, book.equity) if exposure else None
-        yield Reason.CONCENTRATION, instrument_scope(symbol), found
+        for action, limit in shares if exposure else ():
+            found = Concentration(None, limit).assess(symbol, exposure, book.equity)
+            if found is not None:
+                yield Reason.CONCENTRATION, found.scope, replace(found, action=action)
     for strategy_id in strategy_ids:
         if strategy_id == SUSPENSE:
             continue
@@ -121,8 +132,7 @@ def _states(book: Book, symbols: list[str], strategy_ids: list[str]) -> Iterator
 def _further(book: Book, checks: Checks) -> Iterator[tuple[str, Scope, Violation | None]]:
     """Hold the book against every other limit; and what is not limited any more breaches nothing."""
     for check in checks.standing:
-        violation = check.assess(book)
-        yield check.reason, check.limit.scope, None if violation is None or violation.action == _WARN else violation
+        yield check.reason, check.limit.scope, check.assess(book)
     limited = {(check.reason, check.limit.scope) for check in checks.standing}
     for reason, scope in book.breaches:
         if reason in _LIMIT_REASONS and (reason, scope) not in limited:

@@ -132,8 +132,6 @@ def _owns_losses(scope: Scope) -> bool:
 def _refuse_if_it_would_halt_again(
     draft: Draft, scope: Scope, operator: str, *, rebases: bool, command: str = "ResetHalt"
 ) -> None:
-    if not _owns_losses(scope):
-        return
     book = draft.book
     # At equity <= 0 a re-based mark is no way out either: there is nothing to trade with.
     text = f"equity is {money(book.equity)}" if scope == PORTFOLIO and book.equity <= ZERO else ""

@@ -1,6 +1,6 @@
 """One limit that an order or the book is over, with its figures."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from tidegate.numbers import plain
@@ -23,6 +23,11 @@ class Violation:
     scope: Scope = PORTFOLIO
     limit: Decimal | None = None
     actual: Decimal | None = None
+
+    def of_an_order(self) -> "Violation":
+        """Return what an order is answered with: what it could do refuses, only what has happened halts."""
+        is_halt = self.action == common_pb2.ACTION_HALT
+        return replace(self, action=common_pb2.ACTION_REJECT) if is_halt else self
 
     def to_wire(self) -> common_pb2.Violation:
         """Write the violation."""

@@ -365,3 +365,36 @@ def test_every_limit_says_what_is_left_of_it(open_desk: OpenDesk) -> None:
         ("6000", "9000", "3000"),
         ("", "", ""),
     ] == [(state.actual, state.bound, state.headroom) for state in states(desk)]
+
+
+@pytest.mark.parametrize("scope", [EVERYTHING, instrument_scope("A")])
+@pytest.mark.parametrize("word", ["WARN", "REDUCE", "HALT"])
+def test_whatever_a_limit_does_the_book_over_it_is_a_breach_and_exactly_at_it_is_not(
+    open_desk: OpenDesk, word: str, scope: common_pb2.Scope
+) -> None:
+    """Pins that a price takes an instrument over its share: alerted by each action, halted by HALT alone."""
+    wanted = common_pb2.Action.Value(f"ACTION_{word}")
+    desk = limited(open_desk, limit("CONCENTRATION", scope, limit="0.3", action=wanted))
+    desk.hold("margin", "-300", "100")
+    assert [] == desk.events("limit_breached")
+    desk.price(1.1, A="100.01")
+    (breached,) = desk.events("limit_breached")
+    assert (wanted, instrument_scope("A")) == (
+        breached.limit_breached.violation.action,
+        breached.limit_breached.violation.scope,
+    )
+    halts = [event.trading_halted.scope for event in desk.events("trading_halted")]
+    assert ([instrument_scope("A")] if word == "HALT" else []) == halts
+    desk.price(1.2, A="99")
+    assert {} == desk.book.breaches
+
+
+def test_an_instruments_halt_is_reset_only_when_it_would_not_halt_again(open_desk: OpenDesk) -> None:
+    """Pins that a reset that nothing would come of is refused with its reason."""
+    desk = limited(open_desk, limit("GROSS_EXPOSURE", instrument_scope("A"), limit="30000", action=HALT))
+    desk.hold("margin", "-300", "100")
+    desk.price(1.1, A="100.01")
+    reset = admin_pb2.ResetHaltRequest(scope=instrument_scope("A"), operator="ann", reason="seen")
+    assert "RESET_WOULD_HALT_AGAIN" == desk.refusal("ResetHalt", reset)
+    desk.price(1.2, A="100")
+    assert "" == desk.refusal("ResetHalt", reset)

@@ -5,6 +5,7 @@ Permission checks look at every order. Exposure checks leave reducing orders alo
 makes the loss. A new check is a new module and a line in ``build``.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from tidegate.instruments import BY_VARIATION, Instrument
@@ -70,7 +71,8 @@ class Checks(NamedTuple):
     The checks that are configured, in the order in which equally severe violations are named.
 
     scoped: by strategy, instrument, sector and asset class; an order meets those of its own scopes only.
-    standing: every limit that the book itself may be over, beside the portfolio's drawdown, leverage and concentration.
+    standing: every limit that the book itself may be over, beside the portfolio's drawdown and leverage and each
+        instrument's share; without its warning, which is for orders.
     """
 
     for_all: tuple[Check, ...]
@@ -108,7 +110,7 @@ def build(book: "Book") -> Checks:
     exposure += [check_of(limit) for limit in of_portfolio if limit.figure not in _OF_ORDERS]
     exposure.append(Capital())
     scoped = _scoped([limit for limit in further if limit.scope != PORTFOLIO])
-    standing = tuple(check_of(limit) for limit in further if limit.figure not in _OF_ORDERS)
+    standing = tuple(check_of(replace(limit, warn=None)) for limit in further if _has_state(limit))
     return Checks((*permission, *exposure), tuple(permission), scoped, standing)
 
 
@@ -162,6 +164,12 @@ def _is_built_in(limit: Limit) -> bool:
     if limit.action != REJECT:
         return False
     return limit.figure in (LEVERAGE, CONCENTRATION) or (limit.figure in _OF_ORDERS and limit.warn is None)
+
+
+def _has_state(limit: Limit) -> bool:
+    """Whether the book itself can be over a limit; each instrument's share is looked at where it changes."""
+    is_of_instruments = limit.figure == CONCENTRATION and limit.scope == PORTFOLIO
+    return limit.limit is not None and limit.figure not in _OF_ORDERS and not is_of_instruments
 
 
 def _scoped(limits: list[Limit]) -> dict[Scope, Scoped]:

@@ -17,8 +17,6 @@ from tidegate.v1 import common_pb2
 if TYPE_CHECKING:
     from tidegate.risk.book import Book
 
-_HALT = common_pb2.ACTION_HALT
-
 
 @dataclass(frozen=True, slots=True)
 class ScenarioLimit:
@@ -41,11 +39,7 @@ class ScenarioLimit:
         if lacking := self.lacking(proposal):
             return self._undefined(lacking)
         found = self._assess(self.measure_order(proposal))
-        if found is not None and found.action == _HALT:
-            return Violation(
-                found.reason, common_pb2.ACTION_REJECT, found.text, found.scope, limit=found.limit, actual=found.actual
-            )
-        return found
+        return None if found is None else found.of_an_order()
 
     def lacking(self, proposal: Proposal) -> str:
         """Name an instrument whose sessions are too few for the figure; empty when it is defined."""

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 _PORTFOLIO = common_pb2.SCOPE_KIND_PORTFOLIO
 _STRATEGY = common_pb2.SCOPE_KIND_STRATEGY
-_INSTRUMENT = common_pb2.SCOPE_KIND_INSTRUMENT
-_HALT = common_pb2.ACTION_HALT
 
 
 class Measured(NamedTuple):
@@ -56,12 +54,8 @@ class ScopedLimit:
 
     def check(self, proposal: Proposal) -> Violation | None:
         """Return what the order would violate, or None."""
-        found = self._assess(_OF_ORDER[self.limit.figure](proposal, self.limit.scope), proposal.instrument.symbol)
-        if found is not None and found.action == _HALT:
-            return Violation(
-                found.reason, common_pb2.ACTION_REJECT, found.text, found.scope, limit=found.limit, actual=found.actual
-            )
-        return found
+        found = self._assess(self.measure_order(proposal), proposal.instrument.symbol)
+        return None if found is None else found.of_an_order()
 
     def measure_order(self, proposal: Proposal) -> Measured:
         """Return what the order would make of its figure."""
