@@ -22,6 +22,7 @@ _FIGURES = {
     if value.number
 }
 _ACTIONS = {"warn", "reduce", "reject", "halt"}
+_ON_UNDEFINED = {"warn", "reject"}
 
 
 @limits_app.command("list")
@@ -59,6 +60,8 @@ def set_limit(  # noqa: PLR0913 -- each is an option of the command
     until: Annotated[
         datetime | None, typer.Option(help="UTC; what stood before comes back then.", formats=["%Y-%m-%dT%H:%M:%S"])
     ] = None,
+    confidence: Annotated[str, typer.Option(help="Of value_at_risk and expected_shortfall; 0.95 by default.")] = "",
+    on_undefined: Annotated[str, typer.Option(help="warn or reject, where there is too little history.")] = "reject",
     operator: Annotated[str, typer.Option(help="Who; by default you: your token's name, or this machine's user.")] = "",
     address: Address = DEFAULT_ADDRESS,
 ) -> None:
@@ -67,6 +70,8 @@ def set_limit(  # noqa: PLR0913 -- each is an option of the command
         fail(f"there is no limit on {figure}; there are {', '.join(_FIGURES)}")
     if action not in _ACTIONS:
         fail(f"--action takes warn, reduce, reject or halt, not {action}")
+    if on_undefined not in _ON_UNDEFINED:
+        fail(f"--on-undefined takes warn or reject, not {on_undefined}")
     scopes = {"strategy": strategy, "instrument": instrument, "sector": sector, "asset_class": asset_class}
     changed = risk_pb2.Limit(
         figure=risk_pb2.LimitFigure.Value(f"LIMIT_FIGURE_{figure.upper()}"),
@@ -74,6 +79,8 @@ def set_limit(  # noqa: PLR0913 -- each is an option of the command
         warn=warn,
         limit=limit,
         action=common_pb2.Action.Value(f"ACTION_{action.upper()}"),
+        confidence=confidence,
+        on_undefined=common_pb2.Action.Value(f"ACTION_{on_undefined.upper()}"),
     )
     expires = None
     if until is not None:

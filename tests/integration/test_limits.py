@@ -77,6 +77,9 @@ async def test_a_risk_officer_sets_a_limit_by_the_command_line_and_sees_it(runni
     shown = (await command(running, "list")).stdout
     assert "daily_loss" in shown
     assert "ann: month end" in " ".join(shown.split())
+    risky = ("value_at_risk", "--limit", "0.05", "--confidence", "0.99", "--on-undefined", "warn", "--reason", "agreed")
+    await command(running, "set", *risky)
+    assert "value_at_risk 0.99" in (await command(running, "list")).stdout
     wrong = await command(running, "set", "leverage", "--limit", "7", "--reason", "greed")
     assert (1, 1) == (wrong.returncode, len(wrong.stderr.strip().splitlines()))
     assert wrong.stderr.startswith("LIMIT_INVALID: limits[0]: leverage takes at most 6")

@@ -145,7 +145,7 @@ class Scenarios:
             returns = np.zeros(SESSIONS_MAX)
             known = self._history.returns.get(symbol, ())
             if known:
-                returns[-len(known) :] = list(known)
+                returns[-len(known) :] = [one or 0.0 for one in known]
             moves = self._moves[symbol] = _Moves(np.minimum(returns, 0.0), np.maximum(returns, 0.0))
         return moves
 

@@ -15,14 +15,14 @@ class SessionHistory:
     """
     Returns by symbol, the newest last; a session is a UTC day, whatever the bars; the next one's first mark closes it.
 
-    A session without a mark counts as a return of 0, and the next one's return is over both: every symbol has its
-    newest session in the same place.
+    A session without a mark has no return, None, and the next one's is over both: every symbol has its newest session
+    in the same place.
     """
 
     def __init__(self) -> None:
         """Begin before the first session."""
-        self.returns: dict[str, deque[float]] = {}
-        # How many of a symbol's returns are of sessions in which it had a mark.
+        self.returns: dict[str, deque[float | None]] = {}
+        # How many of the returns that are kept are none of None.
         self.observations: dict[str, int] = {}
         # Sessions closed so far: whoever keeps something computed from the returns sees by it that they have changed.
         self.sessions = 0
@@ -39,14 +39,19 @@ class SessionHistory:
         self._marks[symbol] = float(price)
 
     def _close(self) -> None:
-        for symbol, returns in self.returns.items():
+        for symbol in self.returns:
             if symbol not in self._marks:
-                returns.append(0.0)
+                self._append(symbol, None)
         for symbol, mark in self._marks.items():
             before = self._closes.get(symbol)
             if before is not None:
-                self.returns.setdefault(symbol, deque(maxlen=SESSIONS_MAX)).append(mark / before - 1.0)
-                self.observations[symbol] = self.observations.get(symbol, 0) + 1
+                self._append(symbol, mark / before - 1.0)
             self._closes[symbol] = mark
         self.sessions += bool(self._marks)
         self._marks.clear()
+
+    def _append(self, symbol: str, new: float | None) -> None:
+        returns = self.returns.setdefault(symbol, deque(maxlen=SESSIONS_MAX))
+        forgotten = returns[0] if len(returns) == SESSIONS_MAX else None
+        returns.append(new)
+        self.observations[symbol] = self.observations.get(symbol, 0) + (new is not None) - (forgotten is not None)

@@ -308,3 +308,16 @@ def test_a_batch_is_counted_order_by_order(open_desk: OpenDesk) -> None:
     reply = desk.ask("SubmitOrders", orders_pb2.SubmitOrdersRequest(orders=orders), orders_pb2.SubmitOrdersResponse)
     expected = ["ALLOW", "REJECT DAILY_QUANTITY", "ALLOW", "REJECT MESSAGE_RATE"]
     assert expected == [action(decision) for decision in reply.decisions]
+
+
+def test_an_emergency_exit_in_equal_parts_is_no_duplicate(open_desk: OpenDesk) -> None:
+    """Pins that a large position can be closed order by order, and that the same without an emergency is refused."""
+    configured = configuration()
+    configured.order_rules.duplicate_within_ms = 500
+    desk = open_desk(configured)
+    desk.bar(1, A="100", B="50", F="20")
+    desk.hold("cash", "30", "100")
+    exits = [desk.order("cash", SELL, "10", "A") for _ in range(3)]
+    for order in exits[:2]:
+        order.emergency.operator, order.emergency.reason = "ann", "out"
+    assert ["ALLOW", "ALLOW", "REJECT DUPLICATE_ORDER"] == [action(desk.submit(order)) for order in exits]

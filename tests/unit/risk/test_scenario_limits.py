@@ -130,3 +130,14 @@ def test_sums_kept_up_to_date_are_those_worked_out_anew_to_the_last_bit(open_des
         anew = Scenarios(desk.book, desk.book.history).profits()
         assert kept.tobytes() == anew.tobytes()
     assert kept.tobytes() == desk.restarted().book.scenarios_needed().profits().tobytes()
+
+
+def test_sessions_without_a_mark_are_no_observations(open_desk: OpenDesk) -> None:
+    """Pins that what is held and has no prices any more is undefined again, once too few of its returns are left."""
+    desk = priced(open_desk, 61, limit("VALUE_AT_RISK", limit="0.9"))
+    desk.hold("cash", "1", "100", "A")
+    for day in range(63, 256):
+        desk.bar(day, B="100")
+    assert "ALLOW" == action(desk.buy("cash", "1", "B"))
+    desk.bar(256, B="100")
+    assert "REJECT RISK_UNDEFINED" == action(desk.buy("cash", "1", "B"))
