@@ -44,3 +44,7 @@ class ConfigurationError(TidegateError):
 
 class StatisticsError(TidegateError):
     """Numbers of which no statistic can be made: gaps, other sessions than those beside them, no confidence."""
+
+
+class StateError(TidegateError):
+    """A state that cannot be written, or bytes that are none."""

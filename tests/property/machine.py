@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from tests.property import wire
 from tests.property.again import assert_every_decision_follows_again
+from tests.property.carrying_on import assert_snapshots_carry_on
 from tests.property.facts import NS_PER_S
 from tests.property.naive import HALTED
 from tests.property.rig import (
@@ -351,6 +352,7 @@ class GateMachine(RuleBasedStateMachine):
         try:
             rig.restart()
             assert_every_decision_follows_again(rig.gate.journal.read(0))
+            assert_snapshots_carry_on(list(rig.gate.journal.read(0)), rig.gate.engine)
             recorded = event_bytes(rig.gate)
             booked = [
                 event.execution_booked for event in rig.gate.journal.read(0) if event.HasField("execution_booked")

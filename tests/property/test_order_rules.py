@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.property import flow, oracle, wire
 from tests.property.again import assert_every_decision_follows_again
+from tests.property.carrying_on import assert_snapshots_carry_on
 from tests.property.facts import NS_PER_S
 from tests.property.rig import close_gate, request, scratch
 from tidegate.clocks import bar_clock
@@ -293,6 +294,7 @@ def test_the_rules_find_what_counting_everything_finds() -> None:
             assert {strategy_id for strategy_id, _ in day.gate.engine.book.throttles} == day.naive.throttled
             met.update(day.judged)
             assert_every_decision_follows_again(day.gate.journal.read(0))
+            assert_snapshots_carry_on(list(day.gate.journal.read(0)), day.gate.engine, places=2)
             close_gate(day.gate)
 
     live()

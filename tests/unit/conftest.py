@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.builders import Desk, configuration
+from tidegate.risk.engine import Engine
+from tidegate.state.engine import read_engine, write_engine
 from tidegate.v1 import journal_pb2
 
 OpenDesk = Callable[[journal_pb2.PortfolioConfigured], Desk]
@@ -23,6 +25,10 @@ def open_desk(tmp_path: Path) -> Iterator[OpenDesk]:
     yield open_
     for desk in opened:
         desk.gate.journal.close()
+        # Whatever a test has brought about, a snapshot must be able to keep.
+        written, resumed = write_engine(desk.gate.engine), Engine(desk.gate.archive)
+        read_engine(written, resumed)
+        assert write_engine(resumed) == written
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from tidegate.errors import RefusedError
+from tidegate.numbers import ZERO
 from tidegate.portfolio.performance import Performance
 from tidegate.reasons import Reason
 from tidegate.risk import (
@@ -112,6 +113,14 @@ class Engine:
             self._errors = ErrorRate(event.portfolio_configured) if has_bound else None
         elif self._errors is not None:
             self._errors.apply(event, kind)
+
+    def derive(self) -> None:
+        """Work out what follows from the state, after it was read from a snapshot."""
+        book = self.book
+        book.counters.listen(book.order_rules)
+        held = book.totals.worst_quantities
+        book.totals.exposure_bound = max(map(book.instrument_exposure, held), default=ZERO)
+        self._checks = checks.build(book)
 
     def execute(self, command: Message, now_ns: int) -> Draft:
         """

@@ -77,7 +77,7 @@ def group_exposures_of_limits(book: "Book") -> None:
     """Keep running sums of the sectors and asset classes that have a limit, and of no others."""
     limited = {limit.scope for limit in book.limits_in_force}
     groups = {symbol: limited.intersection(groups_of(i)) for symbol, i in book.instruments.items()}
-    book.totals.group({symbol: tuple(found) for symbol, found in groups.items() if found})
+    book.totals.group({symbol: tuple(sorted(found)) for symbol, found in groups.items() if found})
     for strategy in book.strategies.values():
         strategy.ledger.count_groups()
 

@@ -34,6 +34,11 @@ class Counters:
         self.fills = Fills(rules.throttle_fills)
         self.resting = Resting()
         self._takers: dict[str, list[Take]] = {}
+        self.listen(rules)
+
+    def listen(self, rules: OrderRules) -> None:
+        """Let those take events that the rules need."""
+        self._takers.clear()
         decisions, prices = ("order_decided", "replace_decided"), ("bar_published", "prices_published")
         if rules.price_move is not None:
             self._listen(self.price_moves.take, *prices)

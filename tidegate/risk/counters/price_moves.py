@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _PARTS = 8
 
 
-class _Range(NamedTuple):
+class Range(NamedTuple):
     """The lowest and the highest mark of one part."""
 
     part: int
@@ -33,7 +33,7 @@ class PriceMoves:
     def __init__(self, within_ns: int) -> None:
         """Look back so far."""
         self._part_ns = max(within_ns // _PARTS, 1)
-        self._ranges: dict[str, deque[_Range]] = {}
+        self._ranges: dict[str, deque[Range]] = {}
         self._last: dict[str, Decimal] = {}
 
     def take(self, event: journal_pb2.Event, book: "Book") -> None:
@@ -56,7 +56,7 @@ class PriceMoves:
         if ranges and ranges[-1].part == part:
             newest = ranges.pop()
             low, high = min(low, newest.low), max(high, newest.high)
-        ranges.append(_Range(part, low, high))
+        ranges.append(Range(part, low, high))
 
     def low_and_high(self, symbol: str, now_ns: int) -> tuple[Decimal, Decimal] | None:
         """Return the lowest and the highest mark of the time looked back on; None when no price came in it."""

@@ -1,0 +1,1 @@
+"""The state as bytes: what a snapshot holds, what two states differ in."""
