@@ -14,7 +14,8 @@ from actors.garbage import collect_rarely
 from bench import flow
 from bench.errors import BenchError
 from tidegate.gate import Gate, Reply, Request
-from tidegate.journal.contract import HASH_OF_NOTHING, Entry, Head, Journal
+from tidegate.journal.contract import HASH_OF_NOTHING, Entry, Head, Journal, Snapshots
+from tidegate.journal.snapshot_folder import SnapshotFolder
 from tidegate.journal.sqlite import SqliteJournal
 from tidegate.portfolio_file import PortfolioFile
 from tidegate.risk.draft import Key
@@ -35,6 +36,7 @@ class Recorder:
     """
 
     epoch = 1
+    snapshots: Snapshots = SnapshotFolder(Path("nowhere"))
 
     def __init__(self) -> None:
         """Begin empty."""
@@ -52,6 +54,14 @@ class Recorder:
     def verify(self) -> Head:
         """Return the beginning."""
         return self.head()
+
+    def holds(self, head: Head) -> bool:
+        """Tell whether it is the beginning."""
+        return head == self.head()
+
+    def batches(self, after: Head) -> Iterator[tuple[Head, list[journal_pb2.Event]]]:  # noqa: ARG002 -- the contract's
+        """Return no batches."""
+        return iter(())
 
     def read(self, after: int, most: int | None = None) -> Iterator[journal_pb2.Event]:  # noqa: ARG002 -- the contract's
         """Return no events."""

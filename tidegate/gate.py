@@ -9,13 +9,14 @@ from google.protobuf.message import DecodeError, Message
 from tidegate.archive import Archive
 from tidegate.clocks import Clock
 from tidegate.errors import BookError, ConfigurationError, JournalError, RefusedError
-from tidegate.journal.contract import Journal
+from tidegate.journal.contract import BEGINNING, Journal
 from tidegate.methods import METHODS, Method
 from tidegate.permissions import LOCAL, Caller, admit
 from tidegate.publications import Publication, publications_of
 from tidegate.reasons import Reason
 from tidegate.risk.draft import Draft
 from tidegate.risk.engine import Engine
+from tidegate.state.recovery import Recovery, resume
 from tidegate.times import to_stamp
 from tidegate.v1 import actors_pb2, journal_pb2, order_rules_pb2
 
@@ -80,6 +81,7 @@ class Gate:
         self.archive: Archive = Archive(journal)
         self.engine: Engine = Engine(self.archive)
         self.recent: deque[journal_pb2.Event] = deque(maxlen=RECENT_EVENTS_MAX)
+        self.recovery = Recovery(BEGINNING, ())
         self._clock = clock
         # When each adapter with a session was heard of last; after a restart everybody begins anew.
         self._heard_ns: dict[str, int] = {}
@@ -87,19 +89,23 @@ class Gate:
         self._traces: list[Trace] = []
         self._bar_state = self.engine.book.bar_state
 
-    def start(self, configuration: journal_pb2.PortfolioConfigured) -> int:
+    def start(self, configuration: journal_pb2.PortfolioConfigured, *, whole: bool = False) -> int:
         """
-        Fold the journal, or begin an empty one with the configuration; return the number of events folded.
+        Fold the journal, or begin an empty one with the configuration; return the number of events in it.
+
+        It goes on from the newest snapshot that fits, and verifies the hash chain from there on. whole: it folds and
+        verifies every event.
 
         Raises:
             ConfigurationError: the journal was begun with another configuration.
             JournalError: the journal's hash chain breaks, or it cannot be folded.
         """
-        self.journal.verify()
+        self.recovery = Recovery(BEGINNING, ()) if whole else resume(self.engine, self.journal)
         try:
-            for event in self.journal.read(0):
-                self.engine.apply(event)
-                self.recent.append(event)
+            for _, events in self.journal.batches(self.recovery.head):
+                for event in events:
+                    self.engine.apply(event)
+                self.recent.extend(events)
         except (BookError, DecodeError, ArithmeticError, LookupError) as error:
             message = f"the journal cannot be replayed past event {self.engine.book.sequence}: {error}"
             raise JournalError(message) from error

@@ -19,9 +19,11 @@ from tests.property.waiting import Seen
 from tidegate.clocks import bar_clock
 from tidegate.gate import Gate, Reply, Request
 from tidegate.instruments import BY_VARIATION
+from tidegate.journal.reading import JournalFile
 from tidegate.journal.sqlite import SqliteJournal
 from tidegate.portfolio_file import PortfolioFile
 from tidegate.reasons import Reason
+from tidegate.state.recovery import take_snapshot
 from tidegate.v1 import actors_pb2, common_pb2, journal_pb2, orders_pb2, portfolio_pb2, risk_pb2
 from tidegate.views import conservation, fees_of, realised_pnl
 
@@ -198,6 +200,7 @@ class Rig:
         self.commands: list[Request] = []
         self.replies: list[Reply] = []
         self.restarts: list[int] = []
+        self.snapshot_sequence = 0
         self.events: list[journal_pb2.Event] = []
 
     def send(self, *requests: Request) -> list[Reply]:
@@ -241,11 +244,20 @@ class Rig:
         return response.FromString(reply.body)
 
     def restart(self) -> None:
-        """Close the gate and open another one on its journal: it has to say the same, to the byte."""
+        """
+        Close the gate and open another one on its journal: it has to say the same, to the byte.
+
+        Every other time a snapshot is taken first; it goes on from the newest one.
+        """
         before, head = self.snapshot(), self.gate.journal.head()
         self.restarts.append(len(self.commands))
         close_gate(self.gate)
+        if len(self.restarts) % 2:
+            taken = take_snapshot(JournalFile(self.path))
+            self.snapshot_sequence = self.snapshot_sequence if taken is None else taken.sequence
         self.gate = open_gate(self.path)
+        recovery = self.gate.recovery
+        assert (recovery.head.sequence, recovery.refused) == (self.snapshot_sequence, ())
         journal = self.gate.journal
         assert isinstance(journal, SqliteJournal)
         assert journal.verify() == head

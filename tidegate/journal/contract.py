@@ -25,6 +25,10 @@ class Head(NamedTuple):
     hash: bytes
 
 
+# Before the first event.
+BEGINNING = Head(0, HASH_OF_NOTHING)
+
+
 class Entry(NamedTuple):
     """
     One event as a store keeps it.
@@ -42,7 +46,37 @@ class Entry(NamedTuple):
     body: bytes
 
 
-class Journal(Protocol):
+class Snapshots(Protocol):
+    """The snapshots of one journal, as bytes; each is there whole, or not at all."""
+
+    def sequences(self) -> list[int]:
+        """Return where they were taken, the newest first."""
+
+    def load(self, sequence: int) -> bytes:
+        """Read the bytes of one; raises JournalError when that fails."""
+
+    def save(self, sequence: int, body: bytes) -> None:
+        """Make one durable and let go of the oldest; raises JournalError when that fails."""
+
+
+class Recorded(Protocol):
+    """What is recorded: events in batches, and snapshots of what they make."""
+
+    snapshots: Snapshots
+
+    def holds(self, head: Head) -> bool:
+        """Tell whether a batch ends there, with that hash; one does before the first event."""
+
+    def batches(self, after: Head) -> Iterator[tuple[Head, list[journal_pb2.Event]]]:
+        """
+        Read the batches after a place, with where each ends, each after the link of the chain that covers it.
+
+        Raises:
+            JournalError: the place is not in this journal, the chain breaks, or events are in no batch.
+        """
+
+
+class Journal(Recorded, Protocol):
     """An append-only sequence of events with one writer at a time."""
 
     epoch: int

@@ -2,16 +2,14 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from tidegate.errors import JournalError
-from tidegate.journal.contract import HASH_OF_NOTHING, link
+from tidegate.journal.batches import Batches, holds, read_batches
+from tidegate.journal.contract import BEGINNING, Head, Snapshots
+from tidegate.journal.snapshot_folder import SnapshotFolder
 from tidegate.v1 import journal_pb2
-
-_BATCHES_PER_READ = 500
-_BATCHES = "SELECT last_sequence, epoch, hash FROM batches WHERE last_sequence > ? ORDER BY last_sequence LIMIT ?"
-_EVENTS = "SELECT sequence, epoch, body FROM events WHERE sequence > ? AND sequence <= ? ORDER BY sequence"
 
 
 class JournalFile:
@@ -25,6 +23,7 @@ class JournalFile:
             JournalError: there is no such file, or it is not a journal.
         """
         self._path = path
+        self.snapshots: Snapshots = SnapshotFolder(path)
         if not path.is_file():
             message = f"{path}: there is no such journal"
             raise JournalError(message)
@@ -42,19 +41,24 @@ class JournalFile:
         Raises:
             JournalError: an event, its epoch or a hash was changed, or one is missing.
         """
-        last, chained = 0, HASH_OF_NOTHING
+        for _, events in self.batches(BEGINNING):
+            yield from events
+
+    def holds(self, head: Head) -> bool:
+        """Tell whether a batch ends there, with that hash."""
+        with self._readable() as db:
+            return holds(db, head)
+
+    def batches(self, after: Head) -> Batches:
+        """Read the batches after a place, with where each ends; raises as ``events`` does."""
+        with self._readable() as db:
+            yield from read_batches(db, self._path, after)
+
+    @contextmanager
+    def _readable(self) -> Iterator[sqlite3.Connection]:
         try:
             with closing(self._connect()) as db:
-                while batches := db.execute(_BATCHES, (last, _BATCHES_PER_READ)).fetchall():
-                    for end, epoch, recorded in batches:
-                        rows = db.execute(_EVENTS, (last, end)).fetchall()
-                        chained = link(chained, epoch, [body for _, _, body in rows])
-                        whole = [(sequence, epoch) for sequence in range(last + 1, end + 1)]
-                        if chained != recorded or [row[:2] for row in rows] != whole:
-                            message = f"{self._path}: the hash chain breaks between events {last + 1} and {end}"
-                            raise JournalError(message)
-                        yield from (journal_pb2.Event.FromString(body) for _, _, body in rows)
-                        last = end
+                yield db
         except sqlite3.Error as error:
             raise self._unreadable(error) from error
 

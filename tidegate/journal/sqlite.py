@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from tidegate.errors import CommitFailedError, EpochFencedError, JournalError
-from tidegate.journal.contract import HASH_OF_NOTHING, Entry, Head, link
+from tidegate.journal.batches import Batches, holds, read_batches
+from tidegate.journal.contract import HASH_OF_NOTHING, Entry, Head, Snapshots, link
+from tidegate.journal.snapshot_folder import SnapshotFolder
 from tidegate.risk.draft import Key
 from tidegate.v1 import journal_pb2
 
@@ -61,6 +63,7 @@ class SqliteJournal:
             JournalError: the file cannot be opened, or is not a journal that this version can read.
         """
         self._path = path
+        self.snapshots: Snapshots = SnapshotFolder(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = _connect(path)
@@ -154,6 +157,15 @@ class SqliteJournal:
             message = f"{self._path}: events {expected} to {newest} are in no batch"
             raise JournalError(message)
         return head
+
+    def holds(self, head: Head) -> bool:
+        """Tell whether a batch ends there, with that hash."""
+        return holds(self._db, head)
+
+    def batches(self, after: Head) -> Batches:
+        """Read the batches after a place, each after its link of the chain, on a connection of its own."""
+        with closing(_connect(self._path)) as db, _readable(self._path):
+            yield from read_batches(db, self._path, after)
 
     def checkpoint(self) -> None:
         """Move what the write-ahead log holds into the file, beside the writer, on a connection of its own."""

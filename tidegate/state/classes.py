@@ -43,7 +43,7 @@ from tidegate.v1 import journal_pb2, order_rules_pb2
 MEANING = 1
 
 
-class _NoPast:
+class NoPast:
     """The past of an engine that decides nothing."""
 
     def find(self, key: str) -> journal_pb2.Event | None:
@@ -69,7 +69,7 @@ EMPTY: dict[type[Any], Callable[[], Any]] = {
     Currencies: Currencies,
     Daily: Daily,
     Duplicates: lambda: Duplicates(0),
-    Engine: lambda: Engine(_NoPast()),
+    Engine: lambda: Engine(NoPast()),
     ErrorRate: lambda: ErrorRate(journal_pb2.PortfolioConfigured()),
     Fills: lambda: Fills(0),
     HighWater: lambda: HighWater(""),
