@@ -15,6 +15,7 @@ from tidegate.gate import Gate, Reply, Request
 from tidegate.history import read_past
 from tidegate.journal.contract import Journal
 from tidegate.permissions import INTERNAL
+from tidegate.state.recovery import Recovery
 from tidegate.v1 import journal_pb2
 
 _TICK_S = 0.5
@@ -42,9 +43,13 @@ class LocalPort:
         self._on_failures = on_failures
         self._on_fatal = on_fatal
 
-    async def open(self, open_gate: Callable[[], Gate], configuration: journal_pb2.PortfolioConfigured) -> int:
+    async def open(
+        self, open_gate: Callable[[], Gate], configuration: journal_pb2.PortfolioConfigured, *, whole: bool = False
+    ) -> int:
         """
-        Open the journal and fold it, off the event loop; return the number of events folded.
+        Open the journal and fold it, off the event loop; return the number of events in it.
+
+        whole: from the first event, whatever snapshots there are.
 
         Raises:
             JournalError, ConfigurationError: the journal cannot be used; the port stays closed.
@@ -53,7 +58,7 @@ class LocalPort:
         def read() -> tuple[Gate, int]:
             gate = open_gate()
             try:
-                return gate, gate.start(configuration)
+                return gate, gate.start(configuration, whole=whole)
             except BaseException:
                 gate.journal.close()
                 raise
@@ -77,6 +82,18 @@ class LocalPort:
             engine, self._engine = self._engine, None
             await asyncio.to_thread(engine.stop)
             self._gate.journal.close()
+
+    def head_sequence(self) -> int:
+        """Return the last event that is durable; raises UnavailableError while closed."""
+        if self._gate is None:
+            raise _closed()
+        return self._gate.journal.head().sequence
+
+    def recovery(self) -> Recovery:
+        """Return from where the state went on; raises UnavailableError while closed."""
+        if self._gate is None:
+            raise _closed()
+        return self._gate.recovery
 
     def collector(self) -> BookCollector:
         """Return what reads the book's figures off, for Prometheus; raises UnavailableError while closed."""

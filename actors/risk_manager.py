@@ -1,5 +1,6 @@
 """The RiskManager: the only one that decides, and the only one that writes the journal."""
 
+import asyncio
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from actors.logs import open_log
 from actors.metrics import MeasuredJournal
 from actors.port import FrontDoor, OpenFrontDoor, StreamMessage
 from actors.restarts import EXIT_FATAL, start_again_after_a_restart
+from actors.snapshots import SNAPSHOT_EVERY, keep_snapshots
 from tidegate.gate import Gate, Reply, Request
 from tidegate.v1 import journal_pb2
 
@@ -24,7 +26,8 @@ class RiskManagerSettings:
     What a RiskManager needs to begin, and to begin again.
 
     configuration: a serialized PortfolioConfigured. open_front_door: opens a gateway beside it; None without one.
-    open_metrics: serves this process's figures; None where nobody wants them.
+    open_metrics: serves this process's figures; None where nobody wants them. snapshot_every: events between two
+    snapshots, 0 for none. whole: read every event at the start, whatever snapshots there are.
     """
 
     configuration: bytes
@@ -32,6 +35,8 @@ class RiskManagerSettings:
     logs: Path
     open_front_door: OpenFrontDoor | None = None
     open_metrics: Callable[[], None] | None = None
+    snapshot_every: int = SNAPSHOT_EVERY
+    whole: bool = False
 
 
 class RiskManager:
@@ -48,6 +53,7 @@ class RiskManager:
         self._port = LocalPort(self._log_failures, self._end_process)
         self._front_door: FrontDoor | None = None
         self._has_metrics = False
+        self._snapshots: asyncio.Task[None] | None = None
         start_again_after_a_restart(self.start, self._log)
 
     async def start(self) -> int:
@@ -65,16 +71,29 @@ class RiskManager:
             self._has_metrics = True
         if settings.open_front_door is not None and self._front_door is None:
             self._front_door = await settings.open_front_door(self._port)
-        count = await self._port.open(lambda: Gate(MeasuredJournal(settings.journal), clock), configuration)
+        count = await self._port.open(
+            lambda: Gate(MeasuredJournal(settings.journal), clock), configuration, whole=settings.whole
+        )
+        recovery = self._port.recovery()
+        for refused in recovery.refused:
+            self._log.warning("snapshot_refused", reason=refused)
         REGISTRY.register(self._port.collector())
         collect_rarely()
-        self._log.info("started", events=count, journal=str(settings.journal), clock=configuration.clock)
+        taken = recovery.head.sequence
+        self._log.info(
+            "started", events=count, snapshot=taken, journal=str(settings.journal), clock=configuration.clock
+        )
+        keeping = keep_snapshots(settings.journal, settings.snapshot_every, taken, self._port.head_sequence, self._log)
+        self._snapshots = asyncio.get_running_loop().create_task(keeping)
         return count
 
     async def stop(self) -> None:
         """Close the front door, decide what waits already, close the journal."""
         if self._front_door is not None:
             await self._front_door.close()
+        if self._snapshots is not None:
+            self._snapshots.cancel()
+            await asyncio.gather(self._snapshots, return_exceptions=True)
         await self._port.close()
         self._log.info("stopped")
 

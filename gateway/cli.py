@@ -16,6 +16,7 @@ from gateway.explain_commands import explain_order
 from gateway.halt_commands import confirm_reset, flatten, halt, operator_name
 from gateway.limit_commands import limits_app
 from gateway.protection import Protection
+from gateway.snapshot_commands import snapshot
 from gateway.tables import show_portfolio, show_risk
 from gateway.terminal import REFUSED, Shown, connected, fail, fail_call
 from gateway.throttle_commands import release
@@ -31,6 +32,9 @@ app = typer.Typer(
 order_app = typer.Typer(no_args_is_help=True, help="Submit, cancel and look at orders.")
 app.add_typer(order_app, name="order")
 app.add_typer(token_app, name="token")
+journal_app = typer.Typer(no_args_is_help=True, help="Look after the journal.")
+app.add_typer(journal_app, name="journal")
+journal_app.command()(snapshot)
 app.command("explain")(explain_order)
 app.add_typer(limits_app, name="limits")
 app.command()(release)
@@ -70,6 +74,8 @@ def run(  # noqa: PLR0913 -- each is an option of the command
         list[str] | None, typer.Option("--gateway", help="Where a further gateway listens, in an actor of its own.")
     ] = None,
     metrics: Annotated[str, typer.Option(help="Where Prometheus finds the figures, as in 127.0.0.1:9464.")] = "",
+    snapshot_every: Annotated[int, typer.Option(min=0, help="Events between two snapshots; 0: none.")] = 100_000,
+    whole: Annotated[bool, typer.Option("--verify", help="Read every event at the start, not a snapshot.")] = False,
     leave: Annotated[bool, typer.Option("--exit", help="End after the replay instead of serving.")] = False,
     begin: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")] = None,
     end: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")] = None,
@@ -84,6 +90,8 @@ def run(  # noqa: PLR0913 -- each is an option of the command
         apart=apart,
         more_gateways=tuple(more_gateways or ()),
         metrics=metrics,
+        snapshot_every=snapshot_every,
+        whole=whole,
         leave=leave,
         begin=_day(begin),
         end=_day(end),

@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from actors import cluster
 from actors.port import OpenFrontDoor
 from actors.risk_manager import RiskManagerSettings
+from actors.snapshots import SNAPSHOT_EVERY
 from actors.strategy_actor import StrategySpec, load_risk_model, load_strategy
 from gateway.adapters import AdapterProcesses
 from gateway.addresses import beside
@@ -51,6 +52,7 @@ class RunOptions:
     ones, each an actor of its own. metrics: where the RiskManager's process serves its figures; each gateway apart does
     so one port further on. leave: end after the replay.
     protection: its files by their absolute paths, for the actors do not stand in this folder.
+    snapshot_every: events between two snapshots, 0 for none. whole: read every event at the start.
     """
 
     portfolio: Path
@@ -63,6 +65,8 @@ class RunOptions:
     end: date | None = None
     protection: Protection = field(default_factory=Protection)
     metrics: str = ""
+    snapshot_every: int = SNAPSHOT_EVERY
+    whole: bool = False
 
 
 class Started(NamedTuple):
@@ -152,6 +156,8 @@ def started(
                 logs=_logs(options),
                 open_front_door=None if options.apart else open_front_door,
                 open_metrics=None if not options.metrics else _metrics(options).open,
+                snapshot_every=options.snapshot_every,
+                whole=options.whole,
             ),
             strategies=specs,
             bar_deadline_s=portfolio.bar_deadline_s,

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from actors.snapshots import SNAPSHOT_EVERY
 from gateway.client import Client
 from gateway.prices import Prices, Session
 from gateway.protection import Protection
@@ -62,7 +63,12 @@ def write_portfolio(folder: Path, strategies: list[dict[str, object]] | None = N
 
 @contextmanager
 def open_desk(
-    path: Path, *, apart: bool = False, more_gateways: Sequence[str] = (), protection: Protection | None = None
+    path: Path,
+    *,
+    apart: bool = False,
+    more_gateways: Sequence[str] = (),
+    protection: Protection | None = None,
+    snapshot_every: int = SNAPSHOT_EVERY,
 ) -> Iterator[Desk]:
     """Start everything that a portfolio file names, on a journal beside the file; the client is the run's own."""
     portfolio = read_portfolio_file(path)
@@ -74,6 +80,7 @@ def open_desk(
         apart=apart,
         more_gateways=tuple(more_gateways),
         protection=protection or Protection(),
+        snapshot_every=snapshot_every,
     )
     symbols = [section.symbol for section in portfolio.instruments]
     source = portfolio.replay.prices if portfolio.replay is not None else ""

@@ -1,5 +1,6 @@
 """Everything on real Ray: one run unbroken, others with parts killed, hanging or failing in between."""
 
+import json
 import os
 import re
 import signal
@@ -130,6 +131,41 @@ def test_a_run_whose_actors_are_killed_ends_like_an_unbroken_one(tmp_path: Path,
         desk.replay(33, BARS)
         result = table(desk)
     assert unbroken[:2] == result
+
+
+def test_a_killed_risk_manager_comes_back_from_a_snapshot_taken_beside_it(tmp_path: Path, unbroken: Run) -> None:
+    """Snapshots are taken by count while it trades; what it makes of the newest and the tail ends like the whole."""
+    with open_desk(write_portfolio(tmp_path), snapshot_every=50) as desk:
+        desk.replay(0, 33)
+        taken = wait_for_log(desk.logs / "risk_manager.jsonl", "snapshot_taken")[-1]["sequence"]
+        kill(RISK_MANAGER)
+        desk.replay(33, BARS)
+        result = table(desk)
+        started = wait_for_log(desk.logs / "risk_manager.jsonl", "started", 2)
+    assert unbroken[:2] == result
+    assert 0 == started[0]["snapshot"]
+    assert int(taken) <= started[1]["snapshot"] <= started[1]["events"]
+    assert not [
+        line
+        for line in read_log(tmp_path / "logs" / "risk_manager.jsonl")
+        if "snapshot_" in line["event"] and line["event"] != "snapshot_taken"
+    ]
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """Read a log's lines."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def wait_for_log(path: Path, event: str, count: int = 1) -> list[dict[str, Any]]:
+    """Wait until a log tells of something so many times; return those lines."""
+    for _attempt in range(300):
+        found = [line for line in read_log(path) if line["event"] == event]
+        if len(found) >= count:
+            return found
+        time.sleep(0.1)
+    message = f"{path} has no {count} lines of {event}"
+    raise TimeoutError(message)
 
 
 def test_a_run_that_is_stopped_and_started_again_ends_like_an_unbroken_one(tmp_path: Path, unbroken: Run) -> None:
