@@ -11,10 +11,11 @@ from actors.clocks import clock_of
 from actors.garbage import collect_rarely
 from actors.local_port import LocalPort
 from actors.logs import open_log
-from actors.metrics import MeasuredJournal
+from actors.metrics import COMMIT_SECONDS
 from actors.port import FrontDoor, OpenFrontDoor, StreamMessage
 from actors.restarts import EXIT_FATAL, start_again_after_a_restart
 from tidegate.gate import Gate, Reply, Request
+from tidegate.journal.location import Location, open_journal
 from tidegate.v1 import journal_pb2
 
 
@@ -28,7 +29,7 @@ class RiskManagerSettings:
     """
 
     configuration: bytes
-    journal: Path
+    journal: Location
     logs: Path
     open_front_door: OpenFrontDoor | None = None
     open_metrics: Callable[[], None] | None = None
@@ -65,7 +66,9 @@ class RiskManager:
             self._has_metrics = True
         if settings.open_front_door is not None and self._front_door is None:
             self._front_door = await settings.open_front_door(self._port)
-        count = await self._port.open(lambda: Gate(MeasuredJournal(settings.journal), clock), configuration)
+        count = await self._port.open(
+            lambda: Gate(open_journal(settings.journal, COMMIT_SECONDS.time), clock), configuration
+        )
         REGISTRY.register(self._port.collector())
         collect_rarely()
         self._log.info("started", events=count, journal=str(settings.journal), clock=configuration.clock)

@@ -42,6 +42,46 @@ class Entry(NamedTuple):
     body: bytes
 
 
+class Recorded(NamedTuple):
+    """One event as it lies in a store, with nothing checked yet."""
+
+    sequence: int
+    epoch: int
+    body: bytes
+
+
+class Batch(NamedTuple):
+    """One commit as it lies in a store: the link that closes it, and the events that lie under it."""
+
+    last_sequence: int
+    epoch: int
+    hash: bytes
+    events: list[Recorded]
+
+
+class Reader(Protocol):
+    """
+    A journal seen from outside.
+
+    It takes no epoch and changes nothing, so a writer that is at work goes on undisturbed. What it hands out is as it
+    lies there; ``tidegate.journal.reading`` verifies it.
+    """
+
+    name: str
+
+    def head(self) -> Head:
+        """Return where the journal ends; raises JournalError where it cannot be read."""
+
+    def batches(self, after: int = 0) -> Iterator[Batch]:
+        """Read the batches that end after a sequence, oldest first; raises JournalError where one cannot be read."""
+
+    def unbatched(self) -> int:
+        """Return the newest event if no batch covers it, else 0."""
+
+    def check(self) -> None:
+        """Have the store look over itself, its indexes too; raises JournalError where it is damaged."""
+
+
 class Journal(Protocol):
     """An append-only sequence of events with one writer at a time."""
 
