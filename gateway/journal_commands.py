@@ -14,9 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from gateway.terminal import REFUSED, fail
 from tidegate.errors import TidegateError
-from tidegate.journal.contract import Head, Reader
+from tidegate.journal.contract import BEGINNING, Head, Reader
 from tidegate.journal.location import Location, located, open_reader
-from tidegate.journal.reading import BEGINNING, decoded, events_of, verified
+from tidegate.journal.reading import decoded, events_of, verified
 from tidegate.v1 import journal_pb2
 
 T = TypeVar("T")

@@ -25,6 +25,10 @@ class Head(NamedTuple):
     hash: bytes
 
 
+# Before the first event.
+BEGINNING = Head(0, HASH_OF_NOTHING)
+
+
 class Entry(NamedTuple):
     """
     One event as a store keeps it.
@@ -42,7 +46,7 @@ class Entry(NamedTuple):
     body: bytes
 
 
-class Recorded(NamedTuple):
+class Stored(NamedTuple):
     """One event as it lies in a store, with nothing checked yet."""
 
     sequence: int
@@ -56,7 +60,7 @@ class Batch(NamedTuple):
     last_sequence: int
     epoch: int
     hash: bytes
-    events: list[Recorded]
+    events: list[Stored]
 
 
 class Reader(Protocol):
@@ -72,8 +76,11 @@ class Reader(Protocol):
     def head(self) -> Head:
         """Return where the journal ends; raises JournalError where it cannot be read."""
 
-    def batches(self, after: int = 0) -> Iterator[Batch]:
+    def stored(self, after: int = 0) -> Iterator[Batch]:
         """Read the batches that end after a sequence, oldest first; raises JournalError where one cannot be read."""
+
+    def hash_at(self, sequence: int) -> bytes | None:
+        """Return the hash of the batch that ends with an event; None where none does."""
 
     def unbatched(self) -> int:
         """Return the newest event if no batch covers it, else 0."""
@@ -107,6 +114,17 @@ class Journal(Protocol):
 
     def verify(self) -> Head:
         """Recompute the hash chain; raises JournalError where it breaks."""
+
+    def holds(self, head: Head) -> bool:
+        """Tell whether a batch ends there, with that hash; one does before the first event."""
+
+    def batches(self, after: Head) -> Iterator[tuple[Head, list[journal_pb2.Event]]]:
+        """
+        Read the batches after a place, with where each ends, each after the link of the chain that covers it.
+
+        Raises:
+            JournalError: the place is not in this journal, the chain breaks, or events are in no batch.
+        """
 
     def read_topic(self, topic: str, after: int, most: int) -> list[journal_pb2.Event]:
         """Read the events of one topic after a sequence, oldest first."""

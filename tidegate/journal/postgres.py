@@ -10,7 +10,7 @@ from tidegate.errors import CommitFailedError, EpochFencedError, JournalError
 from tidegate.journal.contract import Entry, Head, link
 from tidegate.journal.postgres_reader import PostgresReader
 from tidegate.journal.postgres_session import WRITER_LOCK, connect, lock, readable, said, schema_number
-from tidegate.journal.reading import verify
+from tidegate.journal.reading import batches, holds, verify
 from tidegate.risk.draft import Key
 from tidegate.v1 import journal_pb2
 
@@ -123,11 +123,10 @@ class PostgresJournal:
         try:
             with self._timed():
                 written = self._db.execute(_APPEND, values, prepare=True).fetchone()
-            if written is None:
-                raise self._refused(head)
         except psycopg.Error as error:
-            message = f"{self._database}: the commit of events up to {head.sequence} failed: {said(error)}"
-            raise CommitFailedError(message) from error
+            raise self._failed(head, said(error)) from error
+        if written is None:
+            raise self._failed(head, "the store has another epoch or head")
         self._head = head
         return head
 
@@ -161,6 +160,14 @@ class PostgresJournal:
     def verify(self) -> Head:
         """Recompute the hash chain from the first event; raises JournalError where it breaks."""
         return verify(PostgresReader(self._database))
+
+    def holds(self, head: Head) -> bool:
+        """Tell whether a batch ends there, with that hash."""
+        return holds(PostgresReader(self._database), head)
+
+    def batches(self, after: Head) -> Iterator[tuple[Head, list[journal_pb2.Event]]]:
+        """Read the batches after a place, with where each ends, each after its link of the chain."""
+        return batches(PostgresReader(self._database), after)
 
     def checkpoint(self) -> None:
         """Do nothing: the server tidies up by itself."""
@@ -205,13 +212,16 @@ class PostgresJournal:
                 raise self._not_opened(text)
         return int(epoch)
 
-    def _refused(self, head: Head) -> CommitFailedError:
-        """Find out why an append wrote nothing."""
-        row = self._db.execute("SELECT epoch FROM writer").fetchone()
-        if row is not None and row[0] == self.epoch:
-            return CommitFailedError(f"{self._database}: event {head.sequence} does not follow what is in the store")
-        newest = None if row is None else row[0]
-        message = f"epoch {self.epoch} was fenced by epoch {newest}: another writer has taken over"
+    def _failed(self, head: Head, text: str) -> CommitFailedError:
+        """Say what became of a commit; a writer that was taken over from may find its session ended."""
+        try:
+            with connect(self._database) as db:
+                row = db.execute("SELECT epoch FROM writer").fetchone()
+        except psycopg.Error:
+            row = None  # out of reach: then nobody knows
+        if row is None or row[0] == self.epoch:
+            return CommitFailedError(f"{self._database}: the commit of events up to {head.sequence} failed: {text}")
+        message = f"epoch {self.epoch} was fenced by epoch {row[0]}: another writer has taken over"
         return EpochFencedError(f"{self._database}: {message}")
 
     def _not_opened(self, text: str) -> JournalError:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from tidegate.journal.contract import HASH_OF_NOTHING, Batch, Head, Recorded
+from tidegate.journal.contract import BEGINNING, Batch, Head, Stored
 from tidegate.journal.postgres_session import connect, readable
 from tidegate.journal.sqlite_reader import split
 
@@ -19,6 +19,7 @@ _BATCHES = "SELECT last_sequence, epoch, hash FROM batches WHERE last_sequence >
 _BEFORE = "SELECT COALESCE(MAX(last_sequence), 0) FROM batches WHERE last_sequence <= %s"
 _EVENTS = "SELECT sequence, epoch, body FROM events WHERE sequence > %s AND sequence <= %s ORDER BY sequence"
 _HEAD = "SELECT last_sequence, hash FROM batches ORDER BY last_sequence DESC LIMIT 1"
+_HASH = "SELECT hash FROM batches WHERE last_sequence = %s"
 _UNBATCHED = """
 SELECT MAX(sequence) FROM events WHERE sequence > (SELECT COALESCE(MAX(last_sequence), 0) FROM batches)
 """
@@ -37,17 +38,23 @@ class PostgresReader:
         """Return where the journal ends."""
         with self._opened() as db:
             row = db.execute(_HEAD, binary=True).fetchone()
-        return Head(0, HASH_OF_NOTHING) if row is None else Head(*row)
+        return BEGINNING if row is None else Head(*row)
 
-    def batches(self, after: int = 0) -> Iterator[Batch]:
+    def stored(self, after: int = 0) -> Iterator[Batch]:
         """Read the batches that end after a sequence, oldest first."""
         with self._opened() as db:
             last = _number(db.execute(_BEFORE, (after,)))
             while page := db.execute(_BATCHES, (last, _BATCHES_PER_READ), binary=True).fetchall():
                 end = page[-1][0]
                 rows = db.execute(_EVENTS, (last, end), binary=True)
-                yield from split(page, map(Recorded._make, rows))
+                yield from split(page, map(Stored._make, rows))
                 last = end
+
+    def hash_at(self, sequence: int) -> bytes | None:
+        """Return the hash of the batch that ends with an event; None where none does."""
+        with self._opened() as db:
+            row = db.execute(_HASH, (sequence,), binary=True).fetchone()
+        return None if row is None else bytes(row[0])
 
     def unbatched(self) -> int:
         """Return the newest event if no batch covers it, else 0."""

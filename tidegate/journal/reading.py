@@ -6,10 +6,9 @@ from itertools import zip_longest
 from google.protobuf.message import DecodeError
 
 from tidegate.errors import JournalError
-from tidegate.journal.contract import HASH_OF_NOTHING, Batch, Head, Reader, link
+from tidegate.journal.contract import BEGINNING, Batch, Head, Reader, link
 from tidegate.v1 import journal_pb2
 
-BEGINNING = Head(0, HASH_OF_NOTHING)
 ADVICE = "keep it as it is and go on from a copy, as docs/journal.md says under 'A damaged journal'"
 
 
@@ -21,7 +20,7 @@ def verified(reader: Reader, begin: Head = BEGINNING) -> Iterator[Batch]:
         JournalError: an event, its epoch or a hash was changed, or one is missing.
     """
     head = begin
-    for batch in reader.batches(begin.sequence):
+    for batch in reader.stored(begin.sequence):
         fault = _fault(head, batch)
         if fault:
             message = (
@@ -42,6 +41,26 @@ def verify(reader: Reader, begin: Head = BEGINNING) -> Head:
     for batch in verified(reader, begin):
         head = Head(batch.last_sequence, batch.hash)
     return head
+
+
+def holds(reader: Reader, head: Head) -> bool:
+    """Tell whether a batch ends there, with that hash; one does before the first event."""
+    return head == BEGINNING or (head.sequence > 0 and reader.hash_at(head.sequence) == head.hash)
+
+
+def batches(reader: Reader, after: Head) -> Iterator[tuple[Head, list[journal_pb2.Event]]]:
+    """
+    Read the events of each batch after a place, with where it ends.
+
+    Raises:
+        JournalError: the place is not in this journal, or the chain breaks behind it.
+    """
+    if not holds(reader, after):
+        message = f"{reader.name}: no batch of this journal ends at event {after.sequence} with that hash"
+        raise JournalError(message)
+    for batch in verified(reader, after):
+        events = [decoded(reader, event.sequence, event.body) for event in batch.events]
+        yield Head(batch.last_sequence, batch.hash), events
 
 
 def events_of(reader: Reader, until: int | None = None) -> Iterator[journal_pb2.Event]:

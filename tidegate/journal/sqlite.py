@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tidegate.errors import CommitFailedError, EpochFencedError, JournalError
-from tidegate.journal.contract import Entry, Head, link
-from tidegate.journal.reading import ADVICE, BEGINNING, verify
+from tidegate.journal.contract import BEGINNING, Entry, Head, link
+from tidegate.journal.reading import ADVICE, batches, holds, verify
 from tidegate.journal.sqlite_reader import SqliteReader, readable, said
 from tidegate.risk.draft import Key
 from tidegate.v1 import journal_pb2
@@ -68,15 +68,19 @@ class SqliteJournal:
         try:
             _create(path)
             self._db = _connect(path)
+        except (sqlite3.Error, OSError) as error:
+            raise _not_opened(path, error) from error
+        try:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES_MAX}")
             self.epoch = self._take_over()
             self._head = self._read_head()
-        except (sqlite3.Error, OSError) as error:
-            text = said(error) if isinstance(error, sqlite3.Error) else str(error)
-            message = f"{path}: cannot open the journal: {text}"
-            raise JournalError(message) from error
+        except BaseException as error:
+            self._db.close()  # with whatever it has locked
+            if isinstance(error, sqlite3.Error):
+                raise _not_opened(path, error) from error
+            raise
 
     def head(self) -> Head:
         """Return where the journal ends."""
@@ -131,6 +135,14 @@ class SqliteJournal:
     def verify(self) -> Head:
         """Recompute the hash chain from the first event; raises JournalError where it breaks."""
         return verify(SqliteReader(self._path))
+
+    def holds(self, head: Head) -> bool:
+        """Tell whether a batch ends there, with that hash."""
+        return holds(SqliteReader(self._path), head)
+
+    def batches(self, after: Head) -> Iterator[tuple[Head, list[journal_pb2.Event]]]:
+        """Read the batches after a place, with where each ends, each after its link of the chain."""
+        return batches(SqliteReader(self._path), after)
 
     def checkpoint(self) -> None:
         """Move what the write-ahead log holds into the file, beside the writer, on a connection of its own."""
@@ -206,6 +218,11 @@ def _create(path: Path) -> None:
     with suppress(FileExistsError):
         os.link(new, path)
     new.unlink()
+
+
+def _not_opened(path: Path, error: sqlite3.Error | OSError) -> JournalError:
+    text = said(error) if isinstance(error, sqlite3.Error) else str(error)
+    return JournalError(f"{path}: cannot open the journal: {text}")
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tidegate.errors import JournalError
-from tidegate.journal.contract import HASH_OF_NOTHING, Batch, Head, Recorded
+from tidegate.journal.contract import BEGINNING, Batch, Head, Stored
 from tidegate.journal.reading import ADVICE
 
 # One read transaction a page: a longer one would keep the writer's log from being cleaned up.
@@ -16,6 +16,7 @@ _BATCHES = "SELECT last_sequence, epoch, hash FROM batches WHERE last_sequence >
 _BEFORE = "SELECT COALESCE(MAX(last_sequence), 0) FROM batches WHERE last_sequence <= ?"
 _EVENTS = "SELECT sequence, epoch, body FROM events WHERE sequence > ? AND sequence <= ? ORDER BY sequence"
 _HEAD = "SELECT last_sequence, hash FROM batches ORDER BY last_sequence DESC LIMIT 1"
+_HASH = "SELECT hash FROM batches WHERE last_sequence = ?"
 _UNBATCHED = """
 SELECT MAX(sequence) FROM events WHERE sequence > (SELECT COALESCE(MAX(last_sequence), 0) FROM batches)
 """
@@ -43,16 +44,22 @@ class SqliteReader:
         """Return where the journal ends."""
         with self._opened() as db:
             row = db.execute(_HEAD).fetchone()
-        return Head(0, HASH_OF_NOTHING) if row is None else Head(*row)
+        return BEGINNING if row is None else Head(*row)
 
-    def batches(self, after: int = 0) -> Iterator[Batch]:
+    def stored(self, after: int = 0) -> Iterator[Batch]:
         """Read the batches that end after a sequence, oldest first."""
         with self._opened() as db:
             (last,) = db.execute(_BEFORE, (after,)).fetchone()
             while page := db.execute(_BATCHES, (last, _BATCHES_PER_READ)).fetchall():
                 end = page[-1][0]
-                yield from split(page, map(Recorded._make, db.execute(_EVENTS, (last, end))))
+                yield from split(page, map(Stored._make, db.execute(_EVENTS, (last, end))))
                 last = end
+
+    def hash_at(self, sequence: int) -> bytes | None:
+        """Return the hash of the batch that ends with an event; None where none does."""
+        with self._opened() as db:
+            row = db.execute(_HASH, (sequence,)).fetchone()
+        return None if row is None else bytes(row[0])
 
     def unbatched(self) -> int:
         """Return the newest event if no batch covers it, else 0."""
@@ -75,7 +82,7 @@ class SqliteReader:
             yield db
 
 
-def split(batches: Iterable[tuple[int, int, bytes]], events: Iterator[Recorded]) -> Iterator[Batch]:
+def split(batches: Iterable[tuple[int, int, bytes]], events: Iterator[Stored]) -> Iterator[Batch]:
     """Lay each event under the first batch that reaches it."""
     event = next(events, None)
     for last_sequence, epoch, hash_ in batches:
