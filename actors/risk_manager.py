@@ -12,11 +12,12 @@ from actors.clocks import clock_of
 from actors.garbage import collect_rarely
 from actors.local_port import LocalPort
 from actors.logs import open_log
-from actors.metrics import MeasuredJournal
+from actors.metrics import COMMIT_SECONDS
 from actors.port import FrontDoor, OpenFrontDoor, StreamMessage
 from actors.restarts import EXIT_FATAL, start_again_after_a_restart
 from actors.snapshots import SNAPSHOT_EVERY, keep_snapshots
 from tidegate.gate import Gate, Reply, Request
+from tidegate.journal.location import Location, open_journal
 from tidegate.v1 import journal_pb2
 
 
@@ -31,7 +32,7 @@ class RiskManagerSettings:
     """
 
     configuration: bytes
-    journal: Path
+    journal: Location
     logs: Path
     open_front_door: OpenFrontDoor | None = None
     open_metrics: Callable[[], None] | None = None
@@ -72,7 +73,9 @@ class RiskManager:
         if settings.open_front_door is not None and self._front_door is None:
             self._front_door = await settings.open_front_door(self._port)
         count = await self._port.open(
-            lambda: Gate(MeasuredJournal(settings.journal), clock), configuration, whole=settings.whole
+            lambda: Gate(open_journal(settings.journal, COMMIT_SECONDS.time), clock),
+            configuration,
+            whole=settings.whole,
         )
         recovery = self._port.recovery()
         for refused in recovery.refused:

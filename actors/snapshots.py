@@ -5,19 +5,20 @@ import sys
 from asyncio.subprocess import PIPE
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
+
+from tidegate.journal.location import Database, Location
 
 # Events between two snapshots: about how many a start may have to fold.
 SNAPSHOT_EVERY = 100_000
 _LOOK_S = 1.0
 
 
-async def keep_snapshots(journal: Path, every: int, taken: int, head: Callable[[], int], log: Any) -> None:
+async def keep_snapshots(journal: Location, every: int, taken: int, head: Callable[[], int], log: Any) -> None:
     """
     Go on for ever, from the last snapshot's sequence on; 0 events in between is never.
 
-    The process reads the journal's file and writes the snapshot: whatever becomes of it, the gate goes on and the
+    The process reads the journal from outside and writes the snapshot: whatever becomes of it, the gate goes on and the
     snapshots that are there stay. It is started by exec, never by a fork alone: this process serves gRPC.
     """
     while every:
@@ -28,11 +29,13 @@ async def keep_snapshots(journal: Path, every: int, taken: int, head: Callable[[
             await _take(journal, log)
 
 
-async def _take(journal: Path, log: Any) -> None:
-    command = (sys.executable, "-m", "tidegate.state", str(journal))
-    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
+async def _take(journal: Location, log: Any) -> None:
+    place = journal.url if isinstance(journal, Database) else str(journal)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tidegate.state", stdin=PIPE, stdout=PIPE, stderr=PIPE
+    )
     try:
-        output, complaint = await process.communicate()
+        output, complaint = await process.communicate(place.encode())
     except asyncio.CancelledError:
         with suppress(ProcessLookupError):
             process.kill()

@@ -13,8 +13,9 @@ from actors.garbage import collect_rarely
 from bench import flow
 from bench.errors import BenchError
 from tidegate.gate import Gate, Request
-from tidegate.journal.reading import JournalFile
+from tidegate.journal.recorded import RecordedJournal
 from tidegate.journal.sqlite import SqliteJournal
+from tidegate.journal.sqlite_reader import SqliteReader
 from tidegate.state.recovery import take_snapshot
 from tidegate.v1 import orders_pb2
 
@@ -56,7 +57,7 @@ def measure(events: int, folder: Path) -> Figures:
     numbers = iter(range(events))
     _record(gate, numbers, events * 9 // 10)
     began = time.perf_counter()
-    taken = take_snapshot(JournalFile(path))
+    taken = take_snapshot(RecordedJournal(SqliteReader(path)))
     snapshot_s = time.perf_counter() - began
     _record(gate, numbers, events)
     gate.journal.close()

@@ -1,32 +1,33 @@
 """``tidegate journal snapshot``: the state after the last event, so that the next start folds only what follows."""
 
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gateway.explain_commands import DEFAULT_JOURNAL
+from gateway.journal_commands import DEFAULT_JOURNAL, Journal, journal_at
 from gateway.terminal import fail
-from tidegate.errors import JournalError
+from tidegate.errors import TidegateError
+from tidegate.journal.location import open_reader
+from tidegate.journal.recorded import RecordedJournal
 
 
 def snapshot(
     *,
-    journal: Annotated[Path, typer.Option(help="The journal's file.")] = DEFAULT_JOURNAL,
+    journal: Journal = DEFAULT_JOURNAL,
     anew: Annotated[bool, typer.Option("--anew", help="From the first event, not from the last snapshot.")] = False,
 ) -> None:
     """Take a snapshot, beside a gate at work or of a journal at rest. The hash chain is verified on the way."""
-    from tidegate.journal.reading import JournalFile  # noqa: PLC0415 -- the engine: the other commands need none
-    from tidegate.state.recovery import take_snapshot  # noqa: PLC0415
+    from tidegate.state.recovery import take_snapshot  # noqa: PLC0415 -- the engine: the other commands need none
 
     began = time.monotonic()
     try:
-        taken = take_snapshot(JournalFile(journal), anew=anew)
-    except JournalError as error:
+        reader = open_reader(journal_at(journal))
+        taken = take_snapshot(RecordedJournal(reader), anew=anew)
+    except TidegateError as error:
         fail(str(error))
     if taken is None:
-        typer.echo(f"{journal}: nothing was recorded since the last snapshot")
+        typer.echo(f"{reader.name}: nothing was recorded since the last snapshot")
         return
     elapsed_s = time.monotonic() - began
-    typer.echo(f"snapshot after event {taken.sequence:,} of {journal}, in {elapsed_s:.1f} s")
+    typer.echo(f"snapshot after event {taken.sequence:,} of {reader.name}, in {elapsed_s:.1f} s")

@@ -19,8 +19,9 @@ from tests.property.waiting import Seen
 from tidegate.clocks import bar_clock
 from tidegate.gate import Gate, Reply, Request
 from tidegate.instruments import BY_VARIATION
-from tidegate.journal.reading import JournalFile
+from tidegate.journal.recorded import RecordedJournal
 from tidegate.journal.sqlite import SqliteJournal
+from tidegate.journal.sqlite_reader import SqliteReader
 from tidegate.portfolio_file import PortfolioFile
 from tidegate.reasons import Reason
 from tidegate.state.recovery import take_snapshot
@@ -253,7 +254,7 @@ class Rig:
         self.restarts.append(len(self.commands))
         close_gate(self.gate)
         if len(self.restarts) % 2:
-            taken = take_snapshot(JournalFile(self.path))
+            taken = take_snapshot(RecordedJournal(SqliteReader(self.path)))
             self.snapshot_sequence = self.snapshot_sequence if taken is None else taken.sequence
         self.gate = open_gate(self.path)
         recovery = self.gate.recovery

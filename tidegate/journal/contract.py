@@ -46,6 +46,23 @@ class Entry(NamedTuple):
     body: bytes
 
 
+class Stored(NamedTuple):
+    """One event as it lies in a store, with nothing checked yet."""
+
+    sequence: int
+    epoch: int
+    body: bytes
+
+
+class Batch(NamedTuple):
+    """One commit as it lies in a store: the link that closes it, and the events that lie under it."""
+
+    last_sequence: int
+    epoch: int
+    hash: bytes
+    events: list[Stored]
+
+
 class Snapshots(Protocol):
     """The snapshots of one journal, as bytes; each is there whole, or not at all."""
 
@@ -74,6 +91,33 @@ class Recorded(Protocol):
         Raises:
             JournalError: the place is not in this journal, the chain breaks, or events are in no batch.
         """
+
+
+class Reader(Protocol):
+    """
+    A journal seen from outside.
+
+    It takes no epoch and changes nothing, so a writer that is at work goes on undisturbed. What it hands out is as it
+    lies there; ``tidegate.journal.reading`` verifies it.
+    """
+
+    name: str
+    snapshots: Snapshots
+
+    def head(self) -> Head:
+        """Return where the journal ends; raises JournalError where it cannot be read."""
+
+    def stored(self, after: int = 0) -> Iterator[Batch]:
+        """Read the batches that end after a sequence, oldest first; raises JournalError where one cannot be read."""
+
+    def hash_at(self, sequence: int) -> bytes | None:
+        """Return the hash of the batch that ends with an event; None where none does."""
+
+    def unbatched(self) -> int:
+        """Return the newest event if no batch covers it, else 0."""
+
+    def check(self) -> None:
+        """Have the store look over itself, its indexes too; raises JournalError where it is damaged."""
 
 
 class Journal(Recorded, Protocol):

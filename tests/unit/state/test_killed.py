@@ -9,7 +9,8 @@ import pytest
 
 from tests.unit.builders import Desk
 from tidegate.journal.contract import BEGINNING
-from tidegate.journal.reading import JournalFile
+from tidegate.journal.recorded import RecordedJournal
+from tidegate.journal.sqlite_reader import SqliteReader
 from tidegate.past import Past
 from tidegate.state.differences import state_digest
 from tidegate.state.recovery import resume, take_snapshot
@@ -31,21 +32,22 @@ def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 from tidegate.state.__main__ import main
 {death}
-main(sys.argv[1])
+main()
 """
 
 
 def run(journal: Path, program: str) -> int:
     """Run a program on a journal in a process of its own; return how it ended."""
-    command = [sys.executable, "-c", program, str(journal)]
-    return subprocess.run(command, check=False, capture_output=True, timeout=60).returncode  # noqa: S603 -- our own
+    command, place = [sys.executable, "-c", program], str(journal)
+    done = subprocess.run(command, check=False, input=place, text=True, capture_output=True, timeout=60)  # noqa: S603 -- our own
+    return done.returncode
 
 
 @pytest.mark.control("continuity")
 @pytest.mark.parametrize("death", DEATHS)
 def test_a_snapshot_that_another_process_died_over_is_never_half_read(desk: Desk, death: str) -> None:
     """Pins that recovery finds nothing to refuse, that the state is the same, and that the next snapshot is taken."""
-    file = JournalFile(desk.path)
+    file = RecordedJournal(SqliteReader(desk.path))
     for _ in range(3):
         desk.hold("cash", "1", "100")
         before = take_snapshot(file) or BEGINNING
@@ -65,7 +67,7 @@ def test_a_snapshot_that_another_process_died_over_is_never_half_read(desk: Desk
 
 def test_a_journal_that_cannot_be_read_ends_the_process_with_one_line(tmp_path: Path) -> None:
     """Pins what the gate's log says then."""
-    command = [sys.executable, "-m", "tidegate.state", str(tmp_path / "journal.db")]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)  # noqa: S603 -- our own
+    command, place = [sys.executable, "-m", "tidegate.state"], str(tmp_path / "journal.db")
+    done = subprocess.run(command, check=False, input=place, text=True, capture_output=True, timeout=60)  # noqa: S603 -- our own
     assert (1, "") == (done.returncode, done.stdout)
     assert f"{tmp_path / 'journal.db'}: there is no such journal\n" == done.stderr

@@ -12,15 +12,16 @@ from tidegate.clocks import bar_clock
 from tidegate.errors import JournalError
 from tidegate.gate import Gate
 from tidegate.journal.contract import BEGINNING, Head
-from tidegate.journal.reading import JournalFile
+from tidegate.journal.recorded import RecordedJournal
 from tidegate.journal.snapshots import Snapshot
+from tidegate.journal.sqlite_reader import SqliteReader
 from tidegate.state.differences import differences, state_digest
 from tidegate.state.recovery import resume, take_snapshot
 
 
 def snapshot(desk: Desk) -> Head:
     """Take a snapshot of a desk's journal from outside."""
-    taken = take_snapshot(JournalFile(desk.path))
+    taken = take_snapshot(RecordedJournal(SqliteReader(desk.path)))
     assert taken is not None
     return taken
 
@@ -53,7 +54,7 @@ def test_a_gate_goes_on_from_the_newest_snapshot(desk: Desk) -> None:
     desk.halt(instrument_scope("B"))
     taken = snapshot(desk)
     assert desk.gate.journal.head() == taken
-    assert None is take_snapshot(JournalFile(desk.path))
+    assert None is take_snapshot(RecordedJournal(SqliteReader(desk.path)))
     trade(desk)
     again = restart(desk)
     assert (taken, ()) == again.gate.recovery
@@ -69,7 +70,7 @@ def test_a_snapshot_is_taken_from_the_one_before(desk: Desk) -> None:
     trade(desk)
     taken = snapshot(desk)
     from_the_one_before = desk.gate.journal.snapshots.load(taken.sequence)
-    assert taken == take_snapshot(JournalFile(desk.path), anew=True)
+    assert taken == take_snapshot(RecordedJournal(SqliteReader(desk.path)), anew=True)
     assert from_the_one_before == desk.gate.journal.snapshots.load(taken.sequence)
 
 
@@ -137,7 +138,7 @@ def test_the_chain_is_verified_from_the_snapshot_on(open_desk: OpenDesk, sequenc
     else:
         assert 5 == desk.restarted().book.sequence
     with pytest.raises(JournalError, match=f"the hash chain breaks between events {sequence} and {sequence}"):
-        take_snapshot(JournalFile(desk.path), anew=True)
+        take_snapshot(RecordedJournal(SqliteReader(desk.path)), anew=True)
 
 
 def test_events_in_no_batch_are_found_behind_a_snapshot(desk: Desk) -> None:
@@ -151,4 +152,4 @@ def test_events_in_no_batch_are_found_behind_a_snapshot(desk: Desk) -> None:
 
 def test_nothing_is_resumed_where_there_is_no_snapshot(desk: Desk) -> None:
     """Pins the beginning."""
-    assert (BEGINNING, ()) == resume(desk.gate.engine, JournalFile(desk.path))
+    assert (BEGINNING, ()) == resume(desk.gate.engine, RecordedJournal(SqliteReader(desk.path)))
