@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tidegate.errors import JournalError
-from tidegate.journal.contract import Head
+from tidegate.journal.contract import Head, Journal
 from tidegate.journal.snapshot_folder import SnapshotFolder
 from tidegate.journal.snapshots import Snapshot
 
@@ -26,16 +26,17 @@ def test_every_damage_to_a_snapshot_is_found() -> None:
                 Snapshot.from_bytes(damaged)
 
 
-def test_the_newest_are_kept(tmp_path: Path) -> None:
-    """Pins their order, that the older ones go, and that there are none at first."""
-    folder = SnapshotFolder(tmp_path / "journal.db")
-    assert [] == folder.sequences()
+def test_the_newest_are_kept(journal: Journal) -> None:
+    """Pins, in both stores, their order, that the older ones go, and that there are none at first."""
+    assert [] == journal.snapshots.sequences()
     for sequence in (5, 30, 200):
-        folder.save(sequence, b"%d" % sequence)
-    assert [200, 30] == folder.sequences()
-    assert [b"200", b"30"] == [folder.load(sequence) for sequence in folder.sequences()]
-    with pytest.raises(JournalError, match="cannot read the snapshot"):
-        folder.load(5)
+        journal.snapshots.save(sequence, b"%d" % sequence)
+    assert [200, 30] == journal.snapshots.sequences()
+    assert [b"200", b"30"] == [journal.snapshots.load(sequence) for sequence in journal.snapshots.sequences()]
+    journal.snapshots.save(200, bytes(10_000))
+    assert bytes(10_000) == journal.snapshots.load(200)
+    with pytest.raises(JournalError, match=r"cannot read the snapshot|there is no snapshot 5"):
+        journal.snapshots.load(5)
 
 
 def test_what_another_process_left_unfinished_is_never_read(tmp_path: Path) -> None:
