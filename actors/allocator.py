@@ -99,16 +99,7 @@ class PortfolioAllocator:
         own = {entry.strategy_id: entry for entry in update.strategies}
         specs = [spec for spec in self._settings.strategies if not own[spec.strategy_id].paused]
         results = await asyncio.gather(*(self._run_strategy(spec, update, own[spec.strategy_id]) for spec in specs))
-        request = actors_pb2.CompleteBarRequest(bar_sequence=update.bar.sequence, seen_sequence=update.sequence)
-        for spec, result in zip(specs, results, strict=True):
-            if result.fault is not None:
-                request.faults.add(strategy_id=spec.strategy_id, reason_code=result.fault, reason=result.text)
-                continue
-            request.strategy_ids.append(spec.strategy_id)
-            for order in result.orders:
-                request.orders.add().ParseFromString(order)
-            for client_order_id in result.cancels:
-                request.cancels.add(strategy_id=spec.strategy_id, client_order_id=client_order_id)
+        request = _completion(update, specs, results)
         (completed,) = await self._port.execute([Request("CompleteBar", request.SerializeToString(), INTERNAL)])
         for decision in actors_pb2.CompleteBarResponse.FromString(completed.body).decisions:
             if not decision.sequence:
@@ -128,7 +119,7 @@ class PortfolioAllocator:
         text = ""
         for _attempt in (1, 2):
             try:
-                return await self._run_bar(spec, actor, body, update.sequence)
+                return await self._run_bar(spec, actor, body, update.sequence, own.saved_sequence)
             except RayActorError as error:
                 text = f"its process died: {type(error).__name__}"
                 self._log.warning("strategy_process_died", strategy=spec.strategy_id, bar=update.bar.sequence)
@@ -143,14 +134,16 @@ class PortfolioAllocator:
                 break
         return BarResult(update.sequence, fault=Reason.STRATEGY_FAILED, text=text)
 
-    async def _run_bar(self, spec: StrategySpec, actor: Any, body: bytes, up_to: int) -> BarResult:
+    async def _run_bar(self, spec: StrategySpec, actor: Any, body: bytes, up_to: int, saved: int) -> BarResult:
         """Run a bar with its deadline; a strategy that is behind catches up first, which takes as long as it takes."""
         deadline_s = self._settings.bar_deadline_s
         result: BarResult = await asyncio.wait_for(actor.run_bar.remote(body), deadline_s)
         if not result.is_behind:
             return result
         try:
-            result = await asyncio.wait_for(self._catch_up(spec, actor, result.sequence, up_to), RECOVERY_DEADLINE_S)
+            result = await asyncio.wait_for(self._catch_up(spec, actor, saved, up_to), RECOVERY_DEADLINE_S)
+            if result.is_behind:
+                result = await asyncio.wait_for(self._catch_up(spec, actor, 0, up_to), RECOVERY_DEADLINE_S)
         except TimeoutError:
             text = f"it did not live through its history within {RECOVERY_DEADLINE_S:g} s"
             return BarResult(result.sequence, fault=Reason.STRATEGY_FAILED, text=text)
@@ -174,7 +167,7 @@ class PortfolioAllocator:
                 return BarResult(after, fault=Reason.STRATEGY_FAILED, text=f"{history.reason}: {history.text}")
             after = actors_pb2.ReadHistoryResponse.FromString(history.body).next_after_sequence
             result: BarResult = await actor.catch_up.remote(history.body, is_last=after >= up_to)
-            if result.fault is not None or after >= up_to:
+            if result.fault is not None or result.is_behind or after >= up_to:
                 return result
 
     def _end_process(self, ended: "asyncio.Task[None]") -> None:
@@ -182,6 +175,25 @@ class PortfolioAllocator:
         if not ended.cancelled():
             self._log.critical("fail_stop", exc_info=ended.exception())
             os._exit(EXIT_FATAL)
+
+
+def _completion(
+    update: actors_pb2.BarUpdate, specs: Sequence[StrategySpec], results: Sequence[BarResult]
+) -> actors_pb2.CompleteBarRequest:
+    """Put together what the strategies made of a bar."""
+    request = actors_pb2.CompleteBarRequest(bar_sequence=update.bar.sequence, seen_sequence=update.sequence)
+    for spec, result in zip(specs, results, strict=True):
+        if result.fault is not None:
+            request.faults.add(strategy_id=spec.strategy_id, reason_code=result.fault, reason=result.text)
+            continue
+        request.strategy_ids.append(spec.strategy_id)
+        for order in result.orders:
+            request.orders.add().ParseFromString(order)
+        if result.state:
+            request.states.add().ParseFromString(result.state)
+        for client_order_id in result.cancels:
+            request.cancels.add(strategy_id=spec.strategy_id, client_order_id=client_order_id)
+    return request
 
 
 async def _come_back(actor: Any) -> None:

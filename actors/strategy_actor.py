@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from actors.logs import open_log
-from tidegate.errors import ConfigurationError
+from tidegate.errors import ConfigurationError, StateError
 from tidegate.imports import load
 from tidegate.reasons import Reason
 from tidegate.strategy import Strategy
@@ -41,13 +41,15 @@ class BarResult:
     """
     What a strategy made of a bar: serialized orders, and the client_order_ids to cancel; or why there are none.
 
-    sequence: the journal's place that it had seen up to; is_behind: it must catch up from there first.
+    sequence: the journal's place that it had seen up to; is_behind: it must catch up from there first, and from the
+    first event where its saved state is of no use. state: a serialized SavedState, when one was asked for.
     """
 
     sequence: int
     is_behind: bool = False
     orders: list[bytes] = field(default_factory=list)
     cancels: list[str] = field(default_factory=list)
+    state: bytes = b""
     fault: Reason | None = None
     text: str = ""
 
@@ -124,6 +126,7 @@ class StrategyActor:
                 return BarResult(0, is_behind=True)
             orders = self._runner.run_bar(message)
             cancels = list(self._runner.cancels)
+            saved = self._runner.save() if message.strategies[0].wants_state else None
         except LedgerDiffersError as error:
             self._log.critical("ledger_differs", exc_info=error)
             self._runner = None
@@ -132,7 +135,9 @@ class StrategyActor:
             self._log.error("strategy_failed", bar=message.bar.sequence, exc_info=error)
             self._runner = None
             return BarResult(message.sequence, fault=Reason.STRATEGY_FAILED, text=_one_line(error))
-        return BarResult(message.sequence, orders=[order.SerializeToString() for order in orders], cancels=cancels)
+        written = [order.SerializeToString() for order in orders]
+        state = b"" if saved is None else saved.SerializeToString()
+        return BarResult(message.sequence, orders=written, cancels=cancels, state=state)
 
     def catch_up(self, history: bytes, *, is_last: bool) -> BarResult:
         """Live through a part of the journal again."""
@@ -144,6 +149,10 @@ class StrategyActor:
                 if is_last:
                     self._runner.end_catch_up()
                 sequence = self._runner.sequence
+        except StateError as error:
+            self._log.warning("saved_state_refused", error=str(error))
+            self._runner = None
+            return BarResult(0, is_behind=True)
         except Exception as error:  # noqa: BLE001 -- user code may raise anything; it is logged and becomes a fault
             self._log.error("strategy_failed_on_its_history", exc_info=error)
             self._runner = None

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from tidegate.gate import Gate
 
+# A strategy that saves its state does so with one bar in so many, and lives through no more of them again.
+BARS_BETWEEN_STATES = 50
+
 
 def first_bar(gate: "Gate", request: market_data_pb2.WatchBarsRequest) -> market_data_pb2.WatchBarsResponse:
     """Give an adapter the newest bar when it has not reported on it; else only where to go on from."""
@@ -64,6 +67,8 @@ def next_bar(gate: "Gate", _request: actors_pb2.NextBarRequest) -> actors_pb2.Ba
                 paused=strategy_id in book.pauses,
                 events=[event for event in events if strategy_id in strategies_of(event)],
                 digest=strategy.ledger.digest(),
+                saved_sequence=book.saved_sequences.get(strategy_id, 0),
+                wants_state=book.bars_since_saved.get(strategy_id, 0) + 1 >= BARS_BETWEEN_STATES,
             )
     return update
 

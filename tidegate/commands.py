@@ -170,7 +170,10 @@ def complete_bar(gate: "Gate", request: actors_pb2.CompleteBarRequest) -> actors
             gate.execute(cancel)
     decisions = [_submit_own(gate, order) for order in request.orders]
     completed = journal_pb2.BarCompleted(
-        bar_sequence=request.bar_sequence, seen_sequence=request.seen_sequence, strategy_ids=request.strategy_ids
+        bar_sequence=request.bar_sequence,
+        seen_sequence=request.seen_sequence,
+        strategy_ids=request.strategy_ids,
+        states=request.states,
     )
     gate.execute(completed)
     return actors_pb2.CompleteBarResponse(decisions=decisions)

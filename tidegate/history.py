@@ -12,7 +12,7 @@ from tidegate.permissions import admit
 from tidegate.publications import alerts_message, bar_message
 from tidegate.reasons import Reason
 from tidegate.strategy_book import strategies_of
-from tidegate.v1 import actors_pb2, admin_pb2
+from tidegate.v1 import actors_pb2, admin_pb2, journal_pb2
 
 _EVENTS_MAX = 5_000
 _EVENTS_DEFAULT = 1_000
@@ -29,8 +29,19 @@ def read_history(journal: Journal, request: actors_pb2.ReadHistoryRequest) -> ac
     for event in journal.read(request.after_sequence, most):
         response.next_after_sequence = event.sequence
         if event.WhichOneof("body") in _FOR_EVERY_STRATEGY or request.strategy_id in strategies_of(event):
-            response.events.append(event)
+            response.events.append(_own_part(event, request.strategy_id))
     return response
+
+
+def _own_part(event: journal_pb2.Event, strategy_id: str) -> journal_pb2.Event:
+    """Leave out of a bar's end what other strategies have saved."""
+    if not event.HasField("bar_completed") or not event.bar_completed.states:
+        return event
+    own = [state for state in event.bar_completed.states if state.strategy_id == strategy_id]
+    part = journal_pb2.Event.FromString(event.SerializeToString())
+    del part.bar_completed.states[:]
+    part.bar_completed.states.extend(own)
+    return part
 
 
 def read_topic(journal: Journal, request: actors_pb2.ReadTopicRequest) -> actors_pb2.ReadTopicResponse:

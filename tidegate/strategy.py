@@ -183,7 +183,8 @@ class Strategy:
     Subclass it and override what is needed; ``__init__`` takes the portfolio file's ``parameters``.
 
     After a restart a strategy is built anew and lives through its history again, bars and fills in their order, with
-    the orders it asks for thrown away: so it must depend on nothing but what it is given here.
+    the orders it asks for thrown away: so it must depend on nothing but what it is given here. One that saves its state
+    goes on from there, and lives through what followed only.
     """
 
     def on_start(self, context: Context) -> None:
@@ -194,3 +195,20 @@ class Strategy:
 
     def on_fill(self, fill: Fill, context: Context) -> None:
         """Run on every fill, before the bar that follows it; what it orders goes out with that bar."""
+
+    def save_state(self) -> bytes | None:
+        """
+        Return what it needs to go on from here, at most 1 MiB; None, the default, to live through its history.
+
+        Asked after ``on_bar``, with one bar in fifty; it is kept in the journal with that bar. The ledger, working
+        orders and prices are kept beside it. A strategy with risk models is not asked.
+        """
+        return None
+
+    def load_state(self, state: bytes) -> None:
+        """
+        Take what ``save_state`` has returned, by this or an earlier version of the class; after ``on_start``.
+
+        What it raises pauses the strategy, as everything that its code raises does.
+        """
+        del state

@@ -1,16 +1,19 @@
 """Runs a user's strategy on what the journal says: bar by bar, live or through its history."""
 
+import zlib
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from tidegate.accounts import Currencies
-from tidegate.errors import BookError
+from tidegate.errors import BookError, StateError
 from tidegate.instruments import Instrument
 from tidegate.ledger import Ledger
 from tidegate.numbers import ZERO
 from tidegate.options import Options
 from tidegate.orders import sign_of
 from tidegate.risk.terms import Terms
+from tidegate.state import codec
+from tidegate.state.classes import VERSION
 from tidegate.strategy import Bar, Context, Fill, Strategy
 from tidegate.strategy_book import StrategyBook
 from tidegate.targets.context import RiskContext
@@ -19,6 +22,9 @@ from tidegate.targets.move import Move
 from tidegate.targets.targeting import Targeting
 from tidegate.times import compact, to_datetime, to_ns
 from tidegate.v1 import actors_pb2, common_pb2, journal_pb2, orders_pb2
+
+# Of what a strategy's class may save.
+STATE_BYTES_MAX = 1024 * 1024
 
 
 class LedgerDiffersError(BookError):
@@ -65,6 +71,7 @@ class StrategyRunner:
         self._context = Context(instruments, self._book.ledger, route, marks=self._marks, targeting=self._targeting)
         self._unseen: list[journal_pb2.Event] = []
         self._bars: dict[int, journal_pb2.Event] = {}
+        self._is_new = True
         self._strategy.on_start(self._context)
 
     def run_bar(self, update: actors_pb2.BarUpdate) -> list[orders_pb2.NewOrder]:
@@ -75,6 +82,7 @@ class StrategyRunner:
             LedgerDiffersError: after what happened, the ledger's digest is not the book's.
         """
         (own,) = (entry for entry in update.strategies if entry.strategy_id == self._id)
+        self._is_new = False
         bar = self._mark(update.bar)
         self._take(own.events)
         self.sequence = update.sequence
@@ -95,11 +103,45 @@ class StrategyRunner:
                 case "bar_published":
                     self._bars[event.sequence] = event
                 case "bar_completed":
-                    self._relive(event.bar_completed)
+                    own = [state for state in event.bar_completed.states if state.strategy_id == self._id]
+                    if own and self._is_new:
+                        self._resume(event.bar_completed, own[0])
+                    else:
+                        self._relive(event.bar_completed)
                 case "portfolio_configured":
-                    pass
+                    self._is_new = False  # it lives through everything
                 case _:
                     self._unseen.append(event)
+
+    def save(self) -> journal_pb2.SavedState | None:
+        """
+        Return what the strategy goes on from after the bar that it has just decided on; None when it saves nothing.
+
+        Raises:
+            ValueError: it wants to keep more than it may.
+        """
+        state = None if self._targeting.has_models else self._strategy.save_state()
+        if state is None:
+            return None
+        if len(state) > STATE_BYTES_MAX:
+            text = f"save_state returned {len(state):,} bytes; it may keep {STATE_BYTES_MAX:,}"
+            raise ValueError(text)
+        ledger = zlib.compress(codec.write((self._book, self._marks, self._currencies, self._options)))
+        return journal_pb2.SavedState(strategy_id=self._id, version=VERSION, ledger=ledger, state=state)
+
+    def _resume(self, completed: journal_pb2.BarCompleted, saved: journal_pb2.SavedState) -> None:
+        """Be as it was after a bar; what came before that it has seen, and what follows it has not."""
+        if saved.version != VERSION:
+            text = f"the state that {self._id} saved is of version {saved.version}, and this one of {VERSION}"
+            raise StateError(text)
+        self._is_new = False
+        self._book, self._marks, self._currencies, self._options = codec.read(zlib.decompress(saved.ledger))
+        self._context.ledger, self._context.marks = self._book.ledger, self._marks
+        self._context.orders.clear()
+        self.sequence = completed.seen_sequence
+        for sequence in [sequence for sequence in self._bars if sequence <= completed.bar_sequence]:
+            del self._bars[sequence]
+        self._strategy.load_state(saved.state)
 
     def end_catch_up(self) -> None:
         """Forget what no completed bar has shown yet: it comes with the next bar."""

@@ -29,11 +29,21 @@ class Wavering(Strategy):
         del context
         self.filled += fill.quantity
 
+    def save_state(self) -> bytes:
+        return str(self.filled).encode()
 
-def revive(strategy_id: str, gate: Gate, up_to: int, page: int) -> StrategyRunner:
-    """Build a strategy anew and let it live through the journal up to a sequence, some events at a time."""
+    def load_state(self, state: bytes) -> None:
+        self.filled = Decimal(state.decode())
+
+
+def revive(strategy_id: str, gate: Gate, up_to: int, page: int, saved: int = 0) -> StrategyRunner:
+    """
+    Build a strategy anew and let it live through the journal up to a sequence, some events at a time.
+
+    saved: from the place that its saved state has seen up to; 0 for its whole history.
+    """
     runner = StrategyRunner(strategy_id, Wavering(), CONFIGURATION, route="paper")
-    after = 0
+    after = saved
     while after < up_to:
         history = actors_pb2.ReadHistoryRequest(
             strategy_id=strategy_id, after_sequence=after, up_to_sequence=min(after + page, up_to)

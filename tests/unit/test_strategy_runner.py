@@ -5,10 +5,13 @@ from decimal import Decimal
 import pytest
 
 from tests.unit.builders import DAY_S, FIRST_DAY_S, Desk, stamp
+from tidegate.errors import StateError
 from tidegate.history import read_history
 from tidegate.ledger import Ledger
 from tidegate.strategy import Bar, Context, Fill, Strategy
 from tidegate.strategy_runner import LedgerDiffersError, StrategyRunner
+from tidegate.targets.model import RiskModel
+from tidegate.targets.null import NullRiskModel
 from tidegate.times import to_datetime, to_ns
 from tidegate.v1 import actors_pb2, common_pb2, orders_pb2
 
@@ -217,3 +220,123 @@ def test_what_a_fill_orders_goes_out_with_the_bar_that_follows(desk: Desk) -> No
         desk.fill(decided.decisions[0].order_id, "10", "100")
         desk.bar(day, A="100", B="50", F="20")
     assert [0, 1] == counts
+
+
+class Saving(Diary):
+    """A diary that saves the number of its bars, and as much more as a test wants."""
+
+    padding = 0
+
+    def save_state(self) -> bytes:
+        """Save the count."""
+        return b"%d" % self.bars + b" " * self.padding
+
+    def load_state(self, state: bytes) -> None:
+        """Go on counting."""
+        self.bars = int(state)
+
+
+def saver(desk: Desk, risk_models: tuple[RiskModel, ...] = ()) -> StrategyRunner:
+    """Begin the cash strategy as one that saves its state."""
+    return StrategyRunner("cash", Saving(), desk.configured, route="paper", risk_models=risk_models)
+
+
+def live(desk: Desk, of: StrategyRunner, days: range, saved_on: int = 0) -> list[list[orders_pb2.NewOrder]]:
+    """Run bars with fills in between, save the state with one of them; return each bar's orders."""
+    found = []
+    for day in days:
+        if day > 1:
+            desk.bar(day, A=str(100 + day))
+        update = next_bar(desk)
+        orders = of.run_bar(update)
+        found.append(orders)
+        request = actors_pb2.CompleteBarRequest(
+            bar_sequence=update.bar.sequence, seen_sequence=update.sequence, orders=orders, strategy_ids=["cash"]
+        )
+        if day == saved_on:
+            state = of.save()
+            assert state is not None
+            request.states.add(strategy_id="margin", version="1", state=b"another one's")
+            request.states.append(state)
+        desk.ask("CompleteBar", request, actors_pb2.CompleteBarResponse)
+        answer(desk, str(100 + day))
+    return found
+
+
+def revived(desk: Desk, part: int) -> StrategyRunner:
+    """Bring a strategy back from its saved state and what followed, in parts."""
+    update = next_bar(desk)
+    (own,) = (entry for entry in update.strategies if entry.strategy_id == "cash")
+    assert own.saved_sequence
+    again, after = saver(desk), own.saved_sequence
+    while after < update.sequence:
+        request = actors_pb2.ReadHistoryRequest(
+            strategy_id="cash", after_sequence=after, up_to_sequence=min(after + part, update.sequence)
+        )
+        history = read_history(desk.gate.journal, request)
+        assert b"another one's" not in history.SerializeToString()
+        again.catch_up(history.events)
+        after = history.next_after_sequence
+    return again
+
+
+@pytest.mark.parametrize("part", [1, 3, 1_000])
+def test_a_strategy_comes_back_with_its_saved_state(desk: Desk, part: int) -> None:
+    """Pins that it lives through what followed only, has the same ledger, and orders what it would have ordered."""
+    first = saver(desk)
+    live(desk, first, range(1, 6), saved_on=3)
+    desk.bar(6, A="106")
+    again = revived(desk, part)
+    again.end_catch_up()
+    update = next_bar(desk)
+    assert first.run_bar(update) == again.run_bar(update)
+    assert (6, 6) == (len([page for page in pages(first) if len(page) == 5]), again._strategy.bars)  # type: ignore[attr-defined]
+    assert ["start"] == [page[0] for page in pages(again) if page[0] == "start"]
+    assert len(pages(again)) < len(pages(first))
+
+
+def test_a_state_that_cannot_be_used_is_refused(desk: Desk) -> None:
+    """Pins that one of another version is, so that its owner lives through its history."""
+    first = saver(desk)
+    live(desk, first, range(1, 3), saved_on=2)
+    (event,) = (e for e in desk.events("bar_completed") if e.bar_completed.states)
+    event.bar_completed.states[1].version = "0"
+    with pytest.raises(StateError, match="of version 0"):
+        saver(desk).catch_up([event])
+
+
+def test_a_state_has_a_largest_size(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pins a mebibyte."""
+    first = saver(desk)
+    monkeypatch.setattr(Saving, "padding", 1024 * 1024 - 1)
+    assert first.save() is not None
+    monkeypatch.setattr(Saving, "padding", 1024 * 1024)
+    with pytest.raises(ValueError, match=r"1,048,577 bytes; it may keep 1,048,576"):
+        first.save()
+
+
+def test_who_saves_nothing_or_has_risk_models_keeps_nothing(desk: Desk) -> None:
+    """Pins that both live through their history."""
+    assert None is runner(desk).save()
+    assert None is saver(desk, (NullRiskModel(),)).save()
+
+
+def test_a_state_is_asked_for_with_one_bar_in_fifty(desk: Desk) -> None:
+    """Pins that it is counted in the journal, and begins anew with a state."""
+    first = saver(desk)
+    wanted = []
+    for day in range(1, 104):
+        if day > 1:
+            desk.bar(day, A="100")
+        update = next_bar(desk)
+        wanted.append(update.strategies[0].wants_state)
+        request = actors_pb2.CompleteBarRequest(
+            bar_sequence=update.bar.sequence, seen_sequence=update.sequence, strategy_ids=["cash"]
+        )
+        first.run_bar(update)
+        if wanted[-1]:
+            state = first.save()
+            assert state is not None
+            request.states.append(state)
+        desk.ask("CompleteBar", request, actors_pb2.CompleteBarResponse)
+    assert [50, 100] == [day for day, wants in enumerate(wanted, start=1) if wants]

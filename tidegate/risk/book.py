@@ -95,6 +95,9 @@ class Book:
         self.completed_bar_time_ns = 0
         self.seen_sequence = 0
         self.acknowledged_bars: dict[str, int] = {}
+        # By strategy: what its newest saved state has seen up to; and the bars that it ran on since.
+        self.saved_sequences: dict[str, int] = {}
+        self.bars_since_saved: dict[str, int] = {}
 
     def apply(self, event: journal_pb2.Event, kind: str | None) -> None:
         """

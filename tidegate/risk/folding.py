@@ -192,6 +192,11 @@ def _complete_bar(book: "Book", event: journal_pb2.Event) -> None:
     book.completed_bar_time_ns = book.pending_bars.pop(book.completed_bar_sequence, book.completed_bar_time_ns)
     for halt in book.halts.values():
         halt.bars += 1
+    for strategy_id in event.bar_completed.strategy_ids:
+        book.bars_since_saved[strategy_id] = book.bars_since_saved.get(strategy_id, 0) + 1
+    for state in event.bar_completed.states:
+        book.saved_sequences[state.strategy_id] = book.seen_sequence
+        book.bars_since_saved[state.strategy_id] = 0
 
 
 def _transfer(book: "Book", event: journal_pb2.Event) -> None:

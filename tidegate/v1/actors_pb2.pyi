@@ -31,10 +31,16 @@ class StrategyUpdate(_message.Message):
     PAUSED_FIELD_NUMBER: _builtins.int
     EVENTS_FIELD_NUMBER: _builtins.int
     DIGEST_FIELD_NUMBER: _builtins.int
+    SAVED_SEQUENCE_FIELD_NUMBER: _builtins.int
+    WANTS_STATE_FIELD_NUMBER: _builtins.int
     strategy_id: _builtins.str
     paused: _builtins.bool
     digest: _builtins.bytes
     """Of its ledger after those events."""
+    saved_sequence: _builtins.int
+    """The journal's place that its newest saved state had seen up to; 0 when there is none."""
+    wants_state: _builtins.bool
+    """Whether enough bars have passed for another one."""
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[_journal_pb2.Event]:
         """Its own events since the last bar, oldest first."""
@@ -46,10 +52,12 @@ class StrategyUpdate(_message.Message):
         paused: _builtins.bool = ...,
         events: _abc.Iterable[_journal_pb2.Event] | None = ...,
         digest: _builtins.bytes = ...,
+        saved_sequence: _builtins.int = ...,
+        wants_state: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "events", b"events", "paused", b"paused", "strategy_id", b"strategy_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "events", b"events", "paused", b"paused", "saved_sequence", b"saved_sequence", "strategy_id", b"strategy_id", "wants_state", b"wants_state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -140,6 +148,7 @@ class CompleteBarRequest(_message.Message):
     STRATEGY_IDS_FIELD_NUMBER: _builtins.int
     FAULTS_FIELD_NUMBER: _builtins.int
     CANCELS_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
     bar_sequence: _builtins.int
     seen_sequence: _builtins.int
     @_builtins.property
@@ -152,6 +161,8 @@ class CompleteBarRequest(_message.Message):
     def cancels(self) -> _containers.RepeatedCompositeFieldContainer[_orders_pb2.CancelOrderRequest]:
         """Working orders that lead away from a strategy's targets; one that is done meanwhile is refused alone."""
 
+    @_builtins.property
+    def states(self) -> _containers.RepeatedCompositeFieldContainer[_journal_pb2.SavedState]: ...
     def __init__(
         self,
         *,
@@ -161,10 +172,11 @@ class CompleteBarRequest(_message.Message):
         strategy_ids: _abc.Iterable[_builtins.str] | None = ...,
         faults: _abc.Iterable[Global___StrategyFault] | None = ...,
         cancels: _abc.Iterable[_orders_pb2.CancelOrderRequest] | None = ...,
+        states: _abc.Iterable[_journal_pb2.SavedState] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_sequence", b"bar_sequence", "cancels", b"cancels", "faults", b"faults", "orders", b"orders", "seen_sequence", b"seen_sequence", "strategy_ids", b"strategy_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_sequence", b"bar_sequence", "cancels", b"cancels", "faults", b"faults", "orders", b"orders", "seen_sequence", b"seen_sequence", "states", b"states", "strategy_ids", b"strategy_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -748,6 +748,7 @@ class BarCompleted(_message.Message):
     BAR_SEQUENCE_FIELD_NUMBER: _builtins.int
     SEEN_SEQUENCE_FIELD_NUMBER: _builtins.int
     STRATEGY_IDS_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
     bar_sequence: _builtins.int
     seen_sequence: _builtins.int
     """The journal's head as the strategies saw it when they decided on this bar."""
@@ -755,20 +756,58 @@ class BarCompleted(_message.Message):
     def strategy_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The strategies whose code ran."""
 
+    @_builtins.property
+    def states(self) -> _containers.RepeatedCompositeFieldContainer[Global___SavedState]:
+        """What some of them go on from after a restart, instead of from their whole history."""
+
     def __init__(
         self,
         *,
         bar_sequence: _builtins.int = ...,
         seen_sequence: _builtins.int = ...,
         strategy_ids: _abc.Iterable[_builtins.str] | None = ...,
+        states: _abc.Iterable[Global___SavedState] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_sequence", b"bar_sequence", "seen_sequence", b"seen_sequence", "strategy_ids", b"strategy_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_sequence", b"bar_sequence", "seen_sequence", b"seen_sequence", "states", b"states", "strategy_ids", b"strategy_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BarCompleted: _TypeAlias = BarCompleted  # noqa: Y015
+
+@_typing.final
+class SavedState(_message.Message):
+    """A strategy after a bar, by its own account."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    LEDGER_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    strategy_id: _builtins.str
+    version: _builtins.str
+    """What the ledger's state looks like; a strategy of another version lives through its history."""
+    ledger: _builtins.bytes
+    """Its ledger, working orders and prices, as it had seen them when it decided on the bar."""
+    state: _builtins.bytes
+    """What its class has saved."""
+    def __init__(
+        self,
+        *,
+        strategy_id: _builtins.str = ...,
+        version: _builtins.str = ...,
+        ledger: _builtins.bytes = ...,
+        state: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ledger", b"ledger", "state", b"state", "strategy_id", b"strategy_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SavedState: _TypeAlias = SavedState  # noqa: Y015
 
 @_typing.final
 class HaltReset(_message.Message):
