@@ -152,6 +152,27 @@ def test_a_killed_risk_manager_comes_back_from_a_snapshot_taken_beside_it(tmp_pa
     ]
 
 
+def test_a_killed_strategy_comes_back_with_the_state_that_it_saved(tmp_path: Path) -> None:
+    """It goes on as one that was never killed: the same orders to the end, and only the bars since live again."""
+    found = []
+    for name, dies in (("unbroken", False), ("killed", True)):
+        (tmp_path / name).mkdir()
+        remembering = CALM | {"class": "strategies_for_tests:Remembering"}
+        with open_desk(write_portfolio(tmp_path / name, [remembering])) as desk:
+            desk.replay(0, 54)
+            if dies:
+                kill(strategy_name("calm"))
+            desk.replay(54, BARS)
+            found.append(table(desk))
+            journal = desk.journal
+        (saved,) = [event for event in events_of(journal) if event.bar_completed.states]
+        assert b"50 " == saved.bar_completed.states[0].state[:3]
+        if dies:
+            (again,) = wait_for_log(tmp_path / name / "logs" / "allocator.jsonl", "strategy_catches_up")
+            assert saved.bar_completed.seen_sequence == again["after"]
+    assert found[0] == found[1]
+
+
 def read_log(path: Path) -> list[dict[str, Any]]:
     """Read a log's lines."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
