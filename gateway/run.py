@@ -106,9 +106,8 @@ def run(options: RunOptions, console: Console) -> None:
         with _signals_deferred():
             cluster.start_ray()
         with started(portfolio, specs, options, _printer(console)) as running, running.client() as client:
-            console.print(
-                f"journal {options.journal}: {running.events:,} events; logs in {_logs(options)}", highlight=False
-            )
+            say = _printer(console)
+            say(f"journal {options.journal}: {running.events:,} events; logs in {_logs(options)}")
             if portfolio.replay is not None and prices is not None:
                 _replay(Replay(client, portfolio.replay.operator), prices, console)
                 show_portfolio(client, console)

@@ -116,6 +116,12 @@ class Reader(Protocol):
     def unbatched(self) -> int:
         """Return the newest event if no batch covers it, else 0."""
 
+    def places_of(self, keys: Collection[Key]) -> dict[Key, int]:
+        """Return the event that each of these senders' ids is kept with; one that is not kept is not in it."""
+
+    def count_keys(self, until: int) -> int:
+        """Return how many senders' ids are kept with the events up to a sequence."""
+
     def check(self) -> None:
         """Have the store look over itself, its indexes too; raises JournalError where it is damaged."""
 

@@ -1,6 +1,6 @@
 """A journal in PostgreSQL, read from outside: in read-only sessions, while a writer may be at work on it."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from tidegate.journal.contract import BEGINNING, Batch, Head, Snapshots, Stored
 from tidegate.journal.postgres_session import connect, readable
 from tidegate.journal.postgres_snapshots import PostgresSnapshots
 from tidegate.journal.sqlite_reader import split
+from tidegate.risk.draft import Key
 
 if TYPE_CHECKING:
     from tidegate.journal.location import Database
@@ -24,6 +25,7 @@ _HASH = "SELECT hash FROM batches WHERE last_sequence = %s"
 _UNBATCHED = """
 SELECT MAX(sequence) FROM events WHERE sequence > (SELECT COALESCE(MAX(last_sequence), 0) FROM batches)
 """
+_PLACES = "SELECT key, sequence FROM keys WHERE key = ANY(%b::bytea[])"
 
 
 class PostgresReader:
@@ -62,6 +64,17 @@ class PostgresReader:
         """Return the newest event if no batch covers it, else 0."""
         with self._opened() as db:
             return _number(db.execute(_UNBATCHED))
+
+    def places_of(self, keys: Collection[Key]) -> dict[Key, int]:
+        """Return the event that each of these senders' ids is kept with."""
+        with self._opened() as db:
+            rows = db.execute(_PLACES, ([key.encode() for key in keys],), binary=True)
+            return {key.decode(): sequence for key, sequence in rows}
+
+    def count_keys(self, until: int) -> int:
+        """Return how many senders' ids are kept with the events up to a sequence."""
+        with self._opened() as db:
+            return _number(db.execute("SELECT COUNT(*) FROM keys WHERE sequence <= %s", (until,)))
 
     def check(self) -> None:
         """Do nothing: a server looks after its own pages, by checksums and amcheck."""

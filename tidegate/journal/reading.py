@@ -1,15 +1,17 @@
 """Reading a journal from outside: nothing is handed out before the link of the hash chain that covers it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 
 from google.protobuf.message import DecodeError
 
 from tidegate.errors import JournalError
-from tidegate.journal.contract import BEGINNING, Batch, Head, Reader, link
+from tidegate.journal.contract import BEGINNING, Batch, Head, Reader, entry_of, link
+from tidegate.risk.draft import Key
 from tidegate.v1 import journal_pb2
 
 ADVICE = "keep it as it is and go on from a copy, as docs/journal.md says under 'A damaged journal'"
+_KEYS_PER_LOOK = 5_000
 
 
 def verified(reader: Reader, begin: Head = BEGINNING) -> Iterator[Batch]:
@@ -41,6 +43,39 @@ def verify(reader: Reader, begin: Head = BEGINNING) -> Head:
     for batch in verified(reader, begin):
         head = Head(batch.last_sequence, batch.hash)
     return head
+
+
+def with_keys_checked(reader: Reader, read: Iterable[Batch]) -> Iterator[Batch]:
+    """
+    Hold the store's index of senders' ids against the events of all batches: by it an id is decided once.
+
+    Raises:
+        JournalError: an id is missing in it, belongs to another event there, or no event has used it up.
+    """
+    wanted: dict[Key, int] = {}
+    count = last = 0
+    for batch in read:
+        for event in batch.events:
+            used = entry_of(decoded(reader, event.sequence, event.body)).keys
+            wanted.update(dict.fromkeys(used, event.sequence))
+        if len(wanted) >= _KEYS_PER_LOOK:
+            count += _hold_keys(reader, wanted)
+            wanted = {}
+        last = batch.last_sequence
+        yield batch
+    count += _hold_keys(reader, wanted)
+    if reader.count_keys(last) != count:
+        message = f"{reader.name}: the index of senders' ids has some that no event has used up: {ADVICE}"
+        raise JournalError(message)
+
+
+def _hold_keys(reader: Reader, wanted: dict[Key, int]) -> int:
+    found = reader.places_of(wanted)
+    for key, sequence in wanted.items():
+        if found.get(key) != sequence:
+            message = f"{reader.name}: the index of senders' ids has not '{key}' of event {sequence}: {ADVICE}"
+            raise JournalError(message)
+    return len(wanted)
 
 
 def holds(reader: Reader, head: Head) -> bool:

@@ -1,7 +1,8 @@
 """A journal's SQLite file, read from outside: opened read-only, while a writer may be at work on it."""
 
+import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from tidegate.errors import JournalError
 from tidegate.journal.contract import BEGINNING, Batch, Head, Snapshots, Stored
 from tidegate.journal.reading import ADVICE
 from tidegate.journal.snapshot_folder import SnapshotFolder
+from tidegate.risk.draft import Key
 
 # One read transaction a page: a longer one would keep the writer's log from being cleaned up.
 _BATCHES_PER_READ = 500
@@ -21,6 +23,7 @@ _HASH = "SELECT hash FROM batches WHERE last_sequence = ?"
 _UNBATCHED = """
 SELECT MAX(sequence) FROM events WHERE sequence > (SELECT COALESCE(MAX(last_sequence), 0) FROM batches)
 """
+_PLACES = "SELECT key, sequence FROM keys WHERE key IN (SELECT value FROM json_each(?))"
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
@@ -68,6 +71,17 @@ class SqliteReader:
         with self._opened() as db:
             (newest,) = db.execute(_UNBATCHED).fetchone()
         return newest or 0
+
+    def places_of(self, keys: Collection[Key]) -> dict[Key, int]:
+        """Return the event that each of these senders' ids is kept with."""
+        with self._opened() as db:
+            return dict(db.execute(_PLACES, (json.dumps(list(keys)),)))
+
+    def count_keys(self, until: int) -> int:
+        """Return how many senders' ids are kept with the events up to a sequence."""
+        with self._opened() as db:
+            (count,) = db.execute("SELECT COUNT(*) FROM keys WHERE sequence <= ?", (until,)).fetchone()
+        return int(count)
 
     def check(self) -> None:
         """Have SQLite look over every page, and hold each index against its table."""

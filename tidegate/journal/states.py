@@ -1,8 +1,8 @@
 """
 The state that a journal adds up to, as one document: for people, for machines, and to be compared.
 
-Every figure is a text or a name, so that two documents are equal when the states are. Later versions may add sections
-and keys; they must not change what is here, for the journals under tests/journals were recorded with it.
+Every figure is a text or a name, so that two documents are equal when the states are. Later versions may add sections;
+they must not change what is here, for the journals under tests/journals were recorded with it.
 """
 
 import hashlib

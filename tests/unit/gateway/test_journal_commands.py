@@ -64,7 +64,7 @@ def test_a_journal_is_verified_beside_its_writer_and_held_against_an_anchor(desk
     desk.buy("cash", "1")
     said = journal("verify", "--anchor", anchor)
     head = desk.gate.journal.head()
-    batches = f"{head.sequence} events in 8 batches of 1 writers, unbroken"
+    batches = f"{head.sequence} events in 8 batches, epoch 1; the chain is unbroken"
     assert f"{journal.name}: {batches}\nhead {head.sequence}:{head.hash.hex()}\n" == said
     desk.buy("cash", "1")
 
@@ -84,6 +84,25 @@ def test_a_journal_that_was_changed_or_is_another_one_is_not_verified(desk: Desk
     assert "go on from a copy, as docs/journal.md says under 'A damaged journal'" in said
     assert 4 == len(journal("export", code=1).splitlines())
     assert "event 4 is missing" in journal("replay", code=1)
+
+
+@pytest.mark.control("records", "duplicate-ids")
+@pytest.mark.parametrize(
+    ("tampering", "found"),
+    [
+        pytest.param("DELETE FROM keys WHERE sequence = 5", "has not 'order cash o3' of event 5", id="missing"),
+        pytest.param("UPDATE keys SET sequence = 6 WHERE sequence = 5", "has not 'order cash o3'", id="moved"),
+        pytest.param("INSERT INTO keys VALUES ('nobody', 5)", "has some that no event has used up", id="added"),
+    ],
+)
+def test_an_index_of_ids_that_was_changed_is_not_verified(
+    desk: Desk, journal: Commands, tampering: str, found: str
+) -> None:
+    """Pins what the chain does not cover: by the index an id is decided once."""
+    assert desk.location is not None
+    journal("verify")
+    change(desk.location, tampering)
+    assert found in journal("verify", code=1)
 
 
 @pytest.mark.control("records")

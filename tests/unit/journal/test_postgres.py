@@ -13,14 +13,16 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from tests.conftest import URL
 from tests.unit.builders import BUY, Desk, configuration
 from tests.unit.journal.cutting import way_to
-from tests.unit.journal.stores import entry, five_events
+from tests.unit.journal.stores import change, entry, five_events
 from tidegate.errors import CommitFailedError, ConfigurationError, JournalError
 from tidegate.journal.location import Database, located
 from tidegate.journal.postgres import PostgresJournal
 from tidegate.journal.postgres_lock import SessionLock
 from tidegate.journal.postgres_reader import PostgresReader
+from tidegate.journal.postgres_session import _SESSION
 
 # A writer in a process of its own, which takes the lock that every commit takes, and then waits in its transaction.
 _HOLDER = """
@@ -147,6 +149,70 @@ def test_every_wait_of_a_session_has_an_end_and_every_commit_reaches_the_disk(da
         assert "off" == setting(journal, "default_transaction_read_only")
         given = journal._db.info.get_parameters()
         assert ("5", "10000") == (given["keepalives_idle"], given["tcp_user_timeout"])
+
+
+@pytest.mark.skipif(URL in os.environ, reason="a server of somebody's own stays as it is")
+def test_a_server_that_does_not_wait_for_its_disk_is_refused(database: Database, postgres_url: str) -> None:
+    """Pins that nothing is promised which the server does not keep."""
+    with psycopg.connect(postgres_url, autocommit=True) as db:
+
+        def turn(state: str) -> None:
+            db.execute(f"ALTER SYSTEM SET fsync = {state}".encode())
+            db.execute("SELECT pg_reload_conf()")
+            deadline = time.monotonic() + 10
+            while db.execute("SHOW fsync").fetchone() != (state,):
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+
+        turn("off")
+        try:
+            with pytest.raises(JournalError, match="cannot open the journal: the server runs with fsync off"):
+                PostgresJournal(database)
+        finally:
+            turn("on")
+    PostgresJournal(database).close()
+
+
+def test_a_newer_format_is_refused_and_its_writers_epoch_stands(database: Database) -> None:
+    """Pins that an older version takes nothing away from a newer one."""
+    five_events(database).close()
+    change(database, "UPDATE writer SET format = 2")
+    with pytest.raises(JournalError, match="journal format 2; this version reads format 1"):
+        PostgresJournal(database)
+    with psycopg.connect(database.url) as db:
+        assert (1, 2) == db.execute("SELECT epoch, format FROM writer").fetchone()
+
+
+def test_a_lock_that_somebody_else_holds_fails_the_commit_in_time(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pins that a person's open transaction does not keep the gate waiting for ever."""
+    monkeypatch.setitem(_SESSION, "lock_timeout", "200ms")
+    with closing(five_events(database)) as journal, psycopg.connect(database.url) as person:
+        person.execute("SELECT epoch FROM writer FOR UPDATE")
+        with pytest.raises(CommitFailedError, match="events up to 6 failed: canceling statement due to lock timeout"):
+            journal.append([entry(6)])
+        person.rollback()
+        assert 6 == journal.append([entry(6)]).sequence
+
+
+def test_without_psycopg_the_line_says_what_to_install() -> None:
+    """Pins that the extra is one: files need nothing of it."""
+    script = """
+        import sys
+        sys.modules["psycopg"] = None
+        from tidegate.errors import ConfigurationError
+        from tidegate.journal.location import located
+        located("var/journal.db")
+        try:
+            located("postgresql://db/gate")
+        except ConfigurationError as error:
+            print(error)
+    """
+    ran = subprocess.run(  # noqa: S603 -- this interpreter, our script
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "a journal in PostgreSQL needs psycopg: install the extra tidegate[postgres]\n" == ran.stdout
 
 
 def test_a_reader_cannot_write(database: Database) -> None:
