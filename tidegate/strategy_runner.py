@@ -71,7 +71,6 @@ class StrategyRunner:
         self._context = Context(instruments, self._book.ledger, route, marks=self._marks, targeting=self._targeting)
         self._unseen: list[journal_pb2.Event] = []
         self._bars: dict[int, journal_pb2.Event] = {}
-        self._is_new = True
         self._strategy.on_start(self._context)
 
     def run_bar(self, update: actors_pb2.BarUpdate) -> list[orders_pb2.NewOrder]:
@@ -82,7 +81,6 @@ class StrategyRunner:
             LedgerDiffersError: after what happened, the ledger's digest is not the book's.
         """
         (own,) = (entry for entry in update.strategies if entry.strategy_id == self._id)
-        self._is_new = False
         bar = self._mark(update.bar)
         self._take(own.events)
         self.sequence = update.sequence
@@ -96,20 +94,20 @@ class StrategyRunner:
         Live through a part of the history; parts follow each other.
 
         Every bar that was completed is run again if the strategy ran on it then, and its orders are thrown away: they
-        were decided then. What happened after the last completed bar comes again with the next one.
+        were decided then. What happened after the last completed bar comes again with the next one. A history that
+        begins later has the strategy's saved state in it, and no bars of before that.
+
+        Raises:
+            StateError: the saved state is of another version; the whole history is not.
         """
         for event in events:
             match event.WhichOneof("body"):
                 case "bar_published":
                     self._bars[event.sequence] = event
                 case "bar_completed":
-                    own = [state for state in event.bar_completed.states if state.strategy_id == self._id]
-                    if own and self._is_new:
-                        self._resume(event.bar_completed, own[0])
-                    else:
-                        self._relive(event.bar_completed)
+                    self._end_bar(event.bar_completed)
                 case "portfolio_configured":
-                    self._is_new = False  # it lives through everything
+                    pass
                 case _:
                     self._unseen.append(event)
 
@@ -129,18 +127,24 @@ class StrategyRunner:
         ledger = zlib.compress(codec.write((self._book, self._marks, self._currencies, self._options)))
         return journal_pb2.SavedState(strategy_id=self._id, version=VERSION, ledger=ledger, state=state)
 
+    def _end_bar(self, completed: journal_pb2.BarCompleted) -> None:
+        if completed.bar_sequence in self._bars:
+            self._relive(completed)
+            return
+        for saved in completed.states:
+            if saved.strategy_id == self._id:
+                self._resume(completed, saved)
+
     def _resume(self, completed: journal_pb2.BarCompleted, saved: journal_pb2.SavedState) -> None:
         """Be as it was after a bar; what came before that it has seen, and what follows it has not."""
         if saved.version != VERSION:
             text = f"the state that {self._id} saved is of version {saved.version}, and this one of {VERSION}"
             raise StateError(text)
-        self._is_new = False
         self._book, self._marks, self._currencies, self._options = codec.read(zlib.decompress(saved.ledger))
         self._context.ledger, self._context.marks = self._book.ledger, self._marks
         self._context.orders.clear()
         self.sequence = completed.seen_sequence
-        for sequence in [sequence for sequence in self._bars if sequence <= completed.bar_sequence]:
-            del self._bars[sequence]
+        self._unseen = [event for event in self._unseen if event.sequence > completed.seen_sequence]
         self._strategy.load_state(saved.state)
 
     def end_catch_up(self) -> None:

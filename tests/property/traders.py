@@ -40,7 +40,7 @@ def revive(strategy_id: str, gate: Gate, up_to: int, page: int, saved: int = 0) 
     """
     Build a strategy anew and let it live through the journal up to a sequence, some events at a time.
 
-    saved: from the place that its saved state has seen up to; 0 for its whole history.
+    saved: after which event its saved state is found; 0 for its whole history.
     """
     runner = StrategyRunner(strategy_id, Wavering(), CONFIGURATION, route="paper")
     after = saved

@@ -95,7 +95,7 @@ class Book:
         self.completed_bar_time_ns = 0
         self.seen_sequence = 0
         self.acknowledged_bars: dict[str, int] = {}
-        # By strategy: what its newest saved state has seen up to; and the bars that it ran on since.
+        # By strategy: after which event its newest saved state is found; and the bars that it ran on since.
         self.saved_sequences: dict[str, int] = {}
         self.bars_since_saved: dict[str, int] = {}
 

@@ -195,7 +195,10 @@ def _complete_bar(book: "Book", event: journal_pb2.Event) -> None:
     for strategy_id in event.bar_completed.strategy_ids:
         book.bars_since_saved[strategy_id] = book.bars_since_saved.get(strategy_id, 0) + 1
     for state in event.bar_completed.states:
-        book.saved_sequences[state.strategy_id] = book.seen_sequence
+        # Bars that wait already are lived through after it.
+        book.saved_sequences[state.strategy_id] = min(
+            book.seen_sequence, (book.next_bar_sequence or event.sequence) - 1
+        )
         book.bars_since_saved[state.strategy_id] = 0
 
 

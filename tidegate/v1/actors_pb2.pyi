@@ -38,7 +38,7 @@ class StrategyUpdate(_message.Message):
     digest: _builtins.bytes
     """Of its ledger after those events."""
     saved_sequence: _builtins.int
-    """The journal's place that its newest saved state had seen up to; 0 when there is none."""
+    """After which event its newest saved state, and whatever it has not seen, is found; 0 when there is none."""
     wants_state: _builtins.bool
     """Whether enough bars have passed for another one."""
     @_builtins.property
