@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from tidegate.risk.alerts import ALERT_KINDS
 from tidegate.risk.draft import Key, execution_key, order_key, reversal_key, transfer_key
@@ -11,11 +11,11 @@ from tidegate.v1 import journal_pb2
 
 HASH_OF_NOTHING = bytes(32)
 
-BARS_TOPIC = "bars"
-ALERTS_TOPIC = "alerts"
+BARS_TOPIC: Final = "bars"
+ALERTS_TOPIC: Final = "alerts"
 
-_ABOUT_AN_ORDER = frozenset({"order_claimed", "cancel_requested", "order_overdue"})
-_CAPITAL = frozenset({"capital_transferred", "capital_moved"})
+_ABOUT_AN_ORDER: Final = frozenset({"order_claimed", "cancel_requested", "order_overdue"})
+_CAPITAL: Final = frozenset({"capital_transferred", "capital_moved"})
 
 
 class Head(NamedTuple):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Final
 
 from tidegate.numbers import ZERO, plain
 from tidegate.orders import Order
@@ -13,8 +14,8 @@ from tidegate.risk.scopes import Scope, groups_of, instrument_scope, strategy_sc
 from tidegate.risk.violation import Violation
 from tidegate.v1 import common_pb2, orders_pb2
 
-_REDUCE = common_pb2.ACTION_REDUCE
-_REJECT = common_pb2.ACTION_REJECT
+_REDUCE: Final = common_pb2.ACTION_REDUCE
+_REJECT: Final = common_pb2.ACTION_REJECT
 # What a smaller order is the more: the search for the largest that fits goes on without them.
 _TOO_SMALL = frozenset({Reason.QUANTITY_TOO_SMALL, Reason.NOTIONAL_TOO_SMALL})
 

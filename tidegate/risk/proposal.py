@@ -102,7 +102,9 @@ class Proposal:
         instrument, mark, ledger = book.instruments[symbol], book.marks[symbol], book.strategies[strategy_id].ledger
         multiplier = instrument.multiplier
         worst_price = ask.worst_price(mark, book.order_rules.collar)
-        unit_loss = ZERO if worst_price is None else max((worst_price - mark) * sign, ZERO)
+        unit_loss = ZERO
+        if worst_price is not None:
+            unit_loss = max(worst_price - mark if sign == BUY else mark - worst_price, ZERO)
         price = mark + unit_loss if sign == BUY else mark
         if replaced is None:
             leaves, standing = quantity, NOTHING
