@@ -25,7 +25,7 @@ class Head(NamedTuple):
     hash: bytes
 
 
-class Entry(NamedTuple):
+class Entry:
     """
     One event as a store keeps it.
 
@@ -33,13 +33,26 @@ class Entry(NamedTuple):
     be read again from the journal.
     """
 
-    sequence: int
-    time_ns: int
-    kind: str
-    order_id: int | None
-    keys: tuple[Key, ...]
-    topic: str | None
-    body: bytes
+    __slots__ = ("body", "keys", "kind", "order_id", "sequence", "time_ns", "topic")
+
+    def __init__(  # noqa: PLR0913, PLR0917 -- the columns
+        self,
+        sequence: int,
+        time_ns: int,
+        kind: str,
+        order_id: int | None,
+        keys: tuple[Key, ...],
+        topic: str | None,
+        body: bytes,
+    ) -> None:
+        """Keep an event's columns."""
+        self.sequence = sequence
+        self.time_ns = time_ns
+        self.kind = kind
+        self.order_id = order_id
+        self.keys = keys
+        self.topic = topic
+        self.body = body
 
 
 class Journal(Protocol):

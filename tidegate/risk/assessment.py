@@ -89,7 +89,7 @@ def reduce_to_fit(
         return ask, violations, proposal
     fits = _largest_that_fits(draft, request, ask, proposal.instrument.lot)
     if fits and request.accept_reduced:
-        smaller = ask._replace(quantity=fits)
+        smaller = ask.sized(fits)
         return smaller, violations, Proposal(draft.book, request, smaller, draft.now_ns)
     return ask, refuse_instead(violations, f"; {plain(fits)} would pass"), proposal
 
@@ -104,10 +104,10 @@ def _largest_that_fits(draft: Draft, request: orders_pb2.NewOrder, ask: Ask, lot
     passes, fails = 0, int(ask.quantity // lot)
     while fails - passes > 1:
         middle = (passes + fails) // 2
-        found, _ = assess(draft, request, ask._replace(quantity=middle * lot))
+        found, _ = assess(draft, request, ask.sized(middle * lot))
         if any(violation.action >= _REDUCE and violation.reason not in _TOO_SMALL for violation in found):
             fails = middle
         else:
             passes = middle
-    found, _ = assess(draft, request, ask._replace(quantity=passes * lot)) if passes else ([], None)
+    found, _ = assess(draft, request, ask.sized(passes * lot)) if passes else ([], None)
     return ZERO if any(violation.reason in _TOO_SMALL for violation in found) else passes * lot
