@@ -103,7 +103,7 @@ def attributes(kind: type[Any], of: object) -> tuple[str, ...]:
     elif issubclass(kind, tuple):
         held = kind._fields  # type: ignore[attr-defined]  # a named tuple
     else:
-        compiled = getattr(kind, "__mypyc_attrs__", None)
+        compiled = getattr(kind, "__mypyc_attrs__", None) or getattr(kind, "__slots__", None)
         held = sorted(vars(of) if compiled is None else compiled)
     derived = DERIVED.get(kind, _NONE)
     return tuple(name for name in held if name not in derived)
