@@ -8,6 +8,7 @@ from typing import Any
 from tidegate.accounts import Account, Currencies
 from tidegate.instruments import Instrument, OptionTerms
 from tidegate.ledger import Ledger
+from tidegate.numbers import ZERO
 from tidegate.options import Options, Units
 from tidegate.orders import Order, Replacement
 from tidegate.portfolio.performance import Performance, Record, Returns
@@ -37,7 +38,7 @@ from tidegate.risk.session_history import SessionHistory
 from tidegate.risk.terms import Terms
 from tidegate.strategy_book import StrategyBook
 from tidegate.totals import Totals
-from tidegate.v1 import journal_pb2, order_rules_pb2
+from tidegate.v1 import journal_pb2, order_rules_pb2, orders_pb2
 
 # Raised by hand when an attribute keeps its name and comes to mean something else.
 MEANING = 1
@@ -55,9 +56,9 @@ class NoPast:
         raise LookupError(order_id)
 
 
-# Dataclasses and named tuples: made from their fields.
+# Dataclasses with an __init__ of their fields, and named tuples: made from these.
 RECORDS: tuple[type[Any], ...] = (
-    *(Account, Amount, Band, Flattening, Halt, Instrument, Ledger, Limit, LimitKey, Limits, OptionTerms, Order),
+    *(Account, Amount, Band, Flattening, Halt, Instrument, Ledger, Limit, LimitKey, Limits, OptionTerms),
     *(OrderRules, Pause, Position, Print, Range, Rates, Record, Replacement, Returns, Scope, Session, StrategyBook),
     *(Terms, Totals, Units),
 )
@@ -76,6 +77,7 @@ EMPTY: dict[type[Any], Callable[[], Any]] = {
     LimitTable: LimitTable,
     Messages: Messages,
     Options: Options,
+    Order: lambda: Order(orders_pb2.NewOrder(), "", 0, ZERO, ZERO),
     Performance: Performance,
     PriceBands: PriceBands,
     PriceMoves: lambda: PriceMoves(0),
