@@ -14,7 +14,7 @@ from actors.garbage import collect_rarely
 from bench import flow
 from bench.errors import BenchError
 from tidegate.gate import Gate, Reply, Request
-from tidegate.journal.contract import HASH_OF_NOTHING, Entry, Head, Journal, Snapshots
+from tidegate.journal.contract import HASH_OF_NOTHING, NOTHING_ARCHIVED, Archived, Entry, Head, Journal, Snapshots
 from tidegate.journal.snapshot_folder import SnapshotFolder
 from tidegate.journal.sqlite import SqliteJournal
 from tidegate.portfolio_file import PortfolioFile
@@ -54,6 +54,13 @@ class Recorder:
     def verify(self) -> Head:
         """Return the beginning."""
         return self.head()
+
+    def archived(self) -> Archived:
+        """Return that nothing is."""
+        return NOTHING_ARCHIVED
+
+    def archive(self, archived: Archived, dropped: Sequence[int]) -> None:
+        """Let go of nothing: there is nothing."""
 
     def holds(self, head: Head) -> bool:
         """Tell whether it is the beginning."""

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from gateway.addresses import DEFAULT_ADDRESS
+from gateway.archive_commands import archive
 from gateway.client import new_order
 from gateway.credentials import CA, CERTIFICATE, KEY, TOKEN
 from gateway.explain_commands import explain_order
@@ -34,6 +35,7 @@ order_app = typer.Typer(no_args_is_help=True, help="Submit, cancel and look at o
 app.add_typer(order_app, name="order")
 app.add_typer(token_app, name="token")
 journal_app.command()(snapshot)
+journal_app.command()(archive)
 app.add_typer(journal_app, name="journal")
 app.command("explain")(explain_order)
 app.add_typer(limits_app, name="limits")

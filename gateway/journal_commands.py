@@ -17,6 +17,7 @@ from tidegate.errors import TidegateError
 from tidegate.journal.contract import BEGINNING, Head, Reader
 from tidegate.journal.location import Location, located, open_reader
 from tidegate.journal.reading import events_of, verified, with_keys_checked
+from tidegate.journal.segments import open_whole
 from tidegate.v1 import journal_pb2
 
 T = TypeVar("T")
@@ -49,6 +50,7 @@ def verify(
     *,
     journal: Journal = DEFAULT_JOURNAL,
     anchor: Annotated[list[str] | None, typer.Option(help="A head kept elsewhere; may be given again.")] = None,
+    archive: Annotated[Path | None, typer.Option(help="The folder with what has left the journal.")] = None,
 ) -> None:
     """
     Recompute the hash chain from the first event, read every event, and hold the store's indexes against them.
@@ -56,7 +58,8 @@ def verify(
     Exit code 1: it is not as it was recorded; the line says which event breaks, and what to do.
     """
     anchors = dict(map(_anchor, anchor or []))
-    with _reading(journal) as reader:
+    with _reading(journal) as live:
+        reader = open_whole(live, archive)
         reader.check()
         found, batches, epoch = BEGINNING, 0, 0
         read = with_keys_checked(reader, verified(reader))

@@ -1,6 +1,7 @@
 """``tidegate journal snapshot``: the state after the last event, so that the next start folds only what follows."""
 
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,19 +11,21 @@ from gateway.terminal import fail
 from tidegate.errors import TidegateError
 from tidegate.journal.location import open_reader
 from tidegate.journal.recorded import RecordedJournal
+from tidegate.journal.segments import open_whole
 
 
 def snapshot(
     *,
     journal: Journal = DEFAULT_JOURNAL,
     anew: Annotated[bool, typer.Option("--anew", help="From the first event, not from the last snapshot.")] = False,
+    archive: Annotated[Path | None, typer.Option(help="The folder with what has left the journal.")] = None,
 ) -> None:
     """Take a snapshot, beside a gate at work or of a journal at rest. The hash chain is verified on the way."""
     from tidegate.state.recovery import take_snapshot  # noqa: PLC0415 -- the engine: the other commands need none
 
     began = time.monotonic()
     try:
-        reader = open_reader(journal_at(journal))
+        reader = open_whole(open_reader(journal_at(journal)), archive)
         taken = take_snapshot(RecordedJournal(reader), anew=anew)
     except TidegateError as error:
         fail(str(error))

@@ -24,6 +24,7 @@ _FOR_EVERY_STRATEGY = frozenset({"bar_published", "bar_completed"})
 
 def read_history(journal: Journal, request: actors_pb2.ReadHistoryRequest) -> actors_pb2.ReadHistoryResponse:
     """Give one strategy a bounded part of what it missed: every bar, and its own events."""
+    _require(journal, request.after_sequence)
     response = actors_pb2.ReadHistoryResponse(next_after_sequence=request.up_to_sequence)
     most = min(_EVENTS_MAX, max(request.up_to_sequence - request.after_sequence, 0))
     for event in journal.read(request.after_sequence, most):
@@ -31,6 +32,14 @@ def read_history(journal: Journal, request: actors_pb2.ReadHistoryRequest) -> ac
         if event.WhichOneof("body") in _FOR_EVERY_STRATEGY or request.strategy_id in strategies_of(event):
             response.events.append(_own_part(event, request.strategy_id))
     return response
+
+
+def _require(journal: Journal, after: int) -> None:
+    """Refuse to read from where the journal was archived: what is asked for would come with gaps."""
+    until, place = journal.archived()
+    if after < until.sequence:
+        text = f"events up to {until.sequence} are in the archive {place}; ask for those after it, or read the archive"
+        raise RefusedError(Reason.EVENT_ARCHIVED, text, field="after_sequence")
 
 
 def _own_part(event: journal_pb2.Event, strategy_id: str) -> journal_pb2.Event:
@@ -46,6 +55,7 @@ def _own_part(event: journal_pb2.Event, strategy_id: str) -> journal_pb2.Event:
 
 def read_topic(journal: Journal, request: actors_pb2.ReadTopicRequest) -> actors_pb2.ReadTopicResponse:
     """Give a stream what was published on its topic before; nothing when there is no more."""
+    _require(journal, request.after_sequence)
     response = actors_pb2.ReadTopicResponse(head_sequence=journal.head().sequence)
     for event in journal.read_topic(request.topic, request.after_sequence, _BARS_MAX):
         message: Message = _STREAMED[request.topic](event)
@@ -57,6 +67,7 @@ def read_topic(journal: Journal, request: actors_pb2.ReadTopicRequest) -> actors
 
 def read_journal(journal: Journal, request: admin_pb2.ReadJournalRequest) -> admin_pb2.ReadJournalResponse:
     """Give an auditor a part of the journal as it was recorded."""
+    _require(journal, request.after_sequence)
     head = journal.head()
     response = admin_pb2.ReadJournalResponse(
         next_after_sequence=head.sequence, head_sequence=head.sequence, head_hash=head.hash
@@ -103,6 +114,6 @@ def read_past(journal: Journal, request: Request) -> Reply:
         return Reply(b"", Reason.MESSAGE_MALFORMED, f"the bytes are not a {method.request_type.__name__}")
     try:
         admit(request.caller, request.method, message)
+        return Reply(method.answer(journal, message).SerializeToString())
     except RefusedError as refusal:
         return Reply(b"", refusal.reason, refusal.text, refusal.field)
-    return Reply(method.answer(journal, message).SerializeToString())

@@ -35,6 +35,7 @@ class Reason(StrEnum):
     BATCH_TOO_LARGE = "BATCH_TOO_LARGE", "The batch has more entries than the method takes."
     BAR_EMPTY = "BAR_EMPTY", "The bar has no prices."
     SYMBOL_REPEATED = "SYMBOL_REPEATED", "A bar names the same symbol twice."
+    EVENT_ARCHIVED = "EVENT_ARCHIVED", "The event has left the journal for an archive, which the text names."
     PAGE_TOKEN_INVALID = "PAGE_TOKEN_INVALID", "The page token is not one that the gate gave out."
 
     # Who may.

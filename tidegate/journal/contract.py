@@ -106,7 +106,34 @@ class Recorded(Protocol):
         """
 
 
-class Reader(Protocol):
+class Archived(NamedTuple):
+    """Up to where a journal was archived, and where to."""
+
+    head: Head
+    place: str
+
+
+NOTHING_ARCHIVED = Archived(BEGINNING, "")
+
+
+class Chain(Protocol):
+    """Batches as they lie somewhere, one behind the other."""
+
+    @property
+    def name(self) -> str:
+        """Where they lie."""
+
+    def archived(self) -> Archived:
+        """Return what is no longer there."""
+
+    def stored(self, after: int = 0) -> Iterator[Batch]:
+        """Read the batches that end after a sequence, oldest first; raises JournalError where one cannot be read."""
+
+    def unbatched(self) -> int:
+        """Return the newest event if no batch covers it, else 0."""
+
+
+class Reader(Chain, Protocol):
     """
     A journal seen from outside.
 
@@ -114,20 +141,16 @@ class Reader(Protocol):
     lies there; ``tidegate.journal.reading`` verifies it.
     """
 
-    name: str
     snapshots: Snapshots
 
     def head(self) -> Head:
         """Return where the journal ends; raises JournalError where it cannot be read."""
 
-    def stored(self, after: int = 0) -> Iterator[Batch]:
-        """Read the batches that end after a sequence, oldest first; raises JournalError where one cannot be read."""
-
     def hash_at(self, sequence: int) -> bytes | None:
         """Return the hash of the batch that ends with an event; None where none does."""
 
-    def unbatched(self) -> int:
-        """Return the newest event if no batch covers it, else 0."""
+    def kept(self, after: int, last: int) -> list[Stored]:
+        """Return what lies after an event up to another one, in a batch or not."""
 
     def places_of(self, keys: Collection[Key]) -> dict[Key, int]:
         """Return the event that each of these senders' ids is kept with; one that is not kept is not in it."""
@@ -143,6 +166,17 @@ class Journal(Recorded, Protocol):
     """An append-only sequence of events with one writer at a time."""
 
     epoch: int
+
+    def archived(self) -> Archived:
+        """Return up to where the journal was archived."""
+
+    def archive(self, archived: Archived, dropped: Sequence[int]) -> None:
+        """
+        Let go of events that an archive has, and of the batches before its end, in one commit.
+
+        Raises:
+            CommitFailedError: it failed, or another writer has taken over.
+        """
 
     def head(self) -> Head:
         """Return where the journal ends."""

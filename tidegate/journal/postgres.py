@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from tidegate.errors import CommitFailedError, EpochFencedError, JournalError
-from tidegate.journal.contract import Entry, Head, Snapshots, link
+from tidegate.journal.contract import Archived, Entry, Head, Snapshots, link
 from tidegate.journal.postgres_reader import PostgresReader
 from tidegate.journal.postgres_session import WRITER_LOCK, connect, lock, readable, said, schema_number
 from tidegate.journal.postgres_snapshots import PostgresSnapshots
@@ -37,6 +37,13 @@ CREATE TABLE IF NOT EXISTS events (
 CREATE INDEX IF NOT EXISTS events_of_order ON events (order_id) WHERE order_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS events_of_topic ON events (topic, sequence) WHERE topic IS NOT NULL;
 CREATE TABLE IF NOT EXISTS keys (key bytea PRIMARY KEY, sequence bigint NOT NULL);
+CREATE TABLE IF NOT EXISTS archived (
+    one boolean PRIMARY KEY CHECK (one), last_sequence bigint NOT NULL, hash bytea NOT NULL, place text NOT NULL
+);
+"""
+_ARCHIVED = """
+INSERT INTO archived VALUES (true, %s, %s, %s) ON CONFLICT (one) DO UPDATE
+SET last_sequence = EXCLUDED.last_sequence, hash = EXCLUDED.hash, place = EXCLUDED.place
 """
 # One round trip, and a transaction of its own. The row's lock keeps whoever takes over waiting for the commit, or this
 # statement for the take-over, after which it finds no row and writes nothing.
@@ -98,7 +105,8 @@ class PostgresJournal:
             self._make_durable()
             self._end_writer()
             self.epoch = self._take_epoch()
-            self._head = PostgresReader(database).head()
+            reader = PostgresReader(database)
+            self._head, self._archived = reader.head(), reader.archived()
         except psycopg.Error as error:
             self._db.close()
             raise self._not_opened(said(error)) from error
@@ -131,6 +139,24 @@ class PostgresJournal:
             raise self._failed(head, "the store has another epoch or head")
         self._head = head
         return head
+
+    def archived(self) -> Archived:
+        """Return up to where the journal was archived."""
+        return self._archived
+
+    def archive(self, archived: Archived, dropped: Sequence[int]) -> None:
+        """Let go of archived events, in one commit."""
+        try:
+            with self._db.transaction():
+                fence = self._db.execute("SELECT 1 FROM writer WHERE epoch = %s FOR SHARE", (self.epoch,)).fetchone()
+                if fence is None:
+                    raise self._failed(archived.head, "the store has another epoch")
+                self._db.execute("DELETE FROM events WHERE sequence = ANY(%s)", (list(dropped),))
+                self._db.execute("DELETE FROM batches WHERE last_sequence < %s", (archived.head.sequence,))
+                self._db.execute(_ARCHIVED, (*archived.head, archived.place))
+        except psycopg.Error as error:
+            raise self._failed(archived.head, said(error)) from error
+        self._archived = archived
 
     def find_all(self, keys: Collection[Key]) -> dict[Key, journal_pb2.Event]:
         """Return the events that used up these keys, with one query for all."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from tidegate.journal.contract import BEGINNING, Batch, Head, Snapshots, Stored
+from tidegate.journal.contract import BEGINNING, NOTHING_ARCHIVED, Archived, Batch, Head, Snapshots, Stored
 from tidegate.journal.postgres_session import connect, readable
 from tidegate.journal.postgres_snapshots import PostgresSnapshots
 from tidegate.journal.sqlite_reader import split
@@ -64,6 +64,19 @@ class PostgresReader:
         """Return the newest event if no batch covers it, else 0."""
         with self._opened() as db:
             return _number(db.execute(_UNBATCHED))
+
+    def archived(self) -> Archived:
+        """Return up to where the journal was archived."""
+        with self._opened() as db:
+            if db.execute("SELECT to_regclass('archived')").fetchone() == (None,):
+                return NOTHING_ARCHIVED
+            row = db.execute("SELECT last_sequence, hash, place FROM archived", binary=True).fetchone()
+        return NOTHING_ARCHIVED if row is None else Archived(Head(row[0], bytes(row[1])), row[2])
+
+    def kept(self, after: int, last: int) -> list[Stored]:
+        """Return what lies after an event up to another one."""
+        with self._opened() as db:
+            return [Stored._make(row) for row in db.execute(_EVENTS, (after, last), binary=True)]
 
     def places_of(self, keys: Collection[Key]) -> dict[Key, int]:
         """Return the event that each of these senders' ids is kept with."""

@@ -6,7 +6,7 @@ from itertools import zip_longest
 from google.protobuf.message import DecodeError
 
 from tidegate.errors import JournalError
-from tidegate.journal.contract import BEGINNING, Batch, Head, Reader, entry_of, link
+from tidegate.journal.contract import BEGINNING, Batch, Chain, Head, Reader, entry_of, link
 from tidegate.risk.draft import Key
 from tidegate.v1 import journal_pb2
 
@@ -14,13 +14,17 @@ ADVICE = "keep it as it is and go on from a copy, as docs/journal.md says under 
 _KEYS_PER_LOOK = 5_000
 
 
-def verified(reader: Reader, begin: Head = BEGINNING) -> Iterator[Batch]:
+def verified(reader: Chain, begin: Head = BEGINNING) -> Iterator[Batch]:
     """
     Read the batches after a place of the chain, each after its link was recomputed.
 
     Raises:
         JournalError: an event, its epoch or a hash was changed, or one is missing.
     """
+    until, place = reader.archived()
+    if begin.sequence < until.sequence:
+        message = f"{reader.name}: EVENT_ARCHIVED: events up to {until.sequence} are in the archive {place}"
+        raise JournalError(message)
     head = begin
     for batch in reader.stored(begin.sequence):
         fault = _fault(head, batch)
@@ -37,7 +41,7 @@ def verified(reader: Reader, begin: Head = BEGINNING) -> Iterator[Batch]:
         raise JournalError(message)
 
 
-def verify(reader: Reader, begin: Head = BEGINNING) -> Head:
+def verify(reader: Chain, begin: Head = BEGINNING) -> Head:
     """Recompute the chain and return where it ends; raises JournalError where it breaks."""
     head = begin
     for batch in verified(reader, begin):

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from tidegate.errors import CommitFailedError, EpochFencedError, JournalError
-from tidegate.journal.contract import BEGINNING, Entry, Head, Snapshots, link
+from tidegate.journal.contract import BEGINNING, Archived, Entry, Head, Snapshots, link
 from tidegate.journal.reading import ADVICE, batches, holds, verify
 from tidegate.journal.snapshot_folder import SnapshotFolder
-from tidegate.journal.sqlite_reader import SqliteReader, readable, said
+from tidegate.journal.sqlite_reader import SqliteReader, archived_in, readable, said
 from tidegate.risk.draft import Key
 from tidegate.v1 import journal_pb2
 
@@ -39,6 +39,9 @@ CREATE TABLE IF NOT EXISTS events (
 CREATE INDEX IF NOT EXISTS events_of_order ON events (order_id) WHERE order_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS events_of_topic ON events (topic, sequence) WHERE topic IS NOT NULL;
 CREATE TABLE IF NOT EXISTS keys (key TEXT PRIMARY KEY, sequence INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS archived (
+    one INTEGER PRIMARY KEY CHECK (one = 1), last_sequence INTEGER NOT NULL, hash BLOB NOT NULL, place TEXT NOT NULL
+);
 """
 
 _FIND_ALL = """
@@ -78,6 +81,7 @@ class SqliteJournal:
             self._db.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES_MAX}")
             self.epoch = self._take_over()
             self._head = self._read_head()
+            self._archived = archived_in(self._db)
         except BaseException as error:
             self._db.close()  # with whatever it has locked
             if isinstance(error, sqlite3.Error):
@@ -106,6 +110,26 @@ class SqliteJournal:
             raise CommitFailedError(message) from error
         self._head = head
         return head
+
+    def archived(self) -> Archived:
+        """Return up to where the journal was archived."""
+        return self._archived
+
+    def archive(self, archived: Archived, dropped: Sequence[int]) -> None:
+        """Let go of archived events, in one commit."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._check_epoch()
+            self._db.executemany("DELETE FROM events WHERE sequence = ?", [(sequence,) for sequence in dropped])
+            self._db.execute("DELETE FROM batches WHERE last_sequence < ?", (archived.head.sequence,))
+            self._db.execute("INSERT OR REPLACE INTO archived VALUES (1, ?, ?, ?)", (*archived.head, archived.place))
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            with suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+            message = f"{self._path}: the commit of the archive up to {archived.head.sequence} failed: {error}"
+            raise CommitFailedError(message) from error
+        self._archived = archived
 
     def find_all(self, keys: Collection[Key]) -> dict[Key, journal_pb2.Event]:
         """Return the events that used up these keys, with one query for all."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tidegate.errors import JournalError
-from tidegate.journal.contract import BEGINNING, Batch, Head, Snapshots, Stored
+from tidegate.journal.contract import BEGINNING, NOTHING_ARCHIVED, Archived, Batch, Head, Snapshots, Stored
 from tidegate.journal.reading import ADVICE
 from tidegate.journal.snapshot_folder import SnapshotFolder
 from tidegate.risk.draft import Key
@@ -72,6 +72,16 @@ class SqliteReader:
             (newest,) = db.execute(_UNBATCHED).fetchone()
         return newest or 0
 
+    def archived(self) -> Archived:
+        """Return up to where the journal was archived."""
+        with self._opened() as db:
+            return archived_in(db)
+
+    def kept(self, after: int, last: int) -> list[Stored]:
+        """Return what lies after an event up to another one."""
+        with self._opened() as db:
+            return [Stored._make(row) for row in db.execute(_EVENTS, (after, last))]
+
     def places_of(self, keys: Collection[Key]) -> dict[Key, int]:
         """Return the event that each of these senders' ids is kept with."""
         with self._opened() as db:
@@ -96,6 +106,14 @@ class SqliteReader:
         uri = f"{self._path.resolve().as_uri()}?mode=ro"
         with readable(self._path), closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as db:
             yield db
+
+
+def archived_in(db: sqlite3.Connection) -> Archived:
+    """Read up to where a journal was archived; one of before there were archives says nothing of it."""
+    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'archived'").fetchone():
+        return NOTHING_ARCHIVED
+    row = db.execute("SELECT last_sequence, hash, place FROM archived").fetchone()
+    return NOTHING_ARCHIVED if row is None else Archived(Head(row[0], row[1]), row[2])
 
 
 def split(batches: Iterable[tuple[int, int, bytes]], events: Iterator[Stored]) -> Iterator[Batch]:

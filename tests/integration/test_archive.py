@@ -1,0 +1,50 @@
+"""An archived journal behind the real gateway, archived by the command line."""
+
+from pathlib import Path
+
+import grpc
+import pytest
+from typer.testing import CliRunner
+
+from gateway.cli import app
+from gateway.status import refusal_of
+from gateway.testing import running_gateway
+from tidegate.reasons import Reason
+from tidegate.v1 import admin_pb2
+
+
+def journal(*words: str) -> tuple[int, str]:
+    """Run ``tidegate journal``; return its exit code and what it says."""
+    result = CliRunner().invoke(app, ["journal", *words])
+    return result.exit_code, result.output
+
+
+@pytest.mark.control("records")
+async def test_what_has_left_the_journal_is_named_by_its_place(tmp_path: Path) -> None:
+    """Pins the commands of the page, the code on the wire, and that what follows is read and served as before."""
+    folder = str(tmp_path / "archive")
+    async with running_gateway() as gateway:
+        for price in ("100", "101", "102"):
+            await gateway.publish_bar({"AAA": price, "BBB": price})
+        before = gateway.events()
+        await gateway.stop()
+        place = ("--journal", str(gateway.journal))
+        assert (1, True) == (
+            (refused := journal("archive", folder, "--until", "1", *place))[0],
+            "no snapshot" in refused[1],
+        )
+        assert 0 == journal("snapshot", *place)[0]
+        code, said = journal("archive", folder, "--until", "1", *place)
+        assert (0, f"{folder}: events up to 1; 0 have left {gateway.journal}\n") == (code, said)
+        assert 1 == journal("verify", *place)[0]
+        code, said = journal("verify", "--archive", folder, *place)
+        assert (0, True) == (code, f"{len(before):,} events in " in said), said
+        assert 0 == journal("snapshot", "--anew", "--archive", folder, *place)[0]
+        await gateway.start()
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await gateway.client.admin.ReadJournal(admin_pb2.ReadJournalRequest())
+        assert Reason.EVENT_ARCHIVED == refusal_of(caught.value).reason
+        assert folder in refusal_of(caught.value).text
+        answer = await gateway.client.admin.ReadJournal(admin_pb2.ReadJournalRequest(after_sequence=1))
+        assert [event.SerializeToString() for event in before[1:]] == list(answer.events)
+        await gateway.publish_bar({"AAA": "103", "BBB": "103"})
