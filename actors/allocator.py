@@ -10,6 +10,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError, RayTaskError
 
+from actors.heartbeat import Heartbeat
 from actors.logs import open_log
 from actors.names import NAMESPACE, strategy_name
 from actors.port import Port, UnavailableError
@@ -51,6 +52,7 @@ class PortfolioAllocator:
         self._port: Port = RayPort(ray.get_actor(settings.risk_manager, NAMESPACE))
         self._actors: dict[str, Any] = {}
         self._running: asyncio.Task[None] | None = None
+        self._heartbeat = Heartbeat(lambda: True, self._log)
         start_again_after_a_restart(self.start, self._log)
 
     async def start(self) -> None:

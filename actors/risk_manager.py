@@ -9,6 +9,8 @@ from prometheus_client import REGISTRY
 
 from actors.clocks import clock_of
 from actors.garbage import collect_rarely
+from actors.heartbeat import Heartbeat
+from actors.in_flight import InFlight
 from actors.local_port import LocalPort
 from actors.logs import open_log
 from actors.metrics import MeasuredJournal
@@ -48,6 +50,8 @@ class RiskManager:
         self._port = LocalPort(self._log_failures, self._end_process)
         self._front_door: FrontDoor | None = None
         self._has_metrics = False
+        self._in_flight: InFlight | None = None
+        self._heartbeat = Heartbeat(self._port.is_moving, self._log)
         start_again_after_a_restart(self.start, self._log)
 
     async def start(self) -> int:
@@ -65,7 +69,11 @@ class RiskManager:
             self._has_metrics = True
         if settings.open_front_door is not None and self._front_door is None:
             self._front_door = await settings.open_front_door(self._port)
-        count = await self._port.open(lambda: Gate(MeasuredJournal(settings.journal), clock), configuration)
+        if self._in_flight is None:
+            self._in_flight = InFlight(settings.journal.with_name(f"{settings.journal.name}.in_flight"))
+        count = await self._port.open(
+            lambda: Gate(MeasuredJournal(settings.journal), clock), configuration, self._in_flight
+        )
         REGISTRY.register(self._port.collector())
         collect_rarely()
         self._log.info("started", events=count, journal=str(settings.journal), clock=configuration.clock)
@@ -76,6 +84,7 @@ class RiskManager:
         if self._front_door is not None:
             await self._front_door.close()
         await self._port.close()
+        await self._heartbeat.stop()
         self._log.info("stopped")
 
     async def process_id(self) -> int:

@@ -67,6 +67,8 @@ class SqliteJournal:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES_MAX}")
+            # After an fsync that failed the log may be in memory only, though it reads well: it is written anew.
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self.epoch = self._take_over()
             self._head = self._read_head()
         except (sqlite3.Error, OSError) as error:
@@ -100,6 +102,12 @@ class SqliteJournal:
             raise CommitFailedError(message) from error
         self._head = head
         return head
+
+    def newest_epoch(self) -> int:
+        """Return the epoch of whoever took the journal last, on a connection of its own."""
+        with _readable(self._path), closing(_connect(self._path, mode="rw")) as db:
+            (epoch,) = db.execute("SELECT epoch FROM writer").fetchone()
+        return int(epoch)
 
     def find_all(self, keys: Collection[Key]) -> dict[Key, journal_pb2.Event]:
         """Return the events that used up these keys, with one query for all."""
@@ -210,5 +218,6 @@ def _readable(path: Path) -> Iterator[None]:
         raise JournalError(message) from error
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+def _connect(path: Path, mode: str = "rwc") -> sqlite3.Connection:
+    uri = f"{path.resolve().as_uri()}?mode={mode}"
+    return sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
