@@ -63,7 +63,7 @@ class SqliteJournal:
         self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = _connect(path)
+            self._db = _connect(path, mode="rwc")
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES_MAX}")
@@ -105,7 +105,7 @@ class SqliteJournal:
 
     def newest_epoch(self) -> int:
         """Return the epoch of whoever took the journal last, on a connection of its own."""
-        with _readable(self._path), closing(_connect(self._path, mode="rw")) as db:
+        with _readable(self._path), closing(_connect(self._path)) as db:
             (epoch,) = db.execute("SELECT epoch FROM writer").fetchone()
         return int(epoch)
 
@@ -218,6 +218,7 @@ def _readable(path: Path) -> Iterator[None]:
         raise JournalError(message) from error
 
 
-def _connect(path: Path, mode: str = "rwc") -> sqlite3.Connection:
+def _connect(path: Path, mode: str = "rw") -> sqlite3.Connection:
+    """Connect; only who opens the journal may create the file, for an empty one would wipe the log of a lost one."""
     uri = f"{path.resolve().as_uri()}?mode={mode}"
     return sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
