@@ -126,6 +126,7 @@ class EngineThread:
         return item.answered
 
     def _run(self) -> None:
+        structlog.get_logger().info("engine_started", thread=threading.get_native_id())
         while items := self._take():
             try:
                 requests = [request for item in items for request in item.requests]

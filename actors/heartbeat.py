@@ -13,7 +13,7 @@ from actors import watchdog
 
 BEAT_S = 0.5
 # A watchdog that echoes nothing for so many beats is replaced.
-_UNECHOED_MAX = 20
+_UNECHOED_MAX = 10
 
 
 class Heartbeat:
