@@ -73,6 +73,7 @@ class PortfolioAllocator:
                 get_if_exists=True,
                 max_restarts=-1,
                 num_cpus=0,
+                scheduling_strategy="SPREAD",
             ).remote(spec)
         await asyncio.gather(*(actor.start.remote() for actor in self._actors.values()))
         self._running = asyncio.get_running_loop().create_task(self._run())
