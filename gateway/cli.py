@@ -3,10 +3,12 @@
 import uuid
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import grpc
 import typer
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
 from rich.console import Console
 
 from gateway.addresses import DEFAULT_ADDRESS
@@ -38,6 +40,7 @@ app.add_typer(var_app, name="var")
 for command in (halt, flatten, confirm_reset, up, down, scale):
     app.command()(command)
 
+_HEALTH_TIMEOUT_S = 3.0
 Address = Annotated[str, typer.Option(help="Where the gateway listens.")]
 
 
@@ -111,6 +114,17 @@ def status(context: typer.Context, address: Address = DEFAULT_ADDRESS) -> None:
         console = Console(markup=False)
         show_portfolio(client, console)
         show_risk(client, console)
+
+
+@app.command()
+def health(context: typer.Context, address: Address = DEFAULT_ADDRESS) -> None:
+    """Ask whether the gateway serves, for probes; exit code 1 when it does not. Everybody may."""
+    with connected(context, address) as client:
+        stub: Any = HealthStub(client.channel)
+        answer = stub.Check(HealthCheckRequest(), timeout=_HEALTH_TIMEOUT_S)
+    typer.echo(HealthCheckResponse.ServingStatus.Name(answer.status))
+    if answer.status != HealthCheckResponse.SERVING:
+        raise typer.Exit(REFUSED)
 
 
 @app.command()

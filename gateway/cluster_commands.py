@@ -78,8 +78,13 @@ def down(address: RayAddress) -> None:
 
 def scale(address: RayAddress) -> None:
     """Show where everything runs: node, process, restarts, memory."""
+    from actors.cluster import running  # noqa: PLC0415 -- the other commands need no Ray
+
     with _failing_in_one_line(), _joined(address):
-        _show_places(Console(markup=False))
+        if running():
+            _show_places(Console(markup=False))
+        else:
+            typer.echo("nothing runs there")
 
 
 def _start(portfolio: "PortfolioFile", options: "RunOptions", console: Console) -> None:
