@@ -45,6 +45,8 @@ def start_ray() -> None:
     """
     Start Ray on this machine, for this process and its actors. It reports to nobody and opens no dashboard.
 
+    Ray makes a token for it, in ``~/.ray/auth_token`` if there is none: another user of this machine does not get in.
+
     Raises:
         TidegateError: it did not come up, also when it was tried again.
     """
@@ -89,8 +91,6 @@ def join(address: str) -> None:
 def _prepare() -> None:
     """Tell Ray, by the environment that its processes inherit, how to run: it knows no other way for these."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    # Who shows no token is no part of the cluster; a cluster of one machine makes its own.
-    os.environ.setdefault("RAY_AUTH_MODE", "token")
     # Ray's own default gives every other process precedence over the gate.
     os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 -- Ray's own spelling
     # gRPC's core writes a line for each malformed call: strangers must not be able to fill the disk.

@@ -59,7 +59,7 @@ class Nodes:
         """Read the table of ``tidegate scale``: by part, its columns."""
         shown = self.ask("scale")
         assert shown.returncode == 0, shown.stderr
-        lines = [line.split(maxsplit=6) for line in shown.stdout.splitlines()]
+        lines = [line.strip().split(maxsplit=6) for line in shown.stdout.splitlines()]
         header, *rows = [line for line in lines if len(line) == 7]
         return {row[0]: dict(zip(header, row, strict=True)) for row in rows}
 

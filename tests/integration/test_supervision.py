@@ -6,18 +6,26 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 import grpc
 import pytest
+import ray
+from ray.exceptions import RayActorError
 
-from actors.names import ALLOCATOR, RISK_MANAGER, gateway_name, strategy_name
+from actors.names import ALLOCATOR, NAMESPACE, RISK_MANAGER, gateway_name, strategy_name
 from actors.watchdog import SILENT_MAX_S
+from gateway.calendars import configuration_of
 from gateway.client import new_order
 from tests.integration.desk import Desk, events_of, open_desk, write_portfolio
 from tests.integration.test_cluster import CALM, ill, kill, process_id
 from tests.integration.test_command_line import descendants
+from tidegate.clocks import bar_clock
+from tidegate.gate import Gate
+from tidegate.journal.sqlite import SqliteJournal
 from tidegate.reasons import Reason
 from tidegate.v1 import admin_pb2, common_pb2, orders_pb2, risk_pb2
 
@@ -138,3 +146,48 @@ def test_after_an_unplanned_restart_only_reducing_passes_until_somebody_has_look
         assert common_pb2.ACTION_ALLOW == desk.client.submit_order(buy("y")).action
     starts = [event.gate_started.is_unplanned for event in events_of(desk.journal) if event.HasField("gate_started")]
     assert [False, True] == starts
+
+
+class Empty:
+    """An actor that does nothing, so that its restart takes what Ray needs."""
+
+    async def is_serving(self) -> bool:
+        """Answer."""
+        return True
+
+    async def process_id(self) -> int:
+        """Return this process's id."""
+        return os.getpid()
+
+
+def seconds_to_return(name: str) -> float:
+    """Kill an actor's process, and wait until another one answers."""
+    kill(name)
+    began = time.monotonic()
+    while True:
+        actor: Any = ray.get_actor(name, NAMESPACE)
+        with suppress(RayActorError):
+            if ray.get(actor.is_serving.remote()):
+                return time.monotonic() - began
+        time.sleep(0.02)
+
+
+@pytest.mark.long
+def test_a_killed_risk_manager_is_back_in_half_as_much_again_as_an_empty_actor(tmp_path: Path) -> None:
+    """Measured in turns, on one Ray; what reading the journal takes comes on top."""
+    make: Any = ray.remote(Empty)
+    options = {"name": "Strategy:empty", "namespace": NAMESPACE, "lifetime": "detached", "max_restarts": -1}
+    with open_desk(write_portfolio(tmp_path)) as desk:
+        desk.replay(0, 30)
+        empty = make.options(**options, num_cpus=0).remote()
+        assert ray.get(empty.is_serving.remote())
+        pairs = [(seconds_to_return("Strategy:empty"), seconds_to_return(RISK_MANAGER)) for _ in range(5)]
+        ray.kill(empty)
+    events = len(events_of(desk.journal))
+    began = time.monotonic()
+    assert events == Gate(SqliteJournal(desk.journal), bar_clock).start(configuration_of(desk.portfolio))
+    replay_s = time.monotonic() - began
+    bare_s, own_s = (median(times) for times in zip(*pairs, strict=True))
+    text = f"back after {own_s:.2f} s; an empty actor after {bare_s:.2f} s, {events} events read in {replay_s:.2f} s"
+    print(f"\na killed RiskManager is {text}")  # noqa: T201
+    assert own_s <= 1.5 * bare_s + replay_s, text
