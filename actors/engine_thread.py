@@ -104,6 +104,11 @@ class EngineThread:
         return self._put(requests, is_one=False)
 
     @property
+    def thread_id(self) -> int | None:
+        """The kernel's id of the thread, for whoever looks at this process from outside."""
+        return self._thread.native_id
+
+    @property
     def waiting(self) -> int:
         """How many requests wait or are being decided."""
         return self._waiting
@@ -126,7 +131,6 @@ class EngineThread:
         return item.answered
 
     def _run(self) -> None:
-        structlog.get_logger().info("engine_started", thread=threading.get_native_id())
         while items := self._take():
             try:
                 requests = [request for item in items for request in item.requests]

@@ -104,6 +104,10 @@ class LocalPort:
             if self._in_flight is not None:
                 self._in_flight.close()
 
+    def thread_id(self) -> int | None:
+        """Return the kernel's id of the engine's thread; raises UnavailableError while closed."""
+        return self._opened().thread_id
+
     def collector(self) -> BookCollector:
         """Return what reads the book's figures off, for Prometheus; raises UnavailableError while closed."""
         engine = self._opened()

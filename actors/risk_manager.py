@@ -76,7 +76,13 @@ class RiskManager:
         )
         REGISTRY.register(self._port.collector())
         collect_rarely()
-        self._log.info("started", events=count, journal=str(settings.journal), clock=configuration.clock)
+        self._log.info(
+            "started",
+            events=count,
+            journal=str(settings.journal),
+            clock=configuration.clock,
+            engine_thread=self._port.thread_id(),
+        )
         return count
 
     async def stop(self) -> None:

@@ -15,8 +15,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from google.protobuf.message import Message
-
 from actors.clocks import clock_of
 from actors.in_flight import InFlight
 from actors.local_port import LocalPort
@@ -25,9 +23,8 @@ from gateway.calendars import configuration_of
 from gateway.server import open_gateway
 from gateway.testing import DEFAULT_PORTFOLIO
 from tidegate.gate import Gate
+from tidegate.journal.contract import Entry, Head
 from tidegate.journal.sqlite import SqliteJournal
-from tidegate.risk.draft import Draft
-from tidegate.risk.engine import Engine
 
 # By machine: seccomp, fsync, fdatasync.
 _CALLS = {"x86_64": (317, 74, 75), "aarch64": (277, 82, 83)}
@@ -53,20 +50,14 @@ def let_fsync_fail(*_: object) -> None:
         sys.exit(f"no seccomp: errno {ctypes.get_errno()}")
 
 
-class MortalEngine(Engine):
-    """The engine, with one order that kills it."""
+class MortalJournal(SqliteJournal):
+    """A journal with one order that kills its process: it is decided, and never committed."""
 
-    def decide(self, command: Message, now_ns: int) -> Draft:
-        """Decide a command; die of poison."""
-        if getattr(command, "client_order_id", "") == "poison":
+    def append(self, entries: Sequence[Entry]) -> Head:
+        """Make a batch durable; die of poison."""
+        if any(entry.kind == "order_decided" and b"poison" in entry.body for entry in entries):
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().decide(command, now_ns)
-
-
-def mortal(gate: Gate) -> Gate:
-    """Give a gate that has not begun yet the engine that can die."""
-    gate.engine = MortalEngine(gate.archive)
-    return gate
+        return super().append(entries)
 
 
 def complain(failures: Sequence[BaseException]) -> None:
@@ -86,7 +77,7 @@ async def main(journal: Path, address: str) -> None:
     configuration = configuration_of(DEFAULT_PORTFOLIO)
     port = LocalPort(complain, end)
     note = InFlight(journal.with_suffix(".in_flight"))
-    await port.open(lambda: mortal(Gate(SqliteJournal(journal), clock_of(configuration))), configuration, note)
+    await port.open(lambda: Gate(MortalJournal(journal), clock_of(configuration)), configuration, note)
     await open_gateway(port, address)
     sys.stdout.write("serving\n")
     sys.stdout.flush()

@@ -42,6 +42,7 @@ class Lone:
         self.orders, self.risk = OrderServiceStub(self.channel), RiskServiceStub(self.channel)
         assert self.process.stdout is not None
         if self.process.stdout.readline() != b"serving\n":
+            self.process.kill()
             raise AssertionError(self.process.communicate()[1].decode())
 
     def send(self, number: int) -> None:

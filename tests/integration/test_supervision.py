@@ -51,8 +51,8 @@ def stop_process(pid: int, _logs: Path) -> None:
 def stop_engine_thread(_pid: int, logs: Path) -> None:
     """Stop one thread of a process by ptrace, as if it waited for a lock for ever."""
     lines = (logs / "risk_manager.jsonl").read_text(encoding="utf-8").splitlines()
-    started = [line for line in map(json.loads, lines) if line["event"] == "engine_started"]
-    libc, thread = ctypes.CDLL(None, use_errno=True), started[-1]["thread"]
+    started = [line for line in map(json.loads, lines) if line["event"] == "started"]
+    libc, thread = ctypes.CDLL(None, use_errno=True), started[-1]["engine_thread"]
     if libc.ptrace(_SEIZE, thread, 0, 0) or libc.ptrace(_INTERRUPT, thread, 0, 0):
         pytest.skip(f"this machine lets nobody trace a thread: errno {ctypes.get_errno()}")
 

@@ -29,16 +29,19 @@ def submit(order: orders_pb2.NewOrder) -> Request:
     return Request("SubmitOrder", orders_pb2.SubmitOrderRequest(order=order).SerializeToString())
 
 
+class Killed:
+    """A gate whose process is killed while it decides."""
+
+    def process(self, requests: object) -> None:
+        """Never come back."""
+        raise KeyboardInterrupt(requests)
+
+
 def left_by(desk: Desk, *requests: Request) -> journal_pb2.GateStarted:
     """Return what a process leaves that is killed while it decides these requests."""
     note = InFlight(desk.path.with_suffix(".in_flight"))
-
-    class Killed(Gate):
-        def process(self, requests: object) -> None:  # type: ignore[override]
-            raise KeyboardInterrupt(requests)
-
     with pytest.raises(KeyboardInterrupt):
-        note.process(Killed(desk.gate.journal, desk.gate._clock), requests)
+        note.process(Killed(), requests)  # type: ignore[arg-type]
     note.close()
     after = InFlight(desk.path.with_suffix(".in_flight"))
     after.close()
