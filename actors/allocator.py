@@ -10,6 +10,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError, RayTaskError
 
+from actors.heartbeat import Heartbeat
 from actors.logs import open_log
 from actors.names import NAMESPACE, strategy_name
 from actors.port import Port, UnavailableError
@@ -51,6 +52,7 @@ class PortfolioAllocator:
         self._port: Port = RayPort(ray.get_actor(settings.risk_manager, NAMESPACE))
         self._actors: dict[str, Any] = {}
         self._running: asyncio.Task[None] | None = None
+        self._heartbeat = Heartbeat(lambda: True, self._log)
         start_again_after_a_restart(self.start, self._log)
 
     async def start(self) -> None:
@@ -71,6 +73,7 @@ class PortfolioAllocator:
                 get_if_exists=True,
                 max_restarts=-1,
                 num_cpus=0,
+                scheduling_strategy="SPREAD",
             ).remote(spec)
         await asyncio.gather(*(actor.start.remote() for actor in self._actors.values()))
         self._running = asyncio.get_running_loop().create_task(self._run())

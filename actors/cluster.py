@@ -12,7 +12,7 @@ from ray.exceptions import RayActorError, RayTaskError
 
 from actors.allocator import AllocatorSettings, PortfolioAllocator
 from actors.gateway_host import GatewayHost
-from actors.names import ALLOCATOR, NAMESPACE, RISK_MANAGER, gateway_name, strategy_name
+from actors.names import ALLOCATOR, GATEWAY, JOURNAL_RESOURCE, NAMESPACE, RISK_MANAGER, STRATEGY, gateway_name
 from actors.port import OpenFrontDoor
 from actors.risk_manager import RiskManager, RiskManagerSettings
 from actors.strategy_actor import StrategySpec
@@ -21,6 +21,8 @@ from tidegate.errors import TidegateError
 _STOP_TIMEOUT_S = 10.0
 # A node that does not come up in Ray's own half minute, on a busy machine or beside another one, may do so later.
 _RAY_ATTEMPTS = 3
+# A part of what a node with the journal offers: any number of portfolios may run there one after the other.
+_NEAR_THE_JOURNAL = {JOURNAL_RESOURCE: 0.001}
 # Calls under way in one actor: every stream of every gateway apart is one.
 _CALLS_MAX = 10_000
 
@@ -43,14 +45,12 @@ def start_ray() -> None:
     """
     Start Ray on this machine, for this process and its actors. It reports to nobody and opens no dashboard.
 
+    Ray makes a token for it, in ``~/.ray/auth_token`` if there is none: another user of this machine does not get in.
+
     Raises:
         TidegateError: it did not come up, also when it was tried again.
     """
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    # Ray's own default gives every other process precedence over the gate.
-    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 -- Ray's own spelling
-    # gRPC's core writes a line for each malformed call: strangers must not be able to fill the disk.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    _prepare()
     for left in reversed(range(_RAY_ATTEMPTS)):
         try:
             ray.init(
@@ -59,6 +59,7 @@ def start_ray() -> None:
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
+                resources={JOURNAL_RESOURCE: 1},
             )
         except Exception as error:  # Ray raises nothing narrower when its node does not come up in time
             ray.shutdown()
@@ -69,6 +70,62 @@ def start_ray() -> None:
             return
 
 
+def join(address: str) -> None:
+    """
+    Join a cluster that runs, with its token: from ``RAY_AUTH_TOKEN``, ``RAY_AUTH_TOKEN_PATH`` or ``~/.ray/auth_token``.
+
+    Raises:
+        TidegateError: there is no cluster, or it does not let us in.
+    """
+    _prepare()
+    # Who only asks says one line of its own when it is not let in.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    try:
+        ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
+    except Exception as error:  # Ray raises nothing narrower for a cluster that is away or refuses
+        ray.shutdown()
+        message = f"cannot join a Ray cluster at {address}: there is none, or its token is not the one shown here"
+        raise TidegateError(message) from error
+
+
+def _prepare() -> None:
+    """Tell Ray, by the environment that its processes inherit, how to run: it knows no other way for these."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    # Ray's own default gives every other process precedence over the gate.
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 -- Ray's own spelling
+    # gRPC's core writes a line for each malformed call: strangers must not be able to fill the disk.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+
+def check_room() -> None:
+    """
+    Look whether the cluster can take a portfolio.
+
+    Raises:
+        TidegateError: a portfolio runs on it already, or no node offers that the journal is near.
+    """
+    if names := running():
+        message = f"a portfolio runs on this cluster already ({', '.join(names)}); end it first: tidegate down"
+        raise TidegateError(message)
+    resources: Mapping[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    if not resources.get(JOURNAL_RESOURCE):
+        message = (
+            f"no node of this cluster is near the journal: start Ray there with "
+            f"--resources='{{\"{JOURNAL_RESOURCE}\": 1}}'"
+        )
+        raise TidegateError(message)
+
+
+def running() -> list[str]:
+    """Name every actor, those first that ask, and last the one that writes."""
+    order = (GATEWAY, ALLOCATOR, STRATEGY, RISK_MANAGER)
+
+    def place(name: str) -> tuple[int, str]:
+        return next(number for number, prefix in enumerate(order) if name.startswith(prefix)), name
+
+    return sorted(ray.util.list_named_actors(), key=place)
+
+
 def start(settings: ClusterSettings) -> int:
     """
     Start every actor; return the number of events read from the journal.
@@ -77,7 +134,7 @@ def start(settings: ClusterSettings) -> int:
         TidegateError: what the actor that could not start said, in one line; nothing is left running.
     """
     try:
-        manager = _actor(RiskManager, RISK_MANAGER).remote(settings.risk_manager)
+        manager = _actor(RiskManager, RISK_MANAGER, _NEAR_THE_JOURNAL).remote(settings.risk_manager)
         count: int = ray.get(manager.start.remote())
         allocator_settings = AllocatorSettings(
             settings.strategies, settings.bar_deadline_s, RISK_MANAGER, settings.risk_manager.logs
@@ -89,7 +146,7 @@ def start(settings: ClusterSettings) -> int:
             gateway = host.remote(name, open_front_door, RISK_MANAGER, settings.risk_manager)
             ray.get(gateway.start.remote())
     except RayTaskError as error:
-        stop(settings)
+        stop()
         text = str(error.cause).splitlines()
         raise TidegateError(text[0] if text else type(error.cause).__name__) from error
     return count
@@ -102,16 +159,14 @@ def attach(address: str = "auto") -> Any:
     return ray.get_actor(RISK_MANAGER, NAMESPACE)
 
 
-def stop(settings: ClusterSettings) -> None:
+def stop() -> None:
     """Stop every actor: first who asks, last who writes."""
-    gateways = [gateway_name(name) for name in settings.gateways_apart]
-    strategies = [strategy_name(spec.strategy_id) for spec in settings.strategies]
-    for name in (*gateways, ALLOCATOR, *strategies, RISK_MANAGER):
+    for name in running():
         try:
             actor = ray.get_actor(name, NAMESPACE)
         except ValueError:
             continue
-        if name in (*gateways, RISK_MANAGER):
+        if name == RISK_MANAGER or name.startswith(GATEWAY):
             with contextlib.suppress(RayActorError, ray.exceptions.GetTimeoutError):
                 ray.get(actor.stop.remote(), timeout=_STOP_TIMEOUT_S)
         ray.kill(actor, no_restart=True)
@@ -122,7 +177,7 @@ def stop_ray() -> None:
     ray.shutdown()
 
 
-def _actor(kind: type[Any], name: str) -> Any:
+def _actor(kind: type[Any], name: str, resources: Mapping[str, float] | None = None) -> Any:
     """Prepare an actor that outlives who made it, comes back when its process dies, and is found by its name."""
     make: Any = ray.remote(kind)
     return make.options(
@@ -132,4 +187,5 @@ def _actor(kind: type[Any], name: str) -> Any:
         max_restarts=-1,
         num_cpus=0,
         max_concurrency=_CALLS_MAX,
+        resources=dict(resources or {}),
     )

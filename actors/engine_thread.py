@@ -14,7 +14,7 @@ from actors.admission import URGENT, has_room
 from actors.feed import Feed
 from actors.metrics import BATCH_REQUESTS, BATCH_SECONDS
 from actors.port import UnavailableError
-from tidegate.gate import Batch, Gate, Reply, Request
+from tidegate.gate import Batch, Reply, Request
 from tidegate.reasons import Reason
 
 # One commit carries at most this many requests, and about this many bytes of them: about 15 ms of the engine.
@@ -25,6 +25,7 @@ BATCH_BYTES_MAX = 64 * 1024
 REST_MAX_S = 0.005
 BUSY_CALLS_MIN = 4
 
+SILENT = "the RiskManager does not know whether the journal is still its own"
 _OVERLOADED = Reply(b"", Reason.OVERLOADED, Reason.OVERLOADED.meaning)
 
 
@@ -40,22 +41,28 @@ class EngineThread:
     """
     Takes what has gathered since the last commit, decides it as one batch, and answers on the event loop.
 
-    A halt is taken before everything that waits; the rest keeps its order. If the gate raises, memory and journal may
-    differ: ``on_fatal`` must end the process.
+    A halt is taken before everything that waits; the rest keeps its order. If ``process`` raises, memory and journal
+    may differ: ``on_fatal`` must end the process. While ``is_silent``, the answer to everything is UNAVAILABLE: what
+    was decided may be another's by now.
     """
 
     def __init__(
         self,
-        gate: Gate,
+        process: Callable[[list[Request]], Batch],
         feed: Feed,
         on_failures: Callable[[Sequence[BaseException]], None],
         on_fatal: Callable[[BaseException], None],
+        is_silent: Callable[[], bool],
     ) -> None:
         """Stand ready on the running event loop; ``start`` begins to decide."""
-        self._gate = gate
+        self._process = process
         self._feed = feed
         self._on_failures = on_failures
         self._on_fatal = on_fatal
+        self._is_silent = is_silent
+        # Batches that were answered: a watchdog sees by it that the thread does not hang.
+        self.batches = 0
+        self.has_failed = False
         self._loop = asyncio.get_running_loop()
         # The event loop puts, the engine takes. None wakes the engine for an urgent item, or for the end.
         self._inbox: SimpleQueue[_Item | None] = SimpleQueue()
@@ -97,6 +104,11 @@ class EngineThread:
         return self._put(requests, is_one=False)
 
     @property
+    def thread_id(self) -> int | None:
+        """The kernel's id of the thread, for whoever looks at this process from outside."""
+        return self._thread.native_id
+
+    @property
     def waiting(self) -> int:
         """How many requests wait or are being decided."""
         return self._waiting
@@ -123,9 +135,9 @@ class EngineThread:
             try:
                 requests = [request for item in items for request in item.requests]
                 began = time.perf_counter()
-                batch = self._gate.process(requests)
+                batch = self._process(requests)
             except BaseException as error:  # noqa: BLE001 -- memory cannot be trusted any more, whatever it was
-                self._stopping = True
+                self._stopping = self.has_failed = True
                 self._on_fatal(error)
                 return
             self._loop.call_soon_threadsafe(self._answer, items, batch)
@@ -177,9 +189,18 @@ class EngineThread:
         start = 0
         for item in items:
             end = start + len(item.requests)
-            _reply(item, batch.replies[start:end])
+            if self._is_silent():
+                _refuse(item)
+            else:
+                _reply(item, batch.replies[start:end])
             start = end
         self._waiting -= start
+        self.batches += 1
+
+
+def _refuse(item: _Item) -> None:
+    if not item.answered.done():
+        item.answered.set_exception(UnavailableError(SILENT))
 
 
 def _reply(item: _Item, replies: list[Reply]) -> None:

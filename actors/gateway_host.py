@@ -4,6 +4,7 @@ import os
 
 import ray
 
+from actors.heartbeat import Heartbeat
 from actors.logs import open_log
 from actors.names import NAMESPACE
 from actors.port import FrontDoor, OpenFrontDoor
@@ -23,6 +24,7 @@ class GatewayHost:
         self._port = RayPort(ray.get_actor(risk_manager, NAMESPACE))
         self._log = open_log(settings.logs, f"gateway_{name}")
         self._front_door: FrontDoor | None = None
+        self._heartbeat = Heartbeat(lambda: True, self._log)
         start_again_after_a_restart(self.start, self._log)
 
     async def start(self) -> None:

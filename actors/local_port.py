@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import structlog
 
-from actors.engine_thread import EngineThread
+from actors.engine_thread import SILENT, EngineThread
 from actors.feed import Feed
+from actors.in_flight import InFlight
+from actors.lease import Lease
 from actors.metrics import BookCollector
 from actors.port import StreamMessage, UnavailableError
 from tidegate.clocks import WALL
@@ -27,7 +30,8 @@ class LocalPort:
     """
     The gate on an engine thread of its own.
 
-    Until ``open`` has read the journal every call is UNAVAILABLE: no answer is ever given from half a history.
+    Until ``open`` has read the journal, and whenever the lease on it is over, every call is UNAVAILABLE: no answer is
+    ever given from half a history, nor by one that may have been replaced.
     """
 
     def __init__(
@@ -39,34 +43,47 @@ class LocalPort:
         self._feed = Feed()
         self._engine: EngineThread | None = None
         self._gate: Gate | None = None
+        self._lease: Lease | None = None
+        self._in_flight: InFlight | None = None
+        self._batches_seen = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._on_failures = on_failures
         self._on_fatal = on_fatal
 
     async def open(
-        self, open_gate: Callable[[], Gate], configuration: journal_pb2.PortfolioConfigured, *, whole: bool = False
+        self,
+        open_gate: Callable[[], Gate],
+        configuration: journal_pb2.PortfolioConfigured,
+        in_flight: InFlight | None = None,
+        *,
+        whole: bool = False,
     ) -> int:
         """
         Open the journal and fold it, off the event loop; return the number of events in it.
 
-        whole: from the first event, whatever snapshots there are.
+        in_flight: where to note what is being decided; None where a crash ends everything. whole: from the first event,
+        whatever snapshots there are.
 
         Raises:
             JournalError, ConfigurationError: the journal cannot be used; the port stays closed.
         """
 
-        def read() -> tuple[Gate, int]:
+        def read() -> tuple[Gate, Lease, int]:
             gate = open_gate()
             try:
-                return gate, gate.start(configuration, whole=whole)
+                count = gate.start(configuration, None if in_flight is None else in_flight.left, whole=whole)
+                lease = Lease(gate.journal, self._on_fatal)
+                lease.start()
             except BaseException:
                 gate.journal.close()
                 raise
+            return gate, lease, count
 
-        gate, count = await asyncio.to_thread(read)
-        self._gate = gate
+        gate, lease, count = await asyncio.to_thread(read)
+        self._gate, self._lease, self._in_flight = gate, lease, in_flight
         self._feed.floor = count
-        self._engine = EngineThread(gate, self._feed, self._on_failures, self._on_fatal)
+        process = gate.process if in_flight is None else partial(in_flight.process, gate)
+        self._engine = EngineThread(process, self._feed, self._on_failures, self._on_fatal, lease.is_over)
         self._engine.start()
         self._tasks = [asyncio.create_task(self._checkpoint(gate.journal))]
         if configuration.clock == WALL:
@@ -74,14 +91,26 @@ class LocalPort:
         return count
 
     async def close(self) -> None:
-        """Decide what waits already, then close the journal."""
+        """Decide what waits already, record the end, then close the journal."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._engine is not None and self._gate is not None:
             engine, self._engine = self._engine, None
             await asyncio.to_thread(engine.stop)
+            if self._lease is not None:
+                await asyncio.to_thread(self._lease.stop)
+            if engine.has_failed:
+                self._gate.journal.close()
+                return
+            await asyncio.to_thread(self._gate.stop)
             self._gate.journal.close()
+            if self._in_flight is not None:
+                self._in_flight.close()
+
+    def thread_id(self) -> int | None:
+        """Return the kernel's id of the engine's thread; raises UnavailableError while closed."""
+        return self._opened().thread_id
 
     def head_sequence(self) -> int:
         """Return the last event that is durable; raises UnavailableError while closed."""
@@ -126,7 +155,9 @@ class LocalPort:
     async def follow(self, topic: str, after: int, timeout_s: float) -> list[StreamMessage]:
         """Return what was published on a topic after a sequence, waiting for it; nothing at the time-out."""
         self._opened()
-        return await self._feed.follow(topic, after, timeout_s)
+        found = await self._feed.follow(topic, after, timeout_s)
+        self._opened()
+        return found
 
     async def read(self, request: Request) -> Reply:
         """Answer from the journal alone, beside the engine: a part of the past."""
@@ -136,8 +167,15 @@ class LocalPort:
         return await asyncio.to_thread(read_past, self._gate.journal, request)
 
     async def is_serving(self) -> bool:
-        """Tell whether the journal has been read."""
-        return self._engine is not None
+        """Tell whether the journal has been read, and is known to be this one's still."""
+        return self._engine is not None and not self._is_silent()
+
+    def is_moving(self) -> bool:
+        """Tell whether the engine thread has decided something since the last look, or has nothing to decide."""
+        if self._engine is None:
+            return True
+        seen, self._batches_seen = self._batches_seen, self._engine.batches
+        return self._engine.waiting == 0 or seen != self._batches_seen
 
     async def _tick(self) -> None:
         """Let time go on for what falls due by itself. In a replay the bars carry the time, and nothing does."""
@@ -157,7 +195,12 @@ class LocalPort:
     def _opened(self) -> EngineThread:
         if self._engine is None:
             raise _closed()
+        if self._is_silent():
+            raise UnavailableError(SILENT)
         return self._engine
+
+    def _is_silent(self) -> bool:
+        return self._lease is not None and self._lease.is_over()
 
 
 def _closed() -> UnavailableError:

@@ -4,12 +4,19 @@ NAMESPACE = "tidegate"
 RISK_MANAGER = "RiskManager"
 ALLOCATOR = "PortfolioAllocator"
 
+# What a node offers that the journal is near: the RiskManager runs on such a node, and on no other.
+JOURNAL_RESOURCE = "tidegate_journal"
+
+
+STRATEGY = "Strategy:"
+GATEWAY = "Gateway:"
+
 
 def strategy_name(strategy_id: str) -> str:
     """Name a strategy's actor."""
-    return f"Strategy:{strategy_id}"
+    return f"{STRATEGY}{strategy_id}"
 
 
 def gateway_name(name: str) -> str:
     """Name the actor of a gateway apart."""
-    return f"Gateway:{name}"
+    return f"{GATEWAY}{name}"

@@ -10,6 +10,8 @@ from prometheus_client import REGISTRY
 
 from actors.clocks import clock_of
 from actors.garbage import collect_rarely
+from actors.heartbeat import Heartbeat
+from actors.in_flight import InFlight, note_of
 from actors.local_port import LocalPort
 from actors.logs import open_log
 from actors.metrics import COMMIT_SECONDS
@@ -55,6 +57,8 @@ class RiskManager:
         self._front_door: FrontDoor | None = None
         self._has_metrics = False
         self._snapshots: asyncio.Task[None] | None = None
+        self._in_flight: InFlight | None = None
+        self._heartbeat = Heartbeat(self._port.is_moving, self._log)
         start_again_after_a_restart(self.start, self._log)
 
     async def start(self) -> int:
@@ -72,9 +76,12 @@ class RiskManager:
             self._has_metrics = True
         if settings.open_front_door is not None and self._front_door is None:
             self._front_door = await settings.open_front_door(self._port)
+        if self._in_flight is None:
+            self._in_flight = InFlight(note_of(settings.journal, settings.logs))
         count = await self._port.open(
             lambda: Gate(open_journal(settings.journal, COMMIT_SECONDS.time), clock),
             configuration,
+            self._in_flight,
             whole=settings.whole,
         )
         recovery = self._port.recovery()
@@ -82,10 +89,15 @@ class RiskManager:
             self._log.warning("snapshot_refused", reason=refused)
         REGISTRY.register(self._port.collector())
         collect_rarely()
-        taken = recovery.head.sequence
         self._log.info(
-            "started", events=count, snapshot=taken, journal=str(settings.journal), clock=configuration.clock
+            "started",
+            events=count,
+            snapshot=recovery.head.sequence,
+            journal=str(settings.journal),
+            clock=configuration.clock,
+            engine_thread=self._port.thread_id(),
         )
+        taken = recovery.head.sequence
         keeping = keep_snapshots(settings.journal, settings.snapshot_every, taken, self._port.head_sequence, self._log)
         self._snapshots = asyncio.get_running_loop().create_task(keeping)
         return count
@@ -98,6 +110,7 @@ class RiskManager:
             self._snapshots.cancel()
             await asyncio.gather(self._snapshots, return_exceptions=True)
         await self._port.close()
+        await self._heartbeat.stop()
         self._log.info("stopped")
 
     async def process_id(self) -> int:

@@ -3,15 +3,18 @@
 import uuid
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import grpc
 import typer
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
 from rich.console import Console
 
 from gateway.addresses import DEFAULT_ADDRESS
 from gateway.archive_commands import archive
 from gateway.client import new_order
+from gateway.cluster_commands import down, scale, up
 from gateway.credentials import CA, CERTIFICATE, KEY, TOKEN
 from gateway.explain_commands import explain_order
 from gateway.halt_commands import confirm_reset, flatten, halt, operator_name
@@ -20,9 +23,8 @@ from gateway.limit_commands import limits_app
 from gateway.protection import Protection
 from gateway.snapshot_commands import snapshot
 from gateway.tables import show_portfolio, show_risk
-from gateway.terminal import REFUSED, Shown, connected, fail, fail_call
+from gateway.terminal import REFUSED, Shown, connected, fail, fail_call, tls_files
 from gateway.throttle_commands import release
-from gateway.tls import TlsFiles
 from gateway.token_commands import token_app
 from gateway.var_commands import var_app
 from tidegate.errors import TidegateError
@@ -41,9 +43,10 @@ app.command("explain")(explain_order)
 app.add_typer(limits_app, name="limits")
 app.command()(release)
 app.add_typer(var_app, name="var")
-for command in (halt, flatten, confirm_reset):
+for command in (halt, flatten, confirm_reset, up, down, scale):
     app.command()(command)
 
+_HEALTH_TIMEOUT_S = 3.0
 Address = Annotated[str, typer.Option(help="Where the gateway listens.")]
 
 
@@ -101,7 +104,7 @@ def run(  # noqa: PLR0913 -- each is an option of the command
         end=_day(end),
         protection=Protection(
             access=access and access.resolve(),
-            tls=_tls(tls_certificate, tls_key, tls_client_ca),
+            tls=tls_files(tls_certificate, tls_key, tls_client_ca),
             admin_address=admin_address,
         ),
     )
@@ -123,6 +126,17 @@ def status(context: typer.Context, address: Address = DEFAULT_ADDRESS) -> None:
         console = Console(markup=False)
         show_portfolio(client, console)
         show_risk(client, console)
+
+
+@app.command()
+def health(context: typer.Context, address: Address = DEFAULT_ADDRESS) -> None:
+    """Ask whether the gateway serves, for probes; exit code 1 when it does not. Everybody may."""
+    with connected(context, address) as client:
+        stub: Any = HealthStub(client.channel)
+        answer = stub.Check(HealthCheckRequest(), timeout=_HEALTH_TIMEOUT_S)
+    typer.echo(HealthCheckResponse.ServingStatus.Name(answer.status))
+    if answer.status != HealthCheckResponse.SERVING:
+        raise typer.Exit(REFUSED)
 
 
 @app.command()
@@ -214,14 +228,6 @@ def _order_line(order: orders_pb2.Order) -> str:
     state = common_pb2.OrderStatus.Name(order.status).removeprefix("ORDER_STATUS_")
     filled = f"{order.cumulative_quantity} filled" + (f" at {order.average_price}" if order.average_price else "")
     return f"{ask.client_order_id} {side} {ask.quantity} {ask.symbol}: {state}, {filled}, {order.leaves_quantity} left"
-
-
-def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> TlsFiles | None:
-    if certificate is None and key is None and client_ca is None:
-        return None
-    if certificate is None or key is None:
-        fail("TLS takes both --tls-certificate and --tls-key")
-    return TlsFiles(certificate.resolve(), key.resolve(), client_ca and client_ca.resolve())
 
 
 def _day(moment: datetime | None) -> date | None:

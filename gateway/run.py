@@ -89,15 +89,7 @@ def run(options: RunOptions, console: Console) -> None:
         TidegateError: something cannot start; what had started is stopped.
         KeyboardInterrupt: it was asked to end, by Ctrl-C or SIGTERM.
     """
-    for address in (options.address, *options.more_gateways):
-        options.protection.check(address)
-    if options.metrics:
-        _metrics(options).check()
-    portfolio = read_portfolio_file(
-        options.portfolio, partial(_check_strategies, folder=options.portfolio.parent.resolve())
-    )
-    for warning in portfolio.warnings():
-        console.print(f"{options.portfolio}: warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
+    portfolio = read_and_check(options, console)
     specs = strategy_specs(portfolio, options)
     prices = _prices(portfolio, options)
     lock = lock_run(options.journal)
@@ -123,6 +115,25 @@ def run(options: RunOptions, console: Console) -> None:
         lock.close()
 
 
+def read_and_check(options: RunOptions, console: Console) -> PortfolioFile:
+    """
+    Read the portfolio file, and say what is unwise in it.
+
+    Raises:
+        TidegateError: it, an address or a protection cannot be used.
+    """
+    for address in (options.address, *options.more_gateways):
+        options.protection.check(address)
+    if options.metrics:
+        _metrics(options).check()
+    portfolio = read_portfolio_file(
+        options.portfolio, partial(_check_strategies, folder=options.portfolio.parent.resolve())
+    )
+    for warning in portfolio.warnings():
+        console.print(f"{options.portfolio}: warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
+    return portfolio
+
+
 @contextmanager
 def started(
     portfolio: PortfolioFile, specs: list[StrategySpec], options: RunOptions, say: Callable[[str], None]
@@ -134,20 +145,7 @@ def started(
     """
     with inside(portfolio, options.address, options.protection) as own:
         open_front_door = partial(open_gateway, address=options.address, protection=own.protection)
-        settings = cluster.ClusterSettings(
-            risk_manager=RiskManagerSettings(
-                configuration=configuration_of(portfolio).SerializeToString(),
-                journal=_absolute(options.journal),
-                logs=_logs(options),
-                open_front_door=None if options.apart else open_front_door,
-                open_metrics=None if not options.metrics else _metrics(options).open,
-                snapshot_every=options.snapshot_every,
-                whole=options.whole,
-            ),
-            strategies=specs,
-            bar_deadline_s=portfolio.bar_deadline_s,
-            gateways_apart=_gateways_apart(options, open_front_door),
-        )
+        settings = settings_of(portfolio, specs, options, open_front_door)
         _logs(options).mkdir(parents=True, exist_ok=True)
         folder = options.portfolio.parent.resolve()
         adapters = AdapterProcesses(portfolio.adapters, folder=folder, inside=own, logs=_logs(options), say=say)
@@ -157,7 +155,27 @@ def started(
             yield Started(events, own)
         finally:
             adapters.stop()
-            cluster.stop(settings)
+            cluster.stop()
+
+
+def settings_of(
+    portfolio: PortfolioFile, specs: list[StrategySpec], options: RunOptions, open_front_door: OpenGateway
+) -> cluster.ClusterSettings:
+    """Write down what every actor needs."""
+    return cluster.ClusterSettings(
+        risk_manager=RiskManagerSettings(
+            configuration=configuration_of(portfolio).SerializeToString(),
+            journal=_absolute(options.journal),
+            logs=_logs(options),
+            open_front_door=None if options.apart else open_front_door,
+            open_metrics=None if not options.metrics else _metrics(options).open,
+            snapshot_every=options.snapshot_every,
+            whole=options.whole,
+        ),
+        strategies=specs,
+        bar_deadline_s=portfolio.bar_deadline_s,
+        gateways_apart=_gateways_apart(options, open_front_door),
+    )
 
 
 def _gateways_apart(options: RunOptions, open_front_door: OpenGateway) -> dict[str, OpenFrontDoor]:

@@ -62,6 +62,7 @@ _BY_CODE = {
         Reason.PRICE_OUT_OF_ORDER,
         Reason.BAR_UNKNOWN,
         Reason.EVENT_ARCHIVED,
+        Reason.COMMAND_QUARANTINED,
     ),
     grpc.StatusCode.INTERNAL: (Reason.INTERNAL,),
     grpc.StatusCode.UNIMPLEMENTED: (Reason.METHOD_UNKNOWN, Reason.METHOD_ELSEWHERE),

@@ -11,6 +11,7 @@ import typer
 from gateway.client import Client
 from gateway.credentials import read_token_file
 from gateway.status import refusal_of
+from gateway.tls import TlsFiles
 from tidegate.errors import ConfigurationError
 
 REFUSED = 1
@@ -42,6 +43,15 @@ def connected(context: typer.Context, address: str, ask_again: str = "") -> Iter
             yield client
         except grpc.RpcError as error:
             fail_call(error, f"{address} over TLS" if client.credentials.ca else address, ask_again)
+
+
+def tls_files(certificate: Path | None, key: Path | None, client_ca: Path | None) -> TlsFiles | None:
+    """Read the options of a gateway's TLS; none of them is none."""
+    if certificate is None and key is None and client_ca is None:
+        return None
+    if certificate is None or key is None:
+        fail("TLS takes both --tls-certificate and --tls-key")
+    return TlsFiles(certificate.resolve(), key.resolve(), client_ca and client_ca.resolve())
 
 
 def fail(message: str) -> NoReturn:

@@ -16,6 +16,7 @@ from tidegate.publications import Publication, publications_of
 from tidegate.reasons import Reason
 from tidegate.risk.draft import Draft
 from tidegate.risk.engine import Engine
+from tidegate.risk.restarts import digest_of
 from tidegate.state.recovery import Recovery, resume
 from tidegate.times import to_stamp
 from tidegate.v1 import actors_pb2, journal_pb2, order_rules_pb2
@@ -89,12 +90,20 @@ class Gate:
         self._traces: list[Trace] = []
         self._bar_state = self.engine.book.bar_state
 
-    def start(self, configuration: journal_pb2.PortfolioConfigured, *, whole: bool = False) -> int:
+    def start(
+        self,
+        configuration: journal_pb2.PortfolioConfigured,
+        left: journal_pb2.GateStarted | None = None,
+        *,
+        whole: bool = False,
+    ) -> int:
         """
         Fold the journal, or begin an empty one with the configuration; return the number of events in it.
 
         It goes on from the newest snapshot that fits, and verifies the hash chain from there on. whole: it folds and
         verifies every event.
+
+        left: what the process before this one has left in flight.
 
         Raises:
             ConfigurationError: the journal was begun with another configuration.
@@ -132,6 +141,8 @@ class Gate:
                 "keep the file as it was, or begin a new journal with --journal"
             )
             raise ConfigurationError(message)
+        else:
+            self._record(left or journal_pb2.GateStarted())
         self._record_calendars(calendars)
         return self.engine.book.sequence
 
@@ -143,6 +154,8 @@ class Gate:
             CommitFailedError: nothing may be answered, and the process must end.
         """
         calls = [_read(request) for request in requests]
+        if quarantined := self.engine.book.restarts.quarantined:
+            calls = [_held_back(call, quarantined) for call in calls]
         read = [call for call in calls if not isinstance(call, Reply)]
         self.archive.look_up(key for _, method, message in read for key in method.keys(message))
         decided = [c if isinstance(c, Reply) or not c[1].is_command else self._answer(c[0], c[1], c[2]) for c in calls]
@@ -153,6 +166,10 @@ class Gate:
         bar_state, self._bar_state = self._bar_state, self.engine.book.bar_state
         moves_bars = bar_state != self._bar_state
         return Batch(replies, moves_bars, publications_of(events, entries, self.engine.book), failures, traces)
+
+    def stop(self) -> None:
+        """Record that the gate ends in order; it decides nothing after this."""
+        self._record(journal_pb2.GateStopped())
 
     def execute(self, command: Message) -> Any:
         """
@@ -222,6 +239,11 @@ class Gate:
             self._failures.append(error)
             return Reply(b"", Reason.INTERNAL, f"{request.method} failed inside the gate; nothing changed")
 
+    def _record(self, command: Message) -> None:
+        """Decide a command of the gate's own, in a batch of its own."""
+        self.execute(command)
+        self._commit()
+
     def _record_calendars(self, calendars: list[order_rules_pb2.TradingCalendar]) -> None:
         """Record the calendars whose sessions are other than the journal has them."""
         book = self.engine.book
@@ -254,3 +276,12 @@ def _read(request: Request) -> tuple[Request, Method, Message] | Reply:
         return Reply(b"", Reason.MESSAGE_MALFORMED, f"the bytes are not a {method.request_type.__name__}")
     message.DiscardUnknownFields()
     return request, method, message
+
+
+def _held_back(
+    call: tuple[Request, Method, Message] | Reply, quarantined: set[str]
+) -> tuple[Request, Method, Message] | Reply:
+    """Refuse a command on which the gate has ended too often."""
+    if isinstance(call, Reply) or digest_of(call[0].method, call[0].body) not in quarantined:
+        return call
+    return Reply(b"", Reason.COMMAND_QUARANTINED, Reason.COMMAND_QUARANTINED.meaning)

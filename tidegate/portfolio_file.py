@@ -129,7 +129,8 @@ class PortfolioFile(_Section):
     """
     A whole portfolio file.
 
-    currencies: for each foreign currency, the fx instrument whose price is its rate.
+    currencies: for each foreign currency, the fx instrument whose price is its rate. after_restart: the level after a
+    restart that nobody has planned.
     """
 
     name: Name
@@ -143,6 +144,7 @@ class PortfolioFile(_Section):
     orders: OrdersSection = OrdersSection()
     price_bands: list[PriceBandSection] = []
     halts: HaltsSection = HaltsSection()
+    after_restart: Literal["as_journaled", "reduce_only"] = "as_journaled"
     instruments: Annotated[list[InstrumentSection], Field(min_length=1)]
     strategies: Annotated[list[StrategySection], Field(min_length=1)]
     adapters: list[AdapterSection] = []
@@ -232,6 +234,7 @@ class PortfolioFile(_Section):
             price_bands=[band.to_wire() for band in (*BANDS, *(entry.to_band() for entry in self.price_bands))],
             routes=[journal_pb2.StrategyRoute(strategy_id=s.id, adapter=s.route) for s in self.strategies if s.route],
             halts=self.halts.to_wire(),
+            reduce_only_after_restart=self.after_restart == "reduce_only",
         )
 
     def _instrument(self, section: InstrumentSection) -> Instrument:

@@ -165,6 +165,11 @@ class Reason(StrEnum):
         "The broker reports on a replacement that the gate has not asked for: what it works is not known.",
     )
     CASH_NEGATIVE = "CASH_NEGATIVE", "A cash strategy's cash went below zero by a fill or a fee."
+    UNPLANNED_RESTART = "UNPLANNED_RESTART", "The gate came back without having ended in order; look, then reset."
+    COMMAND_QUARANTINED = (
+        "COMMAND_QUARANTINED",
+        "The gate ended twice while it decided this very command, alone; it is not decided again.",
+    )
     INTERNAL = "INTERNAL", "The gate failed on this command; nothing changed."
     RISK_MANAGER_UNAVAILABLE = "RISK_MANAGER_UNAVAILABLE", "The RiskManager is away: unknown, not no. Retry."
     READER_TOO_SLOW = (

@@ -190,6 +190,14 @@ class Journal(Recorded, Protocol):
             CommitFailedError: the commit failed, or its outcome is unknown.
         """
 
+    def newest_epoch(self) -> int:
+        """
+        Return the epoch of whoever took the journal last; safe on any thread.
+
+        Raises:
+            JournalError: the store cannot be asked.
+        """
+
     def find_all(self, keys: Collection[Key]) -> dict[Key, journal_pb2.Event]:
         """Return the events that used up these keys; a key that is free is not in it."""
 

@@ -158,6 +158,12 @@ class PostgresJournal:
             raise self._failed(archived.head, said(error)) from error
         self._archived = archived
 
+    def newest_epoch(self) -> int:
+        """Return the epoch of whoever took the journal last, in a session of its own."""
+        with readable(self._database), connect(self._database) as db:
+            row: Any = db.execute("SELECT epoch FROM writer").fetchone()
+        return int(row[0])
+
     def find_all(self, keys: Collection[Key]) -> dict[Key, journal_pb2.Event]:
         """Return the events that used up these keys, with one query for all."""
         with readable(self._database):

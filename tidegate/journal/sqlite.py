@@ -79,6 +79,8 @@ class SqliteJournal:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES_MAX}")
+            # After an fsync that failed the log may be in memory only, though it reads well: it is written anew.
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self.epoch = self._take_over()
             self._head = self._read_head()
             self._archived = archived_in(self._db)
@@ -130,6 +132,12 @@ class SqliteJournal:
             message = f"{self._path}: the commit of the archive up to {archived.head.sequence} failed: {error}"
             raise CommitFailedError(message) from error
         self._archived = archived
+
+    def newest_epoch(self) -> int:
+        """Return the epoch of whoever took the journal last, on a connection of its own."""
+        with closing(_connect(self._path)) as db, readable(self._path):
+            (epoch,) = db.execute("SELECT epoch FROM writer").fetchone()
+        return int(epoch)
 
     def find_all(self, keys: Collection[Key]) -> dict[Key, journal_pb2.Event]:
         """Return the events that used up these keys, with one query for all."""
@@ -239,7 +247,7 @@ def _create(path: Path) -> None:
         return
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
-    with closing(_connect(new)) as db:
+    with closing(_connect(new, mode="rwc")) as db:
         db.execute("PRAGMA journal_mode=WAL")
     with suppress(FileExistsError):
         os.link(new, path)
@@ -251,5 +259,7 @@ def _not_opened(path: Path, error: sqlite3.Error | OSError) -> JournalError:
     return JournalError(f"{path}: cannot open the journal: {text}")
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+def _connect(path: Path, mode: str = "rw") -> sqlite3.Connection:
+    """Connect; only who opens the journal may create the file, for an empty one would wipe the log of a lost one."""
+    uri = f"{path.resolve().as_uri()}?mode={mode}"
+    return sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)

@@ -16,6 +16,7 @@ from tidegate.risk.limit_table import LimitTable
 from tidegate.risk.limits import Limits
 from tidegate.risk.order_rules import OrderRules
 from tidegate.risk.price_bands import PriceBands
+from tidegate.risk.restarts import Restarts
 from tidegate.risk.scopes import PORTFOLIO as PORTFOLIO_SCOPE
 from tidegate.risk.scopes import Scope, instrument_scope, strategy_scope
 from tidegate.risk.session_history import SessionHistory
@@ -87,6 +88,7 @@ class Book:
         self.reset_requests: dict[Scope, journal_pb2.Event] = {}
         self.flattenings: dict[Place, Flattening] = {}
         self.breaches: dict[tuple[str, Scope], common_pb2.Violation] = {}
+        self.restarts = Restarts()
 
         self.last_bar = market_data_pb2.PublishBarsRequest()
         self.last_bar_sequence = 0

@@ -21,6 +21,7 @@ from tidegate.risk import (
     market_data,
     operators,
     orders,
+    recovery,
     replaces,
     routing,
     sessions,
@@ -62,6 +63,8 @@ _DECIDERS: dict[type[Message], Callable[[Draft, Any], Any]] = {
     admin_pb2.TransferCapitalRequest: capital_moves.transfer_capital,
     journal_pb2.StrategyPaused: operators.pause_strategy,
     journal_pb2.StrategyResumed: operators.resume_strategy,
+    journal_pb2.GateStopped: recovery.stop,
+    journal_pb2.GateStarted: recovery.start,
 }
 
 

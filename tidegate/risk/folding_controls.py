@@ -8,6 +8,7 @@ from tidegate.risk.alerts import alert_of
 from tidegate.risk.calendars import Calendar
 from tidegate.risk.halts import Flattening, Halt, Pause
 from tidegate.risk.limit import Limit, LimitKey
+from tidegate.risk.restarts import note_start, note_stop
 from tidegate.risk.scopes import Scope, groups_of
 from tidegate.risk.session import Session
 from tidegate.v1 import admin_pb2, journal_pb2
@@ -161,4 +162,6 @@ CONTROLS: dict[str, Callable[["Book", journal_pb2.Event], None]] = {
     "flatten_ended": _end_flatten,
     "reset_requested": _request_reset,
     "reset_expired": _expire_reset,
+    "gate_stopped": note_stop,
+    "gate_started": note_start,
 }

@@ -66,6 +66,8 @@ class Event(_message.Message):
     FLATTEN_ENDED_FIELD_NUMBER: _builtins.int
     RESET_REQUESTED_FIELD_NUMBER: _builtins.int
     RESET_EXPIRED_FIELD_NUMBER: _builtins.int
+    GATE_STOPPED_FIELD_NUMBER: _builtins.int
+    GATE_STARTED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
@@ -141,6 +143,10 @@ class Event(_message.Message):
     def reset_requested(self) -> Global___ResetRequested: ...
     @_builtins.property
     def reset_expired(self) -> Global___ResetExpired: ...
+    @_builtins.property
+    def gate_stopped(self) -> Global___GateStopped: ...
+    @_builtins.property
+    def gate_started(self) -> Global___GateStarted: ...
     def __init__(
         self,
         *,
@@ -181,12 +187,14 @@ class Event(_message.Message):
         flatten_ended: Global___FlattenEnded | None = ...,
         reset_requested: Global___ResetRequested | None = ...,
         reset_expired: Global___ResetExpired | None = ...,
+        gate_stopped: Global___GateStopped | None = ...,
+        gate_started: Global___GateStarted | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "flatten_ended", b"flatten_ended", "flatten_requested", b"flatten_requested", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "price_held", b"price_held", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "reset_expired", b"reset_expired", "reset_requested", b"reset_requested", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "flatten_ended", b"flatten_ended", "flatten_requested", b"flatten_requested", "gate_started", b"gate_started", "gate_stopped", b"gate_stopped", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "price_held", b"price_held", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "reset_expired", b"reset_expired", "reset_requested", b"reset_requested", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "flatten_ended", b"flatten_ended", "flatten_requested", b"flatten_requested", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "price_held", b"price_held", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "reset_expired", b"reset_expired", "reset_requested", b"reset_requested", "sequence", b"sequence", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "flatten_ended", b"flatten_ended", "flatten_requested", b"flatten_requested", "gate_started", b"gate_started", "gate_stopped", b"gate_stopped", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "price_held", b"price_held", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "reset_expired", b"reset_expired", "reset_requested", b"reset_requested", "sequence", b"sequence", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["portfolio_configured", "order_decided", "order_claimed", "cancel_requested", "execution_booked", "bar_published", "prices_published", "bar_acknowledged", "bar_completed", "trading_halted", "halt_reset", "capital_transferred", "strategy_paused", "strategy_resumed", "limit_breached", "limit_restored", "command_refused", "alert_raised", "refusals_counted", "order_overdue", "session_opened", "session_closed", "replace_decided", "capital_moved", "alert_acknowledged", "limit_changed", "limit_expired", "calendar_recorded", "throttle_tripped", "throttle_released", "price_held", "flatten_requested", "flatten_ended", "reset_requested", "reset_expired"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["portfolio_configured", "order_decided", "order_claimed", "cancel_requested", "execution_booked", "bar_published", "prices_published", "bar_acknowledged", "bar_completed", "trading_halted", "halt_reset", "capital_transferred", "strategy_paused", "strategy_resumed", "limit_breached", "limit_restored", "command_refused", "alert_raised", "refusals_counted", "order_overdue", "session_opened", "session_closed", "replace_decided", "capital_moved", "alert_acknowledged", "limit_changed", "limit_expired", "calendar_recorded", "throttle_tripped", "throttle_released", "price_held", "flatten_requested", "flatten_ended", "reset_requested", "reset_expired", "gate_stopped", "gate_started"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -399,12 +407,15 @@ class PortfolioConfigured(_message.Message):
     PRICE_BANDS_FIELD_NUMBER: _builtins.int
     ROUTES_FIELD_NUMBER: _builtins.int
     HALTS_FIELD_NUMBER: _builtins.int
+    REDUCE_ONLY_AFTER_RESTART_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     currency: _builtins.str
     capital: _builtins.str
     clock: _builtins.str
     """wall, bars: what stamps the commands."""
     route_within_s: _builtins.int
+    reduce_only_after_restart: _builtins.bool
+    """After a restart that nobody has planned the portfolio is REDUCE_ONLY until a person resets that."""
     @_builtins.property
     def instruments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Instrument]: ...
     @_builtins.property
@@ -465,10 +476,11 @@ class PortfolioConfigured(_message.Message):
         price_bands: _abc.Iterable[Global___PriceBand] | None = ...,
         routes: _abc.Iterable[Global___StrategyRoute] | None = ...,
         halts: Global___HaltRules | None = ...,
+        reduce_only_after_restart: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["halts", b"halts", "limits", b"limits", "order_rules", b"order_rules"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "calendars", b"calendars", "capital", b"capital", "clock", b"clock", "currency", b"currency", "currency_rates", b"currency_rates", "further_limits", b"further_limits", "halts", b"halts", "instruments", b"instruments", "limits", b"limits", "name", b"name", "order_rules", b"order_rules", "price_bands", b"price_bands", "route_within_s", b"route_within_s", "routes", b"routes", "strategies", b"strategies", "synchronised_adapters", b"synchronised_adapters"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "calendars", b"calendars", "capital", b"capital", "clock", b"clock", "currency", b"currency", "currency_rates", b"currency_rates", "further_limits", b"further_limits", "halts", b"halts", "instruments", b"instruments", "limits", b"limits", "name", b"name", "order_rules", b"order_rules", "price_bands", b"price_bands", "reduce_only_after_restart", b"reduce_only_after_restart", "route_within_s", b"route_within_s", "routes", b"routes", "strategies", b"strategies", "synchronised_adapters", b"synchronised_adapters"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1391,3 +1403,77 @@ class CapitalMoved(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CapitalMoved: _TypeAlias = CapitalMoved  # noqa: Y015
+
+@_typing.final
+class GateStopped(_message.Message):
+    """The gate ended in order. Recorded where the portfolio file wants to know whether a restart was planned."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GateStopped: _TypeAlias = GateStopped  # noqa: Y015
+
+@_typing.final
+class GateStarted(_message.Message):
+    """The gate has read its journal, after it had run before. Recorded where the portfolio file wants to know, and where a
+    command was left in flight.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IS_UNPLANNED_FIELD_NUMBER: _builtins.int
+    IN_FLIGHT_FIELD_NUMBER: _builtins.int
+    SUSPECT_FIELD_NUMBER: _builtins.int
+    is_unplanned: _builtins.bool
+    """It did not end in order."""
+    suspect: _builtins.str
+    """The digest of the one to blame, if it was alone and may be held back."""
+    @_builtins.property
+    def in_flight(self) -> _containers.RepeatedCompositeFieldContainer[Global___CommandInFlight]:
+        """What was being decided when it ended; empty for nothing, or where nobody knows."""
+
+    def __init__(
+        self,
+        *,
+        is_unplanned: _builtins.bool = ...,
+        in_flight: _abc.Iterable[Global___CommandInFlight] | None = ...,
+        suspect: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["in_flight", b"in_flight", "is_unplanned", b"is_unplanned", "suspect", b"suspect"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GateStarted: _TypeAlias = GateStarted  # noqa: Y015
+
+@_typing.final
+class CommandInFlight(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METHOD_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    method: _builtins.str
+    digest: _builtins.str
+    """BLAKE2b of 16 bytes over the method, a zero byte and the request, as hexadecimal digits."""
+    def __init__(
+        self,
+        *,
+        method: _builtins.str = ...,
+        digest: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "method", b"method"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommandInFlight: _TypeAlias = CommandInFlight  # noqa: Y015

@@ -1,0 +1,1 @@
+"""Several nodes of Ray, on one machine."""
