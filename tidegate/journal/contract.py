@@ -59,6 +59,15 @@ class Journal(Protocol):
             CommitFailedError: the commit failed, or its outcome is unknown.
         """
 
+    def confirm(self) -> None:
+        """
+        Make sure that no newer writer has taken the journal, where nothing is to be appended.
+
+        Raises:
+            EpochFencedError: one has.
+            CommitFailedError: the store does not say.
+        """
+
     def find_all(self, keys: Collection[Key]) -> dict[Key, journal_pb2.Event]:
         """Return the events that used up these keys; a key that is free is not in it."""
 
