@@ -14,7 +14,7 @@ from chaos.chain import Link, check_chain
 from chaos.records import Record
 from chaos.rules import Rules
 from chaos.sums import Sums
-from tidegate.v1 import journal_pb2
+from tidegate.v1 import journal_pb2, portfolio_pb2
 
 _EXACT = Context(prec=60, traps=[Inexact, InvalidOperation, DivisionByZero])
 _EQUITIES = ("", "equity", "etf", "fund", "bond", "crypto")
@@ -33,7 +33,8 @@ def check(
     """
     Check one journal with the logs of everybody who was answered from it.
 
-    live: what the gate that wrote last answered at the end; replayed: what one says that only read the journal.
+    live: what the gate that wrote last answered at the end, at one place of the journal; replayed: what one says that
+    only read the journal, up to there.
     """
     events, broken = check_chain(links)
     findings = [Finding("chain", text) for text in broken]
@@ -46,17 +47,20 @@ def check(
         findings += [Finding("checker", text) for text in _beyond(configured)]
         sums = Sums(configured)
         rules = Rules(sums)
+        shown = portfolio_pb2.GetPortfolioResponse.FromString(live["GetPortfolio"][0]).sequence if live else 0
+        if shown > len(events):
+            findings.append(Finding("state", f"the gate stands at event {shown}, the journal ends at {len(events)}"))
         for event in events:
             try:
                 findings += [Finding("every prefix", text) for text in rules.take(event)]
             except (KeyError, ArithmeticError) as error:
                 text = f"event {event.sequence} does not add up with those before it: {error!r}"
                 return [*findings, Finding("every prefix", text)]
-        if live is not None:
-            findings += [Finding("capital", text) for text in check_capital(sums, live, len(events))]
-            findings += [Finding("state", text) for text in check_state(sums, live)]
-            if replayed is not None:
-                findings += [Finding("replay", text) for text in check_replay(live, replayed)]
+            if live is not None and event.sequence == shown:
+                findings += [Finding("capital", text) for text in check_capital(sums, live)]
+                findings += [Finding("state", text) for text in check_state(sums, live)]
+    if live is not None and replayed is not None:
+        findings += [Finding("replay", text) for text in check_replay(live, replayed)]
     return findings
 
 

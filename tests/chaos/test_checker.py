@@ -61,7 +61,7 @@ def test_a_changed_byte_breaks_the_chain(healthy: Healthy) -> None:
 def test_a_lost_batch_is_found(healthy: Healthy, lost: str) -> None:
     """A middle one breaks the chain; the last one leaves acknowledgements of what is not there."""
     del healthy.links[2 if lost == "a batch in the middle" else -1]
-    assert {"chain", "acknowledged", "capital"} & healthy.promises()
+    assert ("chain" if lost == "a batch in the middle" else "state") in healthy.promises()
 
 
 def test_a_zombies_batch_after_a_newer_writers_is_found(healthy: Healthy) -> None:
@@ -110,7 +110,7 @@ def test_an_acceptance_without_a_place_is_found(healthy: Healthy) -> None:
 def test_a_doubled_fill_is_found(healthy: Healthy) -> None:
     """The same execution_id of the same account, a second time."""
     place = healthy.first(is_fill) - 1
-    healthy.rewrite(lambda events: events.append(deepcopy(events[place])))
+    healthy.rewrite(lambda events: events.insert(place, deepcopy(events[place])))
     found = healthy.check()
     assert any("execution main" in finding.text and "second time" in finding.text for finding in found)
     assert "capital" in {finding.promise for finding in found}
@@ -119,7 +119,7 @@ def test_a_doubled_fill_is_found(healthy: Healthy) -> None:
 def test_a_doubled_order_is_found(healthy: Healthy) -> None:
     """One client_order_id was decided twice."""
     place = healthy.first(is_accepted) - 1
-    healthy.rewrite(lambda events: events.append(deepcopy(events[place])))
+    healthy.rewrite(lambda events: events.insert(place, deepcopy(events[place])))
     assert any("order" in finding.text and "second time" in finding.text for finding in healthy.check())
 
 
