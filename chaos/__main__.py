@@ -24,7 +24,7 @@ _SHOWN_MAX = 20
 _SAY_EVERY_S = 15.0
 
 
-def main(  # noqa: PLR0913 -- each is an option of the command
+def main(  # noqa: PLR0913, PLR0917 -- each is an option of the command
     seed: Annotated[int, typer.Option(help="What is done, and when, is drawn from it.")] = 1,
     minutes: Annotated[float, typer.Option(min=0.1, help="For how long at most things are killed.")] = 20.0,
     kills: Annotated[int, typer.Option(min=0, help="Enough, once as many orders are acknowledged as well.")] = 200,
@@ -32,6 +32,7 @@ def main(  # noqa: PLR0913 -- each is an option of the command
     folder: Annotated[Path, typer.Option(help="Journal, logs and clients' logs; an earlier run's are removed.")] = (
         Path("var/chaos")
     ),
+    rate: Annotated[float, typer.Option(min=1, help="Orders a second, while they are answered.")] = 300.0,
     *,
     parts_only: Annotated[
         bool, typer.Option("--parts-only", help="Kill parts of the run, never the whole of it.")
@@ -44,7 +45,7 @@ def main(  # noqa: PLR0913 -- each is an option of the command
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     console.print(f"seed {seed}: starting Ray, the actors and the clients in {folder}")
-    driver = Driver(folder, seed, console.print)
+    driver = Driver(folder, seed, rate)
     try:
         driver.start()
         began = said = time.monotonic()

@@ -18,11 +18,11 @@ _PACE_S = 0.02
 _LOOK_S = 0.25
 
 
-def trade(session: Session, life: int) -> None:
+def trade(session: Session, life: int, per_s: float) -> None:
     """Submit orders by the batch, send what is accepted to a broker that is this process, report what it did."""
     number, rng = 0, session.rng
     while not session.is_stopping:
-        orders = []
+        began, orders = time.monotonic(), []
         for _ in range(rng.randint(1, BATCH)):
             number += 1
             orders.append(_order(session, f"{life}-{number}"))
@@ -43,7 +43,7 @@ def trade(session: Session, life: int) -> None:
             for order, decision in pairs
         )
         _report(session, [(order, decision) for order, decision in pairs if decision.order_id])
-        time.sleep(_PACE_S)
+        time.sleep(max(began + len(orders) / per_s - time.monotonic(), 0))
 
 
 def _order(session: Session, client_order_id: str) -> orders_pb2.NewOrder:
@@ -222,22 +222,28 @@ def watch(session: Session, life: int) -> None:
         time.sleep(_PACE_S)
 
 
-KINDS = {"trader": trade, "officer": command, "feed": feed, "watcher": watch}
+TRADER, WATCHER = "trader", "watcher"
+OTHERS = {"officer": command, "feed": feed, WATCHER: watch}
 
 
 def main() -> None:
     """Be one client until the run stops, and every question is answered."""
     parser = argparse.ArgumentParser(description="One client of a chaos run.")
-    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("kind", choices=[TRADER, *OTHERS])
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--name", required=True)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--life", type=int, required=True)
     parser.add_argument("--gateway", type=int, required=True)
+    parser.add_argument("--per-s", type=float, required=True, help="orders a second, of a trader")
     options = parser.parse_args()
     end_with_parent()
-    session = Session(options.folder, options.name, options.seed + options.life, options.gateway)
-    KINDS[options.kind](session, options.life)
+    seed, is_faithful = options.seed + options.life, options.kind == WATCHER
+    session = Session(options.folder, options.name, seed, options.gateway, is_faithful=is_faithful)
+    if options.kind == TRADER:
+        trade(session, options.life, options.per_s)
+    else:
+        OTHERS[options.kind](session, options.life)
 
 
 if __name__ == "__main__":

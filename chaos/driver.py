@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
@@ -70,11 +70,11 @@ class Driver:
     was answered after each kill of the RiskManager that was waited for.
     """
 
-    def __init__(self, folder: Path, seed: int, say: Callable[[str], None]) -> None:
-        """Prepare the folder; ``start`` starts."""
+    def __init__(self, folder: Path, seed: int, rate: float) -> None:
+        """Begin a run in a folder; rate: orders a second, of all traders together."""
         self._folder = folder
         self._seed = seed
-        self._say = say
+        self._per_s = rate / _TRADERS
         self._lives: Counter[str] = Counter()
         self._clients: dict[str, subprocess.Popen[bytes]] = {}
         self._offsets: Counter[str] = Counter()
@@ -171,10 +171,11 @@ class Driver:
         ((_, kind, gateway),) = (client for client in CLIENTS if client[0] == name)
         self._lives[name] += 1
         options = {"folder": self._folder, "name": name, "seed": self._seed, "life": self._lives[name]}
+        options |= {"gateway": gateway, "per-s": self._per_s}
         flags = [word for option, value in options.items() for word in (f"--{option}", str(value))]
         with (self._folder / "clients.log").open("ab") as output:
             self._clients[name] = subprocess.Popen(  # noqa: S603 -- this interpreter, our own module
-                [sys.executable, "-m", "chaos.clients", kind, *flags, "--gateway", str(gateway)],
+                [sys.executable, "-m", "chaos.clients", kind, *flags],
                 stdin=subprocess.PIPE,  # closed when this process ends, however that comes: then the client ends
                 stdout=output,
                 stderr=output,

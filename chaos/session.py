@@ -31,12 +31,18 @@ class RefusedError(Exception):
 class Session:
     """One client's connection and log. The gateways' addresses stand in a file, for they change with every new run."""
 
-    def __init__(self, folder: Path, name: str, seed: int, gateway: int) -> None:
-        """Go on with the log of this name; gateway: which of them to speak to."""
+    def __init__(self, folder: Path, name: str, seed: int, gateway: int, *, is_faithful: bool = False) -> None:
+        """
+        Go on with the log of this name.
+
+        gateway: which of them to speak to. is_faithful: wait for one that is silent, also when another one has taken
+        over, and leave it only when it is gone.
+        """
         self.name = name
         self.rng = random.Random(f"{seed} {name}")  # noqa: S311 -- what is asked is to be repeated
         self.log = Log(folder / f"{name}.log")
         self._folder = folder
+        self._is_faithful = is_faithful
         self._gateway = gateway
         self._address = ""
         self._client: Client | None = None
@@ -61,10 +67,12 @@ class Session:
             except grpc.RpcError as error:
                 if not is_away(error):
                     raise RefusedError(refusal_of(error).reason) from error
+                is_gone = refusal_of(error).code is grpc.StatusCode.UNAVAILABLE
             if not repeats:
                 return None
             time.sleep(_PAUSE_S)
-            self._disconnect()
+            if is_gone or not self._is_faithful:
+                self._disconnect()
         message = f"{self.name}: nobody has answered for {PATIENCE_S:g} s"
         raise TimeoutError(message)
 

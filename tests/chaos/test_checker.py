@@ -1,5 +1,6 @@
 """The checker finds what is planted: a checker that cannot fail is worth nothing."""
 
+import ast
 from copy import deepcopy
 from decimal import Decimal
 from functools import cache
@@ -7,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from chaos import checker
 from chaos.chain import Link
 from chaos.records import EXECUTION, HALT, ORDER, READ, TRANSFER, Log, Record, read_log
 from tests.chaos.doctored import Healthy
+from tests.unit.test_floors import imports
 from tidegate.v1 import common_pb2, journal_pb2, orders_pb2, portfolio_pb2, risk_pb2
 
 _SEED = 6
@@ -278,6 +281,25 @@ def test_an_event_that_the_checker_does_not_know_is_not_passed_over(healthy: Hea
 
     healthy.rewrite(change)
     assert any("does not know limit_changed" in finding.text for finding in healthy.check())
+
+
+def test_the_checker_knows_nothing_of_the_engine() -> None:
+    """Of ours it imports the messages of the wire, and its own modules; those that it needs the same."""
+    folder = Path(checker.__file__).parent
+    todo, seen = ["checker"], set[str]()
+    while todo:
+        name = todo.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        module = ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))
+        for imported in imports(module):
+            root, _, rest = imported.partition(".")
+            assert root not in {"actors", "gateway", "tests"}, (name, imported)
+            assert root != "tidegate" or rest.startswith("v1"), (name, imported)
+            if root == "chaos" and (folder / f"{rest.split('.')[0]}.py").exists():
+                todo.append(rest.split(".")[0])
+    assert {"checker", "chain", "sums", "rules", "acknowledged", "answers", "records"} == seen
 
 
 def test_a_log_survives_a_kill_in_the_middle_of_a_line(tmp_path: Path) -> None:
