@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from chaos.processes import Run, RunError, send
-from chaos.schedule import CLIENT, KILL, PAUSE, RESTART, Step
+from chaos.schedule import CLIENT, KILL, PAUSE, RESTART, TAKE_OVER, Step
 from chaos.session import STOP
 
 # Nothing acknowledged for so long: the run has failed, whatever the checker says.
@@ -93,7 +93,7 @@ class Driver:
     @property
     def kills(self) -> int:
         """How many processes were killed."""
-        return sum(count for (action, _), count in self.done.items() if action != PAUSE)
+        return sum(count for (action, _), count in self.done.items() if action in (KILL, RESTART, TAKE_OVER))
 
     def do(self, step: Step) -> None:
         """
@@ -202,11 +202,16 @@ class Driver:
         (self._folder / "journal.db.lock").unlink()
         self.run = Run(self._folder)
         try:
-            self.run.wait()
-        finally:
-            for pid in reversed(tree):
-                send(pid, signal.SIGCONT)
+            try:
+                self.run.wait()
+            except RunError:  # the old one was stopped within a commit, and holds the file: it has to go on first
+                self.done["found locked", "journal"] += 1
+                _go_on(tree)
+                self.run = Run(self._folder)
+                self.run.wait()
+            _go_on(tree)
             time.sleep(lasts_s)
+        finally:
             old.end(tree)
 
     def _wait_for_answers(self) -> None:
@@ -216,6 +221,11 @@ class Driver:
                 message = f"nobody was answered for {SILENCE_MAX_S:g} s after {_last(self.done)}"
                 raise RunError(message)
             time.sleep(_LOOK_S)
+
+
+def _go_on(tree: list[int]) -> None:
+    for pid in reversed(tree):
+        send(pid, signal.SIGCONT)
 
 
 def _last(done: Iterable[tuple[str, str]]) -> str:
