@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 
 from chaos.simulation.history import CONFIGURATION, History, InMemory
 from tests.chaos.doctored import let_zombies_answer
-from tidegate.errors import EpochFencedError
+from tidegate.errors import CommitFailedError, EpochFencedError
 from tidegate.gate import Gate, Request
 from tidegate.journal.sqlite import SqliteJournal
 from tidegate.v1 import admin_pb2, risk_pb2
@@ -59,6 +59,21 @@ def test_a_gate_that_was_replaced_does_not_answer_reads(replaced: Gate) -> None:
     """Found by the simulation: it went on to show a state that was over."""
     with pytest.raises(EpochFencedError):
         send(replaced, "GetRiskMetrics", risk_pb2.GetRiskMetricsRequest())
+
+
+@pytest.mark.control("one-writer")
+def test_a_writer_that_was_replaced_knows_it_without_writing(path: Path) -> None:
+    """It asks the journal; a journal that does not answer fences as well."""
+    old = SqliteJournal(path)
+    old.confirm()
+    new = SqliteJournal(path)
+    with pytest.raises(EpochFencedError, match="epoch 1 was fenced by epoch 2"):
+        old.confirm()
+    new.confirm()
+    new.close()
+    with pytest.raises(CommitFailedError, match="cannot tell whether another writer has taken over"):
+        new.confirm()
+    old.close()
 
 
 @pytest.mark.parametrize("seed", [18, 489])

@@ -87,7 +87,7 @@ class SqliteJournal:
             raise CommitFailedError(message)
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            self.confirm()
+            self._check_epoch()
             rows = [(e.sequence, e.time_ns, self.epoch, e.kind, e.order_id, e.topic, e.body) for e in entries]
             self._insert("events", rows)
             self._insert("keys", [(key, e.sequence) for e in entries for key in e.keys])
@@ -101,6 +101,12 @@ class SqliteJournal:
         self._head = head
         return head
 
+    def find_all(self, keys: Collection[Key]) -> dict[Key, journal_pb2.Event]:
+        """Return the events that used up these keys, with one query for all."""
+        query, parameter = (_FIND_ONE, *keys) if len(keys) == 1 else (_FIND_ALL, json.dumps(list(keys)))
+        rows = self._db.execute(query, (parameter,))
+        return {key: journal_pb2.Event.FromString(body) for key, body in rows}
+
     def confirm(self) -> None:
         """Make sure that no newer writer has taken the journal."""
         try:
@@ -109,16 +115,8 @@ class SqliteJournal:
             message = f"{self._path}: cannot tell whether another writer has taken over: {error}"
             raise CommitFailedError(message) from error
         if newest != self.epoch:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
             message = f"{self._path}: epoch {self.epoch} was fenced by epoch {newest}: another writer has taken over"
             raise EpochFencedError(message)
-
-    def find_all(self, keys: Collection[Key]) -> dict[Key, journal_pb2.Event]:
-        """Return the events that used up these keys, with one query for all."""
-        query, parameter = (_FIND_ONE, *keys) if len(keys) == 1 else (_FIND_ALL, json.dumps(list(keys)))
-        rows = self._db.execute(query, (parameter,))
-        return {key: journal_pb2.Event.FromString(body) for key, body in rows}
 
     def events_of_order(self, order_id: int) -> list[journal_pb2.Event]:
         """Return all events of an accepted order, oldest first."""
@@ -201,6 +199,13 @@ class SqliteJournal:
                 part = list(chain.from_iterable(rows[start : start + size]))
                 self._db.execute(f"INSERT INTO {table} VALUES {values}", part)  # noqa: S608 -- names and marks of our own
                 start += size
+
+    def _check_epoch(self) -> None:
+        (newest,) = self._db.execute("SELECT epoch FROM writer").fetchone()
+        if newest != self.epoch:
+            self._db.execute("ROLLBACK")
+            message = f"{self._path}: epoch {self.epoch} was fenced by epoch {newest}: another writer has taken over"
+            raise EpochFencedError(message)
 
     def _read_head(self) -> Head:
         row = self._db.execute("SELECT last_sequence, hash FROM batches ORDER BY last_sequence DESC LIMIT 1").fetchone()

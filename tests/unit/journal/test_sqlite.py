@@ -96,19 +96,6 @@ def test_a_second_opener_fences_the_first(journal: SqliteJournal) -> None:
         assert 6 == newer.verify().sequence
 
 
-@pytest.mark.control("one-writer")
-def test_a_fenced_writer_knows_it_without_writing(journal: SqliteJournal) -> None:
-    """Pins that one who was thought dead finds out before it answers from memory; a store that is gone says nothing."""
-    journal.confirm()
-    with closing(SqliteJournal(path_of(journal))) as newer:
-        with pytest.raises(EpochFencedError, match="epoch 1 was fenced by epoch 2"):
-            journal.confirm()
-        newer.confirm()
-        newer.close()
-        with pytest.raises(CommitFailedError, match="cannot tell whether another writer has taken over"):
-            newer.confirm()
-
-
 @pytest.mark.control("records")
 @pytest.mark.parametrize(
     "tampering",
