@@ -17,6 +17,8 @@ from chaos.session import STOP
 # Nothing acknowledged for so long: the run has failed, whatever the checker says.
 SILENCE_MAX_S = 120.0
 _LOOK_S = 0.1
+# For how long, at least, a run goes on beside the one that has taken over.
+_BESIDE_S = 3.0
 _GOODBYE_S = 200.0
 
 _TRADERS = 4
@@ -210,7 +212,7 @@ class Driver:
                 self.run = Run(self._folder)
                 self.run.wait()
             _go_on(tree)
-            time.sleep(lasts_s)
+            time.sleep(_BESIDE_S + lasts_s)
         finally:
             old.end(tree)
 

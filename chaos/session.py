@@ -17,6 +17,7 @@ ADDRESSES = "addresses.json"
 STOP = "stop"
 _TIMEOUT_S = 4.0
 _PAUSE_S = 0.1
+_FAITHFUL_S = 30.0
 # A client that hears nothing for so long gives up, and the run has failed.
 PATIENCE_S = 180.0
 
@@ -35,8 +36,8 @@ class Session:
         """
         Go on with the log of this name.
 
-        gateway: which of them to speak to. is_faithful: wait for one that is silent, also when another one has taken
-        over, and leave it only when it is gone.
+        gateway: which of them to speak to. is_faithful: wait long for one that is silent, also when another one has
+        taken over: it may be a zombie, and speak again.
         """
         self.name = name
         self.rng = random.Random(f"{seed} {name}")  # noqa: S311 -- what is asked is to be repeated
@@ -60,18 +61,17 @@ class Session:
             RefusedError: the gateway refused it.
             TimeoutError: nobody answered for a very long time.
         """
-        ends = time.monotonic() + PATIENCE_S
-        while time.monotonic() < ends:
+        asked = time.monotonic()
+        while time.monotonic() < asked + PATIENCE_S:
             try:
                 return method(self._connected())(request)
             except grpc.RpcError as error:
                 if not is_away(error):
                     raise RefusedError(refusal_of(error).reason) from error
-                is_gone = refusal_of(error).code is grpc.StatusCode.UNAVAILABLE
             if not repeats:
                 return None
             time.sleep(_PAUSE_S)
-            if is_gone or not self._is_faithful:
+            if not self._is_faithful or time.monotonic() > asked + _FAITHFUL_S:
                 self._disconnect()
         message = f"{self.name}: nobody has answered for {PATIENCE_S:g} s"
         raise TimeoutError(message)

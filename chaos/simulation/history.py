@@ -12,7 +12,7 @@ from chaos.chain import Link, read_links
 from chaos.checker import Finding, check
 from chaos.questions import ask_everything
 from chaos.records import Record
-from chaos.simulation.memory import CRASHES, Crash, FailingJournal, MemoryJournal, MemoryStore
+from chaos.simulation.memory import CRASHES, Crash, MemoryJournal, MemoryStore, failing
 from chaos.simulation.peers import Broker, Call, Feed, Market, Officer, Peer, Trader, Watcher
 from tidegate.errors import CommitFailedError
 from tidegate.gate import Gate, Reply, Request
@@ -295,7 +295,7 @@ class History:
         """Begin from the journal; one that dies as it begins an empty journal is begun again."""
         while True:
             journal = self._store.open()
-            gate = Gate(FailingJournal(journal, self._crash), lambda _command, _newest_ns: self.market.now_ns)
+            gate = Gate(failing(journal, self._crash), lambda _command, _newest_ns: self.market.now_ns)
             try:
                 gate.start(CONFIGURATION)
             except CommitFailedError:

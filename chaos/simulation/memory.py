@@ -1,7 +1,7 @@
 """Journals for the simulation: one in memory, with the real ones' contract, and one round any of them that fails."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Literal
+from typing import Any, Literal, cast
 
 from chaos.chain import Link
 from tidegate.errors import CommitFailedError, EpochFencedError, JournalError
@@ -96,28 +96,24 @@ class MemoryJournal:
         """Have nothing to let go of."""
 
 
-class FailingJournal:
-    """Any journal, whose writer may die at an append: before the commit, or after it. To the writer both look alike."""
+def failing(journal: Journal, crash: Callable[[], Crash]) -> Journal:
+    """Wrap any journal, so that its writer may die at an append; crash is asked at each of them."""
+    return cast("Journal", _FailingJournal(journal, crash))
+
+
+class _FailingJournal:
+    """Dies before the commit, or after it: to the writer both look alike. Everything else is the journal's own."""
 
     def __init__(self, journal: Journal, crash: Callable[[], Crash]) -> None:
-        """Stand in front of a journal; crash is asked at each append."""
         self._journal = journal
         self._crash = crash
-        self.epoch = journal.epoch
-        self.head = journal.head
-        self.find_all = journal.find_all
-        self.events_of_order = journal.events_of_order
-        self.verify = journal.verify
-        self.read_topic = journal.read_topic
-        self.read = journal.read
-        self.confirm = journal.confirm
-        self.checkpoint = journal.checkpoint
-        self.close = journal.close
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._journal, name)
 
     def append(self, entries: Sequence[Entry]) -> Head:
-        """Make a batch durable, or fail on either side of it."""
         crash = self._crash()
-        head = self.head() if crash == "before" else self._journal.append(entries)
+        head = self._journal.head() if crash == "before" else self._journal.append(entries)
         if crash:
             message = "the outcome of the commit is unknown"
             raise CommitFailedError(message)
