@@ -198,7 +198,9 @@ def test_a_fill_at_another_price_is_found(healthy: Healthy) -> None:
     """The chain is forged: it is the broker's own report that differs, and the capital."""
 
     def change(events: list[journal_pb2.Event]) -> None:
-        execution = events[healthy.first(is_fill) - 1].execution_booked.execution
+        taken_back = {event.execution_booked.execution.reference_execution_id for event in events}
+        fills = (event.execution_booked.execution for event in events if is_fill(event))
+        execution = next(fill for fill in fills if fill.execution_id not in taken_back)
         execution.last_price = str(Decimal(execution.last_price) + Decimal("0.01"))
 
     healthy.rewrite(change)

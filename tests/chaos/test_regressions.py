@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from google.protobuf.message import Message
 
-from chaos.simulation.history import CONFIGURATION, History, InMemory
-from tests.chaos.doctored import let_zombies_answer
+from chaos.simulation.history import CONFIGURATION
 from tidegate.errors import CommitFailedError, EpochFencedError
 from tidegate.gate import Gate, Request
 from tidegate.journal.sqlite import SqliteJournal
@@ -74,11 +73,3 @@ def test_a_writer_that_was_replaced_knows_it_without_writing(path: Path) -> None
     with pytest.raises(CommitFailedError, match="cannot tell whether another writer has taken over"):
         new.confirm()
     old.close()
-
-
-@pytest.mark.parametrize("seed", [18, 489])
-def test_a_seed_on_which_a_zombie_answered_passes(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
-    """Each of them fails where a gate does not ask the journal whether it is still the one that writes."""
-    assert [] == History(seed, InMemory()).run()
-    let_zombies_answer(monkeypatch)
-    assert {"order in time"} == {finding.promise for finding in History(seed, InMemory()).run()}
