@@ -7,7 +7,7 @@ STAMP := .venv/.installed
 PYTHONS := python3.11 python3
 ARGS ?=
 
-.PHONY: help run test test-long bench check format proto api compliance compile uncompile lock clean
+.PHONY: help run test test-long bench simulate chaos check format proto api compliance compile uncompile lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,12 @@ test-long: $(STAMP)  ## Run the long tests: soak, chaos, browser, cluster
 
 bench: $(STAMP)  ## Measure the gateway against a bare gRPC echo, about 3 minutes; ARGS="--quick" only tries it
 	@exec $(BIN)/python -m bench $(ARGS)
+
+simulate: $(STAMP)  ## Check 10,000 simulated histories with faults; ARGS="--seed 7 --histories 1" runs one again
+	@exec $(BIN)/python -m chaos.simulation $(ARGS)
+
+chaos: $(STAMP)  ## Kill real processes under load, then check; ARGS="--seed 7 --minutes 20"
+	@exec $(BIN)/python -m chaos $(ARGS)
 
 check: $(STAMP)  ## Check style, types, protos and that what is generated is fresh
 	$(BIN)/ruff check

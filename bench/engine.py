@@ -51,6 +51,9 @@ class Recorder:
         self.received += sum(1 for entry in entries if entry.body)
         return Head(entries[-1].sequence, HASH_OF_NOTHING)
 
+    def confirm(self) -> None:
+        """Have nobody to be fenced by."""
+
     def newest_epoch(self) -> int:
         """Return the only epoch."""
         return self.epoch
@@ -89,6 +92,9 @@ class Recorder:
     def events_of_order(self, order_id: int) -> list[journal_pb2.Event]:  # noqa: ARG002 -- the contract's
         """Return no events."""
         return []
+
+    def confirm(self) -> None:
+        """Have no other writer."""
 
     def checkpoint(self) -> None:
         """Do nothing: there is nothing to tidy up."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import grpc
@@ -134,22 +134,22 @@ class Gateway:
         return handle
 
     async def _ask(self, request: Request, context: Context) -> bytes:
-        return await self._answer(request, self._port.call(request), context)
+        return await self._answer(request, self._port.call, context)
 
     async def _await_bar(self, caller: Caller, body: bytes, context: Context) -> bytes:
         left_s = context.time_remaining()
         timeout_s = _AWAIT_TIMEOUT_S if left_s is None else left_s
         request = Request("AwaitBar", body, caller)
         async with self._streams.place(context):
-            answer = await self._answer(request, self._port.wait(request, timeout_s), context)
+            answer = await self._answer(request, partial(self._port.wait, timeout_s=timeout_s), context)
         if not answer:
             await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the bar is not settled yet")
         return answer
 
-    async def _answer(self, request: Request, call: Awaitable[Reply], context: Context) -> bytes:
+    async def _answer(self, request: Request, call: Callable[[Request], Awaitable[Reply]], context: Context) -> bytes:
         """Return the reply's bytes, or end the call with the refusal."""
         try:
-            reply = await call
+            reply = await call(request)
         except UnavailableError as error:
             reply = _unavailable(error)
         if reply.reason or request.request_id:

@@ -262,6 +262,8 @@ class Gate:
         if events:
             self.journal.append(entries)
             self.recent.extend(events)
+        else:
+            self.journal.confirm()  # one that was thought dead must not answer from what it remembers
         return events, entries
 
 

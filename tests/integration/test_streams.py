@@ -1,7 +1,7 @@
 """Streams that resume and lose nothing, sessions that end with their adapter, time that goes on."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 
 import grpc
 import pytest
@@ -11,6 +11,7 @@ from gateway.client import AsyncClient, new_order
 from gateway.status import refusal_of
 from gateway.testing import RunningGateway, running_gateway
 from gateway.testing.portfolio import DEFAULT_PORTFOLIO
+from tidegate.reasons import Reason
 from tidegate.v1 import admin_pb2, common_pb2, journal_pb2, market_data_pb2, orders_pb2, risk_pb2
 
 CANCEL_REQUESTED = common_pb2.ORDER_STATUS_PENDING_CANCEL
@@ -22,6 +23,24 @@ async def gateway() -> AsyncIterator[RunningGateway]:
     async with running_gateway() as running:
         await running.publish_bar({"AAA": "100", "BBB": "50"})
         yield running
+
+
+@pytest.mark.parametrize("stream", ["orders", "bars", "alerts", "metrics"])
+async def test_a_stream_that_begins_while_the_risk_manager_is_away_says_so(
+    gateway: RunningGateway, stream: str
+) -> None:
+    """As every other call does: UNAVAILABLE, with its code, so that whoever watches comes back."""
+    await gateway.port.close()
+    client = gateway.client
+    calls: dict[str, AsyncIterable[object]] = {
+        "orders": client.orders.WatchOrders(orders_pb2.WatchOrdersRequest(adapter="broker")),
+        "bars": client.market_data.WatchBars(market_data_pb2.WatchBarsRequest()),
+        "alerts": client.risk.WatchAlerts(risk_pb2.WatchAlertsRequest()),
+        "metrics": client.risk.WatchRiskMetrics(risk_pb2.WatchRiskMetricsRequest()),
+    }
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await anext(aiter(calls[stream]))
+    assert (grpc.StatusCode.UNAVAILABLE, Reason.RISK_MANAGER_UNAVAILABLE) == refusal_of(caught.value)[:2]
 
 
 def order(client_order_id: str) -> orders_pb2.NewOrder:

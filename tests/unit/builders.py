@@ -1,5 +1,7 @@
 """A desk: a configured gate over a real journal, and the few words that a test needs to trade through it."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import count
@@ -127,8 +129,14 @@ class Desk:
         self.gate.start(self.configured)
 
     def restarted(self) -> "Desk":
-        """Return a desk that comes back from this one's journal."""
-        return Desk(self.path, self.configured, ids=self.ids, location=self.location)
+        """Return a desk that comes back from this one's journal; from a copy of it, so that both can be asked."""
+        if self.location is not None:
+            return Desk(self.path, self.configured, ids=self.ids, location=self.location)
+        copies = len(list(self.path.parent.glob(f"*{self.path.name}")))
+        path = self.path.with_name(f"{copies}-{self.path.name}")
+        with closing(sqlite3.connect(self.path)) as source, closing(sqlite3.connect(path)) as target:
+            source.backup(target)
+        return Desk(path, self.configured, ids=self.ids)
 
     @property
     def book(self) -> "Book":

@@ -201,6 +201,15 @@ class Journal(Recorded, Protocol):
     def find_all(self, keys: Collection[Key]) -> dict[Key, journal_pb2.Event]:
         """Return the events that used up these keys; a key that is free is not in it."""
 
+    def confirm(self) -> None:
+        """
+        Make sure that no newer writer has taken the journal; for a batch that appends nothing.
+
+        Raises:
+            EpochFencedError: one has.
+            CommitFailedError: the store does not say.
+        """
+
     def events_of_order(self, order_id: int) -> list[journal_pb2.Event]:
         """Return all events of an accepted order, oldest first; empty when there is no such order."""
 

@@ -158,6 +158,15 @@ class PostgresJournal:
             raise self._failed(archived.head, said(error)) from error
         self._archived = archived
 
+    def confirm(self) -> None:
+        """Make sure that no newer writer has taken the journal."""
+        try:
+            row: Any = self._db.execute("SELECT epoch FROM writer", prepare=True).fetchone()
+        except psycopg.Error as error:
+            raise self._failed(self._head, said(error)) from error
+        if row[0] != self.epoch:
+            raise self._failed(self._head, "the store has another epoch")
+
     def newest_epoch(self) -> int:
         """Return the epoch of whoever took the journal last, in a session of its own."""
         with readable(self._database), connect(self._database) as db:

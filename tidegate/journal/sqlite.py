@@ -145,6 +145,17 @@ class SqliteJournal:
         rows = self._db.execute(query, (parameter,))
         return {key: journal_pb2.Event.FromString(body) for key, body in rows}
 
+    def confirm(self) -> None:
+        """Make sure that no newer writer has taken the journal."""
+        try:
+            (newest,) = self._db.execute("SELECT epoch FROM writer").fetchone()
+        except sqlite3.Error as error:
+            message = f"{self._path}: cannot tell whether another writer has taken over: {error}"
+            raise CommitFailedError(message) from error
+        if newest != self.epoch:
+            message = f"{self._path}: epoch {self.epoch} was fenced by epoch {newest}: another writer has taken over"
+            raise EpochFencedError(message)
+
     def events_of_order(self, order_id: int) -> list[journal_pb2.Event]:
         """Return all events of an accepted order, oldest first."""
         rows = self._db.execute("SELECT body FROM events WHERE order_id = ? ORDER BY sequence", (order_id,))

@@ -1,0 +1,109 @@
+"""``make chaos``: kill real processes under load, then have the checker look at what is left."""
+
+import shutil
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from chaos.chain import read_links
+from chaos.checker import Finding, check
+from chaos.driver import Driver
+from chaos.ending import live_answers, replayed_answers
+from chaos.processes import RunError
+from chaos.records import ORDER, read_log
+from chaos.schedule import steps
+from chaos.session import ADDRESSES
+from tidegate.v1 import orders_pb2, portfolio_pb2
+
+_FAILED = 1
+_SHOWN_MAX = 20
+_SAY_EVERY_S = 15.0
+
+
+def main(  # noqa: PLR0913, PLR0917 -- each is an option of the command
+    seed: Annotated[int, typer.Option(help="What is done, and when, is drawn from it.")] = 1,
+    minutes: Annotated[float, typer.Option(min=0.1, help="For how long at most things are killed.")] = 20.0,
+    kills: Annotated[int, typer.Option(min=0, help="Enough, once as many orders are acknowledged as well.")] = 200,
+    orders: Annotated[int, typer.Option(min=0, help="As --kills.")] = 100_000,
+    folder: Annotated[Path, typer.Option(help="Journal, logs and clients' logs; an earlier run's are removed.")] = (
+        Path("var/chaos")
+    ),
+    rate: Annotated[float, typer.Option(min=1, help="Orders a second, while they are answered.")] = 300.0,
+    *,
+    parts_only: Annotated[
+        bool, typer.Option("--parts-only", help="Kill parts of the run, never the whole of it.")
+    ] = False,
+) -> None:
+    """Kill and stop the processes of a real run under load, then check that nothing acknowledged was lost."""
+    console = Console(markup=False, highlight=False, soft_wrap=True)
+    folder = folder.resolve()
+    if (folder / ADDRESSES).exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    console.print(f"seed {seed}: starting Ray, the actors and the clients in {folder}")
+    driver = Driver(folder, seed, rate)
+    try:
+        driver.start()
+        began = said = time.monotonic()
+        for step in steps(seed, whole_runs=not parts_only):
+            elapsed_s, answered = time.monotonic() - began, driver.count()
+            if time.monotonic() - said > _SAY_EVERY_S:
+                said = time.monotonic()
+                console.print(f"{elapsed_s:4.0f} s  {driver.kills:,} kills  {answered:,} orders acknowledged")
+            if elapsed_s > minutes * 60 or (driver.kills >= kills and answered >= orders):
+                break
+            driver.do(step)
+        driver.finish()
+        live = live_answers(driver.run.addresses[0])
+        driver.count()
+    except RunError as error:
+        console.print(f"failed: {error}; everything is left in {folder}")
+        raise typer.Exit(_FAILED) from error
+    finally:
+        driver.stop()
+    console.print("checking ...")
+    journal = folder / "journal.db"
+    shown = portfolio_pb2.GetPortfolioResponse.FromString(live["GetPortfolio"][0]).sequence
+    began_replay = time.monotonic()
+    replayed = replayed_answers(journal, folder / "replayed.db", shown)
+    replay_s = time.monotonic() - began_replay
+    records = [record for path in sorted(folder.glob("*.log")) if _is_clients(path) for record in read_log(path)]
+    links = list(read_links(journal))
+    findings = check(links, records, live, replayed)
+    decided = [orders_pb2.Decision.FromString(r.answer) for r in records if r.is_answer and r.kind == ORDER]
+    acknowledged = Counter(record.kind for record in records if record.is_answer)
+    events = sum(len(link.events) for link in links)
+    console.print(f"done: {', '.join(f'{action} {target} {n}' for (action, target), n in sorted(driver.done.items()))}")
+    console.print(f"acknowledged: {', '.join(f'{kind} {n:,}' for kind, n in sorted(acknowledged.items()))}")
+    console.print(
+        f"{driver.kills:,} kills, {len(decided):,} orders acknowledged ({sum(bool(d.order_id) for d in decided):,} "
+        f"accepted), {events:,} events by {links[-1].epoch:,} writers in {(elapsed_s) / 60:.1f} minutes"
+    )
+    if driver.silences_s:
+        silences = sorted(driver.silences_s)
+        console.print(
+            f"after a kill of the RiskManager the next answer came within {silences[len(silences) // 2]:.1f} s "
+            f"in the median, {silences[-1]:.1f} s at most; {events:,} events replayed in {replay_s:.1f} s"
+        )
+    _show(console, findings, seed)
+
+
+def _is_clients(path: Path) -> bool:
+    return path.name not in ("run.log", "clients.log")
+
+
+def _show(console: Console, findings: list[Finding], seed: int) -> None:
+    console.print(f"{len(findings)} violations")
+    for finding in findings[:_SHOWN_MAX]:
+        console.print(f"{finding.promise}: {finding.text}")
+    if findings:
+        console.print(f'again: make chaos ARGS="--seed {seed}"')
+        raise typer.Exit(_FAILED)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,39 @@
+"""A short run with real processes: Ray, gRPC and SQLite, SIGKILL and SIGSTOP, and the checker at the end."""
+
+import re
+import subprocess
+import sys
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from chaos.schedule import KILL, PAUSE, TAKE_OVER, steps
+
+
+@pytest.mark.control("continuity", "one-writer")
+@pytest.mark.timeout(300)
+def test_a_short_run_with_killed_processes_loses_nothing(tmp_path: Path) -> None:
+    """Parts of a real run are killed and stopped under load; every client was answered in the end, and truly."""
+    options = ["--seed", "5", "--minutes", "0.2", "--parts-only", "--folder", str(tmp_path / "run")]
+    ran = subprocess.run(  # noqa: S603 -- this interpreter, our own module
+        [sys.executable, "-m", "chaos", *options], capture_output=True, text=True, check=False, timeout=280
+    )
+    assert (0, "") == (ran.returncode, ran.stderr), ran.stdout
+    figures = re.search(
+        r"([\d,]+) kills, ([\d,]+) orders acknowledged \(([\d,]+) accepted\), ([\d,]+) events", ran.stdout
+    )
+    assert figures is not None, ran.stdout
+    kills, answered, accepted, events = (int(figure.replace(",", "")) for figure in figures.groups())
+    assert kills >= 2
+    assert answered >= accepted >= 100
+    assert events > accepted
+    assert "\n0 violations\n" in ran.stdout
+
+
+def test_a_seed_is_one_schedule() -> None:
+    """What is done, and when, is drawn from the seed alone; to whole runs as well, unless that is left out."""
+    assert list(islice(steps(7), 100)) == list(islice(steps(7), 100)) != list(islice(steps(8), 100))
+    done = {(step.action, step.target) for step in islice(steps(7), 1_000)}
+    assert {(KILL, "risk manager"), (PAUSE, "risk manager"), (KILL, "adapter"), (TAKE_OVER, "run")} <= done
+    assert all(step.target != "run" for step in islice(steps(7, whole_runs=False), 1_000))
