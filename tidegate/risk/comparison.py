@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from tidegate.numbers import ZERO, plain
+from tidegate.numbers import ZERO, plain, round_money
 from tidegate.orders import Order
 from tidegate.risk.broker_account import BrokerAccount, Effect, key_of
 from tidegate.risk.draft import Draft
@@ -92,10 +92,10 @@ class Comparison:
         elif filled < ours:
             yield _of_order(wire.DIFFERENCE_KIND_ORDER_QUANTITY, order, ours, filled)
         wholes = [order.quantity] if order.replacement is None else [order.quantity, order.replacement.quantity]
+        expected = [max(whole - filled, ZERO) for whole in wholes]
         # What was asked for since, the broker may not work yet.
-        if filled + left not in wholes and order.instructed_ns <= self._time_ns:
-            kind = wire.DIFFERENCE_KIND_ORDER_QUANTITY
-            yield _of_order(kind, order, order.quantity - filled, left)
+        if left not in expected and order.instructed_ns <= self._time_ns:
+            yield _of_order(wire.DIFFERENCE_KIND_ORDER_QUANTITY, order, expected[0], left)
 
     def _was_done_later(self, order_id: str) -> bool:
         """Tell whether an order that is not working was done only after the statement."""
@@ -150,7 +150,8 @@ class Comparison:
         moving = self._currencies_in_flight(found)
         for currency in sorted({*ours, *stated}):
             self.currencies += 1
-            have, has = ours.get(currency, ZERO), stated.get(currency, ZERO)
+            has = stated.get(currency, ZERO)
+            have = _as_fine(ours.get(currency, ZERO), has, currency)
             if has != have:
                 is_in_flight = currency in moving
                 kind = wire.DIFFERENCE_KIND_CASH_IN_FLIGHT if is_in_flight else wire.DIFFERENCE_KIND_CASH
@@ -165,6 +166,14 @@ class Comparison:
             if one.kind == wire.DIFFERENCE_KIND_POSITION_IN_FLIGHT or (is_fx and one.kind in _IN_FLIGHT):
                 moving |= {self._draft.book.currency} if known is None else {known.currency, known.buys}
         return moving
+
+
+def _as_fine(amount: Decimal, stated: Decimal, currency: str) -> Decimal:
+    """Round an amount to the currency's smallest unit, or to the statement's digits where it has more."""
+    rounded = round_money(amount, currency)
+    finer = amount.quantize(stated)
+    digits, wanted = rounded.as_tuple().exponent, finer.as_tuple().exponent
+    return finer if isinstance(digits, int) and isinstance(wanted, int) and wanted < digits else rounded
 
 
 def _of_order(kind: wire.DifferenceKind.ValueType, order: Order, ours: Decimal, stated: Decimal) -> wire.Difference:
