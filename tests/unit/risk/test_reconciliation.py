@@ -53,13 +53,13 @@ def statement(
     positions: dict[str, str], cash: dict[str, str] | None = None, **fields: Any
 ) -> wire.ReconcilePositionsRequest:
     """Write a statement of the first bar's time; without orders unless some are given."""
-    fields = {"time": Timestamp(seconds=FIRST_DAY_S), "operator": "paper", "adapter": "paper"} | fields
-    fields.setdefault("without_orders", "orders" not in fields)
+    whole: dict[str, Any] = {"time": Timestamp(seconds=FIRST_DAY_S), "operator": "paper", "adapter": "paper"}
+    whole |= {"without_orders": "orders" not in fields} | fields
     return wire.ReconcilePositionsRequest(
         account="u1",
         positions=[wire.StatedPosition(symbol=symbol, quantity=quantity) for symbol, quantity in positions.items()],
         cash=[wire.StatedCash(currency=currency, amount=amount) for currency, amount in (cash or {}).items()],
-        **fields,
+        **whole,
     )
 
 
@@ -361,7 +361,12 @@ def test_a_statement_that_is_out_of_its_place_is_refused(
 )
 def test_a_malformed_statement_is_refused_at_the_door(desk: Desk, change: dict[str, Any], reason: Reason) -> None:
     """Pins the code, and that nothing is recorded."""
-    base = {"account": "u1", "adapter": "paper", "operator": "ann", "time": Timestamp(seconds=FIRST_DAY_S)}
+    base: dict[str, Any] = {
+        "account": "u1",
+        "adapter": "paper",
+        "operator": "ann",
+        "time": Timestamp(seconds=FIRST_DAY_S),
+    }
     before = desk.book.sequence
     assert reason == desk.refusal("ReconcilePositions", wire.ReconcilePositionsRequest(**(base | change)))
     assert before == desk.book.sequence
@@ -398,7 +403,7 @@ def test_a_statement_may_ask_for_a_halt_beside_the_portfolio_file_s(
     """Pins both scopes, the more severe of two levels of one scope, and none without a break."""
     configured.accounts[0].halt_level = REDUCE_ONLY
     desk = priced(open_desk(configured))
-    asked = {"halt_level": HALTED, "halt_scope": strategy_scope("cash")}
+    asked: dict[str, Any] = {"halt_level": HALTED, "halt_scope": strategy_scope("cash")}
     assert [] == list(reconcile(desk, statement({}, **asked)).halts)
     halts = [(halt.scope, halt.level) for halt in reconcile(desk, statement({"A": "1"}, **asked)).halts]
     assert [(PORTFOLIO, REDUCE_ONLY), (strategy_scope("cash"), HALTED)] == halts
@@ -470,7 +475,8 @@ def test_only_accounts_of_the_portfolio_file_are_summed(desk: Desk) -> None:
         account="u9", adapter="other", executions=[desk.trade(order_id, "2", "100")]
     )
     desk.ask("ReportExecutions", report, orders_pb2.ReportExecutionsResponse)
-    assert ([], 2) == (list(accounts(desk).positions), desk.position("cash"))
+    assert [] == list(accounts(desk).positions)
+    assert 2 == desk.position("cash")
 
 
 def test_an_account_is_shown_with_what_its_last_statement_differed_in_also_after_a_restart(desk: Desk) -> None:

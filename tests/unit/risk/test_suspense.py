@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.unit.builders import BUY, SELL, Desk, configuration, strategy_scope
+from tests.unit.builders import BUY, NEW, SELL, Desk, configuration, strategy_scope
 from tests.unit.conftest import OpenDesk
 from tidegate.reasons import Reason
 from tidegate.risk import unassigned
@@ -113,7 +113,7 @@ def test_two_assignments_of_one_batch_move_a_fill_once(desk: Desk) -> None:
 def test_only_a_fill_that_is_in_suspense_can_be_assigned(desk: Desk) -> None:
     """Pins the refusals, recorded with the operator; and that a strategy's own fill stays its own."""
     decision = desk.buy("cash", "5")
-    own, accepted = desk.trade(decision.order_id, "5", "100"), desk.execution(decision.order_id, 1)
+    own, accepted = desk.trade(decision.order_id, "5", "100"), desk.execution(decision.order_id, NEW)
     desk.report(accepted, own)
     gone = stray(desk, "3", "100")
     desk.report(desk.bust(gone))
