@@ -15,15 +15,20 @@ from typer.testing import CliRunner
 from gateway.adapter_client import AdapterClient
 from gateway.cli import app
 from gateway.client import new_order
+from gateway.protection import Protection
 from gateway.status import refusal_of
 from gateway.testing import RunningGateway, running_gateway
+from tests.integration.doors import guarded, refusal
+from tests.integration.principals import AccessWriter
 from tidegate.portfolio_file import PortfolioFile
 from tidegate.reasons import Reason
-from tidegate.v1 import admin_pb2, common_pb2, orders_pb2, portfolio_pb2, reconciliation_pb2, risk_pb2
+from tidegate.v1 import admin_pb2, common_pb2, journal_pb2, orders_pb2, portfolio_pb2, reconciliation_pb2, risk_pb2
 
 BUY = common_pb2.SIDE_BUY
+# No bar has brought the time yet.
+START = datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
 NOW = datetime(2020, 1, 1, tzinfo=UTC)
-ACCOUNT = {"id": "U-1", "cash": {"USD": "5000"}, "halt": {"level": "halted", "instrument": "AAA"}}
+ACCOUNT: dict[str, Any] = {"id": "U-1", "cash": {"USD": "5000"}, "halt": {"level": "halted", "instrument": "AAA"}}
 PORTFOLIO = PortfolioFile.model_validate(
     {
         "name": "stated",
@@ -131,6 +136,34 @@ async def test_what_the_broker_has_not_reported_yet_is_told_apart(gateway: Runni
     assert ["DIFFERENCE_KIND_ORDER_FILL_IN_FLIGHT", "DIFFERENCE_KIND_POSITION_IN_FLIGHT"] == kinds
     assert (0, []) == (response.break_count, list(response.halts))
     assert Reason.RECONCILIATION_IN_FLIGHT == (await alerted(gateway))[0]
+
+
+async def test_an_adapter_states_its_own_account_by_its_own_token(tmp_path: Path) -> None:
+    """The journal names who its token says; another's account, and the assignment of a fill, are an officer's."""
+    access = AccessWriter(tmp_path / "access.yaml")
+    access.add("desk", "trader", strategies=["one"], adapters=["broker"])
+    access.add("stranger", "trader", strategies=["two"], adapters=["other"])
+    access.add("olga", "risk")
+    async with guarded(tmp_path, PORTFOLIO, Protection(access=access.write())) as gateway:
+        async with gateway.client(access.tokens["desk"]) as client:
+            adapter = AdapterClient(client, name="broker", account="U-1")
+            await adapter.report([stray()])
+            response = await adapter.reconcile(positions={"AAA": "5"}, time=START)
+            assert (0, Reason.PERMISSION_DENIED) == (
+                response.difference_count,
+                (await refusal(client.admin.AssignSuspense(assignment()))).reason,
+            )
+        async with gateway.client(access.tokens["stranger"]) as client:
+            adapter = AdapterClient(client, name="broker", account="U-1")
+            assert Reason.PERMISSION_DENIED == (await refusal(adapter.reconcile(positions={}, time=START))).reason
+        async with gateway.client(access.tokens["olga"]) as client:
+            mine = assignment()
+            mine.operator = ""
+            await client.admin.AssignSuspense(mine)
+            read = await client.admin.ReadJournal(admin_pb2.ReadJournalRequest())
+    events = [journal_pb2.Event.FromString(body) for body in read.events]
+    signed = [e.positions_reconciled.operator or e.suspense_assigned.operator for e in events]
+    assert ["desk", "olga"] == [name for name in signed if name]
 
 
 async def test_a_refused_statement_or_assignment_says_why(gateway: RunningGateway) -> None:
