@@ -9,8 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from gateway.adapter_client import AdapterClient
 from gateway.cli import app
@@ -84,7 +83,7 @@ async def alerted(gateway: RunningGateway) -> list[str]:
 
 async def command(gateway: RunningGateway, *words: str) -> Result:
     """Run a command of the line against the gateway."""
-    return await asyncio.to_thread(CliRunner().invoke, app, [*words, "--address", gateway.address])
+    return await asyncio.to_thread(lambda: CliRunner().invoke(app, [*words, "--address", gateway.address]))
 
 
 @pytest.mark.control("reconciliation", "suspense")
