@@ -57,11 +57,12 @@ class Comparison:
     def _order_differences(self) -> Iterator[wire.Difference]:
         stated, missing = {entry.order_id for entry in self._statement.orders}, []
         for order in self._draft.book.orders.values():
-            if order.order_id in stated or order.request.route not in ("", self._account.adapter):
+            if order.order_id in stated or not self._may_be_there(order):
                 continue
             left = order.reservation.quantity + self._later_of(order)
             self._may_move(order.request.symbol, order.sign * left, is_certain=False)
-            if self._has_to_be_stated(order):
+            # One without a route is anybody's; one that was told something since may be there no more.
+            if order.request.route and order.instructed_ns <= self._time_ns:
                 missing.append(_of_order(wire.DIFFERENCE_KIND_ORDER_NOT_AT_BROKER, order, left, ZERO))
         for entry in self._statement.orders:
             yield from self._of_stated(entry)
@@ -69,10 +70,11 @@ class Comparison:
             self.orders = len(self._statement.orders) + len(missing)
             yield from missing
 
-    def _has_to_be_stated(self, order: Order) -> bool:
-        """Tell whether the broker has had the order since before the statement; one without a route is anybody's."""
-        is_sent = bool(order.request.route) and (bool(order.claimed_by) or order.acknowledged)
-        return is_sent and order.instructed_ns <= self._time_ns
+    def _may_be_there(self, order: Order) -> bool:
+        """Tell whether the broker may have an order: its adapter has claimed it, or its submitter sends it."""
+        if not order.request.route:
+            return True
+        return order.request.route == self._account.adapter and (bool(order.claimed_by) or order.acknowledged)
 
     def _of_stated(self, entry: wire.StatedOrder) -> Iterator[wire.Difference]:
         order = self._draft.book.orders.get(entry.order_id)

@@ -280,13 +280,14 @@ def test_an_overfilled_order_has_nothing_left(desk: Desk) -> None:
 
 
 def test_an_order_that_was_not_sent_yet_is_not_missed_at_the_broker(desk: Desk) -> None:
-    """Pins one that nobody claimed, one of another adapter, and one that its submitter sends."""
-    desk.buy("cash", "1")
+    """Pins one that nobody claimed, one of another adapter, and one that its submitter sends; only that explains."""
+    desk.buy("cash", "1", "B")
     for route in ("other", ""):
         order = desk.order("cash", BUY, "1", "A")
         order.route = route
         desk.submit(order)
     assert [] == found(reconcile(desk, statement({}, orders=[])))
+    assert ["POSITION! A: 0 2 2", "POSITION! B: 0 1 1"] == found(reconcile(desk, statement({"A": "2", "B": "1"})))
 
 
 def test_a_fill_of_an_order_that_its_submitter_sends_is_in_flight_too(desk: Desk) -> None:
