@@ -51,9 +51,6 @@ class Recorder:
         self.received += sum(1 for entry in entries if entry.body)
         return Head(entries[-1].sequence, HASH_OF_NOTHING)
 
-    def confirm(self) -> None:
-        """Have nobody to be fenced by."""
-
     def newest_epoch(self) -> int:
         """Return the only epoch."""
         return self.epoch

@@ -5,13 +5,15 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import grpc
 
 from gateway.client import AsyncClient
-from tidegate.v1 import common_pb2, orders_pb2
+from tidegate.times import from_datetime, to_stamp
+from tidegate.v1 import common_pb2, orders_pb2, reconciliation_pb2
 
 # At most so many entries go into one call; a longer one is refused with BATCH_TOO_LARGE.
 ENTRIES_MAX = 1_000
@@ -126,6 +128,38 @@ class AdapterClient:
         if last or bar_sequence:
             places += await self._report(last, bar_sequence)
         return places
+
+    async def reconcile(  # noqa: PLR0913 -- a statement has as many parts
+        self,
+        *,
+        positions: Mapping[str, str],
+        cash: Mapping[str, str] | None = None,
+        orders: Sequence[reconciliation_pb2.StatedOrder] | None = None,
+        time: datetime | None = None,
+        sequence: int = 0,
+        operator: str = "",
+    ) -> reconciliation_pb2.ReconcilePositionsResponse:
+        """
+        Hand in the broker's own statement of the account; return what differs from the gate's books.
+
+        positions, cash: decimals by symbol and by currency, all that are not 0; cash left out is not compared, and
+        neither are orders, of which all open ones belong in it.
+        time: by the broker's clock; now when left out. sequence: instead of it, exactly, the newest place that
+        ``report`` returned for what the statement knows.
+        operator: who states it, where nobody has to show a token; the adapter when left out.
+        """
+        request = reconciliation_pb2.ReconcilePositionsRequest(
+            account=self.account,
+            adapter=self.name,
+            time=to_stamp(from_datetime(time or datetime.now(UTC))),
+            sequence=sequence,
+            positions=[reconciliation_pb2.StatedPosition(symbol=s, quantity=q) for s, q in positions.items()],
+            cash=[reconciliation_pb2.StatedCash(currency=c, amount=a) for c, a in (cash or {}).items()],
+            orders=orders,
+            without_orders=orders is None,
+            operator=operator or ("" if self.client.credentials.are_shown else self.name),
+        )
+        return await self.client.admin.ReconcilePositions(request)
 
     async def _report(self, executions: Sequence[orders_pb2.Execution], bar_sequence: int) -> Sequence[int]:
         request = orders_pb2.ReportExecutionsRequest(

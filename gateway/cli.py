@@ -21,6 +21,7 @@ from gateway.halt_commands import confirm_reset, flatten, halt, operator_name
 from gateway.journal_commands import DEFAULT_JOURNAL, journal_app, journal_at
 from gateway.limit_commands import limits_app
 from gateway.protection import Protection
+from gateway.reconciliation_commands import reconcile, suspense_app
 from gateway.snapshot_commands import snapshot
 from gateway.tables import show_portfolio, show_risk
 from gateway.terminal import REFUSED, Shown, connected, fail, fail_call, tls_files
@@ -43,6 +44,8 @@ app.command("explain")(explain_order)
 app.add_typer(limits_app, name="limits")
 app.command()(release)
 app.add_typer(var_app, name="var")
+app.add_typer(suspense_app, name="suspense")
+app.command()(reconcile)
 for command in (halt, flatten, confirm_reset, up, down, scale):
     app.command()(command)
 

@@ -29,7 +29,7 @@ def halt(  # noqa: PLR0913 -- each is an option of the command
     address: Address = DEFAULT_ADDRESS,
 ) -> None:
     """Halt trading: of the portfolio, of one strategy or of one instrument."""
-    scope = _scope(strategy, instrument)
+    scope = halt_scope(strategy, instrument)
     with connected(context, address) as client:
         name = operator_name(operator, client)
         response = client.admin.Halt(admin_pb2.HaltRequest(scope=scope, operator=name, reason=reason, flatten=flatten))
@@ -50,7 +50,7 @@ def flatten(  # noqa: PLR0913 -- each is an option of the command
     address: Address = DEFAULT_ADDRESS,
 ) -> None:
     """Cancel what works and close the positions: of the portfolio, of one strategy or of one instrument."""
-    scope = _scope(strategy, instrument)
+    scope = halt_scope(strategy, instrument)
     with connected(context, address) as client:
         name = operator_name(operator, client)
         request = admin_pb2.FlattenRequest(scope=scope, operator=name, reason=reason)
@@ -91,7 +91,8 @@ def operator_name(operator: str, client: Client) -> str:
     return f"user.{name}" if name.casefold() == GATE else name
 
 
-def _scope(strategy: str, instrument: str) -> common_pb2.Scope:
+def halt_scope(strategy: str, instrument: str) -> common_pb2.Scope:
+    """Name what a command is about: one of the two, or the portfolio."""
     if strategy and instrument:
         fail("choose a strategy or an instrument, not both")
     if strategy:

@@ -29,6 +29,17 @@ def show_portfolio(client: Client, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    fills = client.portfolio.ListSuspense(portfolio_pb2.ListSuspenseRequest())
+    if count := len(fills.fills) + fills.left_out:
+        console.print(f"in suspense: {count} fills; tidegate suspense list shows them", highlight=False)
+    for account in client.portfolio.ListAccounts(portfolio_pb2.ListAccountsRequest()).accounts:
+        if account.difference_count:
+            text = (
+                f"account {account.account} differs from its broker's statement of "
+                f"{account.statement_time.ToJsonString()}: {account.difference_count} differences, "
+                f"{account.break_count} breaks"
+            )
+            console.print(text, highlight=False, soft_wrap=True)
 
 
 def show_risk(client: Client, console: Console) -> None:

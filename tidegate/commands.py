@@ -221,6 +221,7 @@ def _move_capital(
         amount=f"{sign}{request.amount}",
         operator=request.operator,
         reason=request.reason,
+        account=request.account,
     )
     event: journal_pb2.Event = gate.execute(command)
     return event.sequence

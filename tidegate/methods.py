@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from google.protobuf.message import Message
 
-from tidegate import bars, commands, views
-from tidegate.risk.draft import Key, execution_key, order_key, transfer_key
-from tidegate.v1 import actors_pb2, admin_pb2, market_data_pb2, orders_pb2, portfolio_pb2, risk_pb2
+from tidegate import account_views, bars, commands, views
+from tidegate.risk.draft import Key, assignment_key, execution_key, order_key, transfer_key
+from tidegate.v1 import actors_pb2, admin_pb2, market_data_pb2, orders_pb2, portfolio_pb2, reconciliation_pb2, risk_pb2
 
 if TYPE_CHECKING:
     from tidegate.gate import Gate
@@ -94,6 +94,11 @@ METHODS = {
     "WithdrawCapital": _command(
         admin_pb2.WithdrawCapitalRequest, commands.withdraw_capital, lambda r: (transfer_key(r.transfer_id),)
     ),
+    "ReconcilePositions": _command(reconciliation_pb2.ReconcilePositionsRequest),
+    "AssignSuspense": _command(
+        reconciliation_pb2.AssignSuspenseRequest,
+        keys=lambda r: (execution_key(r.account, r.execution_id), assignment_key(r.account, r.execution_id)),
+    ),
     "AcknowledgeAlert": _command(risk_pb2.AcknowledgeAlertRequest),
     # A read, but one that has to be decided in its place.
     "CheckOrder": _command(orders_pb2.CheckOrderRequest, commands.check_order, _order_key),
@@ -114,6 +119,8 @@ METHODS = {
         risk_pb2.WatchRiskMetricsRequest, lambda gate, r: views.risk_metrics_after(gate.engine.book, r)
     ),
     "GetPerformance": Method(portfolio_pb2.GetPerformanceRequest, lambda gate, r: views.performance(gate.engine, r)),
+    "ListSuspense": Method(portfolio_pb2.ListSuspenseRequest, lambda gate, _: account_views.suspense(gate.engine.book)),
+    "ListAccounts": Method(portfolio_pb2.ListAccountsRequest, lambda gate, _: account_views.accounts(gate.engine.book)),
     "GetPortfolio": Method(portfolio_pb2.GetPortfolioRequest, lambda gate, _: views.portfolio(gate.engine)),
     "ListStrategies": Method(portfolio_pb2.ListStrategiesRequest, lambda gate, _: views.strategies(gate.engine)),
     "GetStrategy": Method(portfolio_pb2.GetStrategyRequest, lambda gate, r: views.strategy(gate.engine, r.strategy_id)),

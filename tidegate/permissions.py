@@ -236,6 +236,8 @@ RULES: dict[str, Rule] = {
     "ListStrategies": Rule(_VIEWERS, strategies=lambda _: (), cut=_cut_strategies),
     "GetStrategy": Rule(_VIEWERS, strategies=lambda r: (r.strategy_id,)),
     "GetPerformance": Rule(_VIEWERS, strategies=lambda r: (r.strategy_id or None,)),
+    "ListSuspense": _VIEW,
+    "ListAccounts": _VIEW,
     # AdminService
     "DepositCapital": _ADMINISTER,
     "WithdrawCapital": _ADMINISTER,
@@ -248,6 +250,14 @@ RULES: dict[str, Rule] = {
     "Flatten": _OPERATE,
     "TransferCapital": _OPERATE,
     "UpdateLimits": _OPERATE,
+    # An adapter may state its own account; to halt by it what is not its own is an officer's.
+    "ReconcilePositions": Rule(
+        OFFICERS,
+        strategies=lambda r: _scoped(r.halt_scope) if r.halt_level else (),
+        adapters=lambda r: (r.adapter,),
+        is_signed=True,
+    ),
+    "AssignSuspense": _OPERATE,
     "PauseStrategy": _OPERATE,
     "ResumeStrategy": _OPERATE,
     # What the actors ask each other; not on the wire.

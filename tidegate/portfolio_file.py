@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from tidegate.account_section import AccountSection
 from tidegate.clocks import BARS, WALL
 from tidegate.instruments import Instrument
 from tidegate.instruments_section import Currency, InstrumentSection, instrument_problems
@@ -72,11 +73,13 @@ class AdapterSection(_Section):
 
     synchronised: strategies see a bar only once this adapter has reported on it; for replays.
     command: started by ``tidegate run`` as a process of its own, with ``--address`` and ``--adapter`` added.
+    account: the one whose statements are held against the books.
     """
 
     name: Name
     synchronised: bool = False
     command: list[str] = []
+    account: AccountSection | None = None
 
 
 class OperatorSection(_Section):
@@ -159,6 +162,7 @@ class PortfolioFile(_Section):
         yield from instrument_problems(self.instruments, self.currency, self.currencies)
         yield from self._price_band_problems()
         yield from self._limit_problems()
+        yield from self._account_problems()
         operator = self.replay.operator if self.replay is not None else None
         if operator is not None and operator.name.casefold() == GATE:
             yield Problem(("replay", "operator", "name"), f"{GATE} is the gate itself; nobody else has this name")
@@ -189,6 +193,24 @@ class PortfolioFile(_Section):
         for index, entry in enumerate(self.price_bands):
             if entry.symbol is not None and entry.symbol not in symbols:
                 yield Problem(("price_bands", index, "symbol"), f"no instrument is called {entry.symbol}")
+
+    def _account_problems(self) -> Iterator[Problem]:
+        """Find accounts that stand twice, cash that is none, and halts of what there is not."""
+        seen: set[str] = set()
+        scopes = {strategy_scope(strategy.id) for strategy in self.strategies}
+        scopes |= {instrument_scope(instrument.symbol) for instrument in self.instruments}
+        for index, adapter in enumerate(self.adapters):
+            account, place = adapter.account, ("adapters", index, "account")
+            if account is None:
+                continue
+            if account.id in seen:
+                yield Problem((*place, "id"), f"{account.id} stands twice")
+            seen.add(account.id)
+            for currency in account.cash:
+                if currency != self.currency and currency not in self.currencies:
+                    yield Problem((*place, "cash"), f"{currency} is no currency of this file")
+            if account.halt is not None and account.halt.scope.name and account.halt.scope not in scopes:
+                yield Problem((*place, "halt"), f"there is no {account.halt.scope}")
 
     def warnings(self) -> Iterator[str]:
         """Say what is allowed and unwise, a line each."""
@@ -235,6 +257,7 @@ class PortfolioFile(_Section):
             routes=[journal_pb2.StrategyRoute(strategy_id=s.id, adapter=s.route) for s in self.strategies if s.route],
             halts=self.halts.to_wire(),
             reduce_only_after_restart=self.after_restart == "reduce_only",
+            accounts=[a.account.to_wire(a.name) for a in self.adapters if a.account is not None],
         )
 
     def _instrument(self, section: InstrumentSection) -> Instrument:

@@ -51,6 +51,7 @@ class Reason(StrEnum):
     TRANSFER_ID_REUSED = "TRANSFER_ID_REUSED", "The transfer_id was used before, for another transfer."
     STRATEGY_UNKNOWN = "STRATEGY_UNKNOWN", "No strategy has this id."
     INSTRUMENT_UNKNOWN = "INSTRUMENT_UNKNOWN", "The instrument is not in the portfolio file."
+    ACCOUNT_UNKNOWN = "ACCOUNT_UNKNOWN", "The portfolio file names no such account, or another adapter's."
     ADAPTER_UNKNOWN = "ADAPTER_UNKNOWN", "The adapter is not in the portfolio file."
     ORDER_UNKNOWN = "ORDER_UNKNOWN", "The gate has no such order."
 
@@ -143,6 +144,21 @@ class Reason(StrEnum):
     BAR_OUT_OF_ORDER = "BAR_OUT_OF_ORDER", "The bar is not newer than the last one."
     PRICE_OUT_OF_ORDER = "PRICE_OUT_OF_ORDER", "The price is older than the instrument's mark, or from the future."
     BAR_UNKNOWN = "BAR_UNKNOWN", "The sequence is not that of the newest bar."
+
+    # Statements and suspense.
+    STATEMENT_INVALID = "STATEMENT_INVALID", "The statement states the same thing twice."
+    STATEMENT_OUT_OF_ORDER = "STATEMENT_OUT_OF_ORDER", "The statement is too old, or from the future."
+    RECONCILIATION_BREAK = (
+        "RECONCILIATION_BREAK",
+        "A broker's statement differs from the books, and nothing explains it.",
+    )
+    RECONCILIATION_IN_FLIGHT = (
+        "RECONCILIATION_IN_FLIGHT",
+        "A broker's statement differs from the books by what it may not have reported yet.",
+    )
+    RECONCILED = "RECONCILED", "A broker's statement differs from the books no longer."
+    FILL_NOT_IN_SUSPENSE = "FILL_NOT_IN_SUSPENSE", "The account has no such fill in the suspense ledger."
+    SUSPENSE_ASSIGNED_ELSEWHERE = "SUSPENSE_ASSIGNED_ELSEWHERE", "The fill was assigned to another strategy before."
 
     # What the gate itself raises.
     STRATEGY_FAILED = "STRATEGY_FAILED", "The strategy's code raised; it is paused."

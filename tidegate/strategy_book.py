@@ -25,6 +25,8 @@ def strategies_of(event: journal_pb2.Event) -> tuple[str, ...]:
         return (event.order_decided.order.strategy_id,)
     if body == "replace_decided":
         return (event.replace_decided.replace.strategy_id,)
+    if body == "suspense_assigned":
+        return (event.suspense_assigned.strategy_id,)
     if body in {"order_claimed", "cancel_requested", "execution_booked", "order_overdue"}:
         strategy_id: str = getattr(event, body).strategy_id
         return (strategy_id,) if strategy_id else ()
@@ -59,6 +61,9 @@ class StrategyBook:
                 self.orders[getattr(event, kind).order_id].apply(event)
             case "execution_booked":
                 self._book(event)
+            case "suspense_assigned":
+                fill = event.suspense_assigned.fill
+                self._fill(fill, fill.execution, -1 if self.strategy_id == SUSPENSE else 1)
             case "capital_transferred":
                 amount = Decimal(event.capital_transferred.amount)
                 self.ledger.transfer(

@@ -183,7 +183,8 @@ class StrategyRunner:
         for event in events:
             working = self._book.orders.get(event.execution_booked.execution.order_id)
             self._book.apply(event)
-            booked = event.execution_booked
+            is_assigned = event.HasField("suspense_assigned")
+            booked = event.suspense_assigned.fill if is_assigned else event.execution_booked
             if booked.execution.execution_type == orders_pb2.EXECUTION_TYPE_TRADE:
                 fill = Fill(
                     client_order_id=working.request.client_order_id if working is not None else "",

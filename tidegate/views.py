@@ -171,25 +171,29 @@ def strategies(engine: Engine) -> portfolio_pb2.ListStrategiesResponse:
 def strategy(engine: Engine, strategy_id: str) -> portfolio_pb2.GetStrategyResponse:
     """Show one strategy with its positions."""
     require_strategy(engine.book, strategy_id)
-    positions = engine.book.strategies[strategy_id].ledger.positions
+    ledger = engine.book.strategies[strategy_id].ledger
     return portfolio_pb2.GetStrategyResponse(
-        strategy=_summary(engine, strategy_id),
-        positions=[
-            portfolio_pb2.Position(
-                symbol=symbol,
-                quantity=plain(position.quantity),
-                average_cost=plain(round_ratio(position.average_cost)),
-                mark=plain(position.mark),
-                market_value=plain(position.market_value),
-                unrealised_pnl=plain(position.unrealised_pnl),
-                working_buys=plain(position.working_buys),
-                working_sells=plain(position.working_sells),
-                currency=engine.book.currency if position.account is None else position.account.currency,
-                base_value=plain(position.market_value * position.rate),
-            )
-            for symbol, position in sorted(positions.items())
-        ],
+        strategy=_summary(engine, strategy_id), positions=positions_of(engine.book, ledger)
     )
+
+
+def positions_of(book: Book, ledger: Ledger) -> list[portfolio_pb2.Position]:
+    """Show what a ledger holds, and what works in it."""
+    return [
+        portfolio_pb2.Position(
+            symbol=symbol,
+            quantity=plain(position.quantity),
+            average_cost=plain(round_ratio(position.average_cost)),
+            mark=plain(position.mark),
+            market_value=plain(position.market_value),
+            unrealised_pnl=plain(position.unrealised_pnl),
+            working_buys=plain(position.working_buys),
+            working_sells=plain(position.working_sells),
+            currency=book.currency if position.account is None else position.account.currency,
+            base_value=plain(position.market_value * position.rate),
+        )
+        for symbol, position in sorted(ledger.positions.items())
+    ]
 
 
 def order(book: Book, archive: Archive, request: orders_pb2.GetOrderRequest) -> orders_pb2.GetOrderResponse:

@@ -25,6 +25,17 @@ def _execution(execution_id: str, kind: str, order_id: str = "3", **fields: str)
 
 
 _FILL = {"last_quantity": "4", "last_price": "100", "fee": "0.5"}
+_STATEMENT = {
+    "account": "main",
+    "adapter": "paper",
+    "operator": "ann",
+    "time": "2001-09-09T01:46:41Z",
+    "positions": [{"symbol": "LOT", "quantity": "-3"}],
+    "cash": [{"currency": "USD", "amount": "1400"}],
+    "orders": [{"order_id": "4", "symbol": "ONE", "side": "SIDE_BUY", "leaves_quantity": "9"}],
+    "halt_level": "HALT_LEVEL_REDUCE_ONLY",
+    "halt_scope": SHORT,
+}
 # It follows the seed of test_hostile_input.py: bar 2, and orders 3 and 4.
 _DAY: list[tuple[str, dict[str, Any]]] = [
     # Events 5 to 8, before everything that may change.
@@ -40,6 +51,8 @@ _DAY: list[tuple[str, dict[str, Any]]] = [
     ("ReportExecutions", _execution("a3", "TRADE_CORRECT", reference_execution_id="a2", **_FILL)),
     ("ReportExecutions", _execution("a4", "TRADE_CANCEL", reference_execution_id="a3")),
     ("ReportExecutions", _execution("a5", "TRADE", "", symbol="LOT", side="SIDE_SELL", **_FILL)),
+    ("ListSuspense", {}),
+    ("AssignSuspense", SIGNED | {"account": "main", "execution_id": "a5", "strategy_id": "lever"}),
     ("ReportExecutions", _REPORT | {"bar_sequence": 2}),
     ("NextBar", {}),
     (
@@ -68,7 +81,9 @@ _DAY: list[tuple[str, dict[str, Any]]] = [
     ("PublishPrices", {"prices": [{"symbol": "ONE", "price": "101", "time": "2001-09-09T01:46:41Z"}]}),
     ("UpdateLimits", SIGNED | {"limits": [{"figure": 5, "warn": "0.9", "limit": "1"}]}),
     ("TransferCapital", SIGNED | {"transfer_id": "t-1", "from_strategy_id": "payer", "amount": "10"}),
-    ("DepositCapital", SIGNED | {"transfer_id": "t-2", "amount": "1000"}),
+    ("DepositCapital", SIGNED | {"transfer_id": "t-2", "amount": "1000", "account": "main"}),
+    ("ReconcilePositions", _STATEMENT),
+    ("ListAccounts", {}),
     ("WithdrawCapital", SIGNED | {"transfer_id": "t-3", "amount": "1000"}),
     ("PauseStrategy", SIGNED | {"strategy_id": "saver"}),
     ("CancelAllOrders", {"scope": {"kind": "SCOPE_KIND_STRATEGY", "name": "saver"}}),

@@ -268,6 +268,15 @@ class Facts:
         if fill.order is not None:
             fill.order.filled += sign * abs(fill.quantity)
 
+    def _take_suspense_assigned(self, assigned: journal_pb2.SuspenseAssigned) -> None:
+        name = assigned.fill.execution.execution_id
+        fill = self.fills[name]
+        assert fill.owner == SUSPENSE, "assigned, and it was somebody's already"
+        self._count(fill, -1)
+        # The order that its report named was none of the gate's.
+        self.fills[name] = fill._replace(owner=assigned.strategy_id)
+        self._count(self.fills[name], 1)
+
     def _report(self, order: Accepted, kind: orders_pb2.ExecutionType.ValueType) -> None:
         order.acknowledged = True
         if kind == orders_pb2.EXECUTION_TYPE_CANCEL_REJECTED:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from tests.property import wire
+from tests.property import statements, wire
 from tests.property.again import assert_every_decision_follows_again
 from tests.property.carrying_on import assert_snapshots_carry_on
-from tests.property.facts import NS_PER_S
+from tests.property.facts import NS_PER_S, SUSPENSE
 from tests.property.naive import HALTED
 from tests.property.rig import (
     ADAPTERS,
@@ -26,7 +26,7 @@ from tests.property.rig import (
 )
 from tests.property.traders import revive
 from tidegate.reasons import Reason
-from tidegate.v1 import actors_pb2, admin_pb2, common_pb2, market_data_pb2, orders_pb2
+from tidegate.v1 import actors_pb2, admin_pb2, common_pb2, market_data_pb2, orders_pb2, reconciliation_pb2
 
 if TYPE_CHECKING:
     from tidegate.gate import Reply, Request
@@ -205,6 +205,42 @@ class GateMachine(RuleBasedStateMachine):
         (reply,) = self.rig.send(wire.report([changed]))
         assert orders_pb2.ReportExecutionsResponse.FromString(reply.body).sequences == [0]
         assert self.rig.gate.engine.book.equity == before
+
+    # Suspense, and the broker's statements.
+
+    @rule(number=NUMBER, strategy_id=st.sampled_from(STRATEGIES))
+    def assign(self, number: int, strategy_id: str) -> None:
+        """Assign a fill: one in suspense moves whole and once, any other one stays where it is."""
+        naive = self.rig.naive
+        name = statements.fill_name(naive, number)
+        known = naive.fills.get(name)
+        message = reconciliation_pb2.AssignSuspenseRequest(
+            account="main", execution_id=name, strategy_id=strategy_id, operator="ann", reason="hers"
+        )
+        equity, held = naive.equity(), dict(statements.account_of(naive))
+        (reply,) = self.rig.send(request("AssignSuspense", message))
+        assert (naive.equity(), statements.account_of(naive)) == (equity, held)
+        if known is not None and known.owner == SUSPENSE:
+            assert not reply.reason
+            assert naive.fills[name].owner == strategy_id
+            head = self.rig.gate.journal.head()
+            assert self.rig.send(request("AssignSuspense", message)) == [reply]
+            assert self.rig.gate.journal.head() == head
+        elif known is not None and not reply.reason:
+            assert known.owner == strategy_id, "answered again, to whom it was assigned to"
+
+    @rule(symbol=st.sampled_from(SYMBOLS), step=st.sampled_from([0, 0, 0, -1, 3]), cent=st.sampled_from([0, 0, 1]))
+    def state(self, symbol: str, step: int, cent: int) -> None:
+        """Hand in what the broker has: clean; or with one figure changed: that difference, and no other."""
+        rig, step = self.rig, 0 if symbol == "FX" else step
+        message = statements.statement(rig.naive, rig.gate.engine.book.accounts["main"].cash(), symbol, step, cent)
+        (reply,) = rig.send(request("ReconcilePositions", message))
+        assert not reply.reason
+        answer = reconciliation_pb2.ReconcilePositionsResponse.FromString(reply.body)
+        found = {(d.symbol, d.currency): Fraction(d.difference) for d in answer.differences}
+        expected = {(symbol, ""): Fraction(step)} if step else {}
+        assert found == expected | ({("", "USD"): Fraction(cent, 100)} if cent else {})
+        assert answer.difference_count == len(found)
 
     @rule(fill=st.sampled_from([True, True, False]))
     def settle(self, *, fill: bool) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from tests.callers import caller_of
-from tests.property import oracle
+from tests.property import oracle, statements
 from tests.property.facts import NS_PER_S
 from tests.property.naive import HALTED, Naive
 from tests.property.waiting import Seen
@@ -25,6 +25,7 @@ from tidegate.journal.sqlite_reader import SqliteReader
 from tidegate.portfolio_file import PortfolioFile
 from tidegate.reasons import Reason
 from tidegate.state.recovery import take_snapshot
+from tidegate.strategy_book import SUSPENSE
 from tidegate.v1 import actors_pb2, common_pb2, journal_pb2, orders_pb2, portfolio_pb2, risk_pb2
 from tidegate.views import conservation, fees_of, realised_pnl
 
@@ -90,7 +91,14 @@ CONFIGURATION = PortfolioFile.model_validate(
             },
             {"id": "short", "kind": "external", "allocation": "0.1"},
         ],
-        "adapters": [{"name": "paper", "synchronised": True}, {"name": "spare"}],
+        "adapters": [
+            {
+                "name": "paper",
+                "synchronised": True,
+                "account": {"id": "main", "cash": {"USD": "900000", "EUR": "70.5"}},
+            },
+            {"name": "spare"},
+        ],
     }
 ).to_wire()
 
@@ -132,6 +140,8 @@ DOOR_REASONS = frozenset(
         Reason.HEARTBEAT_INVALID,
         Reason.ALERT_UNKNOWN,
         Reason.RESET_REQUEST_UNKNOWN,
+        Reason.ACCOUNT_UNKNOWN,
+        Reason.STATEMENT_INVALID,
     }
 )
 
@@ -152,11 +162,15 @@ RECORDED_REASONS = frozenset(
         Reason.REPLACE_PENDING,
         Reason.REPLACE_BELOW_FILLED,
         Reason.REPLACE_CHANGES_NOTHING,
+        Reason.FILL_NOT_IN_SUSPENSE,
+        Reason.SUSPENSE_ASSIGNED_ELSEWHERE,
+        Reason.STATEMENT_OUT_OF_ORDER,
     }
 )
 
-# Alerts about executions that are not booked.
+# Alerts about executions that are not booked; and about statements, which whoever makes the statement expects.
 NOT_BOOKED = frozenset({Reason.EXECUTION_ID_REUSED, Reason.EXECUTION_REFERENCE_UNKNOWN})
+OF_STATEMENTS = frozenset({Reason.RECONCILIATION_BREAK, Reason.RECONCILIATION_IN_FLIGHT, Reason.RECONCILED})
 
 
 def scratch() -> tempfile.TemporaryDirectory[str]:
@@ -227,7 +241,7 @@ class Rig:
             held += [symbol for symbol in begun if now_ns - told_of.get(symbol, 0) >= HELD_ALERT_PERIOD_NS]
         assert [event.price_held.symbol for event in events if event.HasField("price_held")] == held
         raised = [event.alert_raised.reason_code for event in events if event.HasField("alert_raised")]
-        assert [reason for reason in raised if reason not in NOT_BOOKED] == alerts
+        assert [reason for reason in raised if reason not in NOT_BOOKED | OF_STATEMENTS] == alerts
         for reply in batch.replies:
             assert not reply.reason or reply.reason in DOOR_REASONS | RECORDED_REASONS, reply
         if all(reply.reason in DOOR_REASONS for reply in batch.replies):
@@ -274,6 +288,8 @@ class Rig:
             request("GetHaltState", risk_pb2.GetHaltStateRequest()),
             request("ListOrders", orders_pb2.ListOrdersRequest(page_size=1_000)),
             request("ListAlerts", risk_pb2.ListAlertsRequest(page_size=1_000)),
+            request("ListSuspense", portfolio_pb2.ListSuspenseRequest()),
+            request("ListAccounts", portfolio_pb2.ListAccountsRequest()),
             request("NextBar", actors_pb2.NextBarRequest()),
         ]
         requests += [request("GetStrategy", portfolio_pb2.GetStrategyRequest(strategy_id=s)) for s in STRATEGIES]
@@ -316,6 +332,7 @@ class Rig:
         assert book.sessions == naive.sessions
         for owner in naive.owners:
             self._compare_ledger(owner)
+        self._compare_account()
         for place in book.flattenings:
             held, is_short = naive.held.get(place, Fraction(0)), naive.held.get(place, Fraction(0)) < 0
             sent, back = (naive.working(*place, buys=is_buy) for is_buy in (is_short, not is_short))
@@ -327,6 +344,23 @@ class Rig:
         assert {(code, (scope.kind, scope.name)) for code, scope in book.breaches} == set(naive.breaches())
         if naive.drawdown() == common_pb2.ACTION_HALT:
             assert naive.halts.get((common_pb2.SCOPE_KIND_PORTFOLIO, "")) == HALTED
+
+    def _compare_account(self) -> None:
+        """All that is held went through the one account, so all owners together have what it has."""
+        book, naive = self.gate.engine.book, self.naive
+        stated, cash = statements.account_of(naive), book.accounts["main"].cash()
+        held = {symbol: Fraction(quantity) for symbol, quantity in book.accounts["main"].positions().items()}
+        assert held == {symbol: quantity for symbol, quantity in stated.items() if quantity}
+        books = book.accounts["main"]._books.ledger
+        for currency, amount in cash.items():
+            at_cost = [p for p in books.positions.values() if p.settlement == BY_VARIATION]
+            own = [p for p in at_cost if (book.currency if p.account is None else p.account.currency) == currency]
+            given = {"USD": Fraction(900_000), "EUR": Fraction("70.5")}[currency]
+            paid = sum((naive.cash_in(owner, currency) for owner in naive.owners), Fraction(0))
+            capital = sum(naive.capital.values(), Fraction(0)) if currency == "USD" else 0
+            assert Fraction(amount) - sum((Fraction(p.cost) for p in own), Fraction(0)) == given + paid - capital
+        in_suspense = {name for name, fill in naive.fills.items() if fill.owner == SUSPENSE}
+        assert {execution_id for _, execution_id in book.unassigned.fills} == in_suspense
 
     def _compare_ledger(self, owner: str) -> None:
         ledger, naive = self.gate.engine.book.strategies[owner].ledger, self.naive

@@ -15,7 +15,16 @@ from tidegate.history import HISTORY
 from tidegate.methods import METHODS
 from tidegate.permissions import ALL, GATEWAY, INTERNAL, LOCAL, RULES, Caller, Role, admit, may_call
 from tidegate.reasons import Reason
-from tidegate.v1 import actors_pb2, admin_pb2, market_data_pb2, orders_pb2, portfolio_pb2, risk_pb2
+from tidegate.v1 import (
+    actors_pb2,
+    admin_pb2,
+    common_pb2,
+    market_data_pb2,
+    orders_pb2,
+    portfolio_pb2,
+    reconciliation_pb2,
+    risk_pb2,
+)
 
 NOT_ON_THE_WIRE = {
     "NextBar",
@@ -137,6 +146,10 @@ WHOLE: dict[str, set[Role]] = {
     "Halt": OFFICERS,
     "ResetHalt": OFFICERS,
     "ReleaseThrottle": OFFICERS,
+    "ReconcilePositions": OFFICERS,
+    "AssignSuspense": OFFICERS,
+    "ListSuspense": VIEWERS,
+    "ListAccounts": VIEWERS,
     "ConfirmReset": OFFICERS,
     "Flatten": OFFICERS,
     "TransferCapital": OFFICERS,
@@ -357,3 +370,18 @@ def test_a_trader_sees_its_own_strategies_only(desk: Desk) -> None:
         reply = call(desk, who, "ListStrategies", portfolio_pb2.ListStrategiesRequest())
         strategies = portfolio_pb2.ListStrategiesResponse.FromString(reply.body).strategies
         assert expected == [strategy.strategy_id for strategy in strategies]
+
+
+def test_an_adapter_states_its_own_account_and_halts_no_more_than_its_own_strategy() -> None:
+    """Pins whose name a statement may carry, and that a halt with it is a halt like any other."""
+    level = common_pb2.HALT_LEVEL_HALTED
+
+    def stated(adapter: str, **fields: Any) -> str:
+        request = reconciliation_pb2.ReconcilePositionsRequest(account="u1", adapter=adapter, **fields)
+        return refusal(TRADER, "ReconcilePositions", request)
+
+    denied = Reason.PERMISSION_DENIED
+    assert ["", denied, denied] == [stated("paper"), stated("theirs"), stated("")]
+    mine, theirs = strategy_scope("mine"), strategy_scope("theirs")
+    halts = [stated("paper", halt_level=level, halt_scope=scope) for scope in (mine, theirs, PORTFOLIO)]
+    assert ["", denied, denied] == halts

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from tidegate.risk.alerts import ALERT_KINDS
-from tidegate.risk.draft import Key, execution_key, order_key, reversal_key, transfer_key
+from tidegate.risk.draft import Key, assignment_key, execution_key, order_key, reversal_key, transfer_key
 from tidegate.times import to_ns
 from tidegate.v1 import journal_pb2
 
@@ -249,6 +249,9 @@ def entry_of(event: journal_pb2.Event) -> Entry:
         keys = (order_key(replace.strategy_id, replace.client_order_id),)
     elif kind in _CAPITAL:
         keys = (transfer_key(getattr(event, kind).transfer_id),)
+    elif kind == "suspense_assigned":
+        fill = event.suspense_assigned.fill
+        keys = (assignment_key(fill.account, fill.execution.execution_id),)
     elif kind in _ABOUT_AN_ORDER:
         order_id = getattr(event, kind).order_id
     number = int(order_id) if order_id else None

@@ -20,11 +20,13 @@ from tidegate.risk.restarts import Restarts
 from tidegate.risk.scopes import PORTFOLIO as PORTFOLIO_SCOPE
 from tidegate.risk.scopes import Scope, instrument_scope, strategy_scope
 from tidegate.risk.session_history import SessionHistory
+from tidegate.risk.unassigned import Unassigned
 from tidegate.totals import Totals
 from tidegate.v1 import common_pb2, journal_pb2, market_data_pb2, risk_pb2
 
 if TYPE_CHECKING:
     from tidegate.instruments import Instrument
+    from tidegate.risk.broker_account import BrokerAccount
     from tidegate.risk.calendars import Calendar
     from tidegate.risk.held_prices import Held
     from tidegate.risk.scenarios import Scenarios
@@ -41,7 +43,7 @@ class Book:
     or ten thousand, because equity and exposures are sums kept up to date, never recomputed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self) -> None:  # noqa: PLR0915 -- what there is, stated once
         """Begin empty: the first event configures the portfolio."""
         self.sequence = 0
         self.time_ns = 0
@@ -64,6 +66,9 @@ class Book:
         self.awaiting: dict[str, Order] = {}
         self.unreported: dict[str, Order] = {}
         self.sessions: dict[str, Session] = {}
+        # Accounts that are reconciled; none unless the portfolio file names some. And fills in suspense.
+        self.accounts: dict[str, BrokerAccount] = {}
+        self.unassigned = Unassigned()
         self.alerts: dict[int, risk_pb2.Alert] = {}
         self.reserve = ZERO
         self.deposits = ZERO

@@ -39,6 +39,9 @@ def move_capital(draft: Draft, command: journal_pb2.CapitalMoved) -> journal_pb2
     door.identifier(command.transfer_id, "transfer_id")
     amount = door.amount(command.amount, "amount", positive=False)
     read_operator(command.operator, command.reason)
+    if command.account and command.account not in draft.book.accounts:
+        text = f"the portfolio file names no account {door.shown(command.account)}"
+        raise RefusedError(Reason.ACCOUNT_UNKNOWN, text, field="account")
     name = "DepositCapital" if amount > ZERO else "WithdrawCapital"
     earlier = draft.archive.find(transfer_key(command.transfer_id))
     if earlier is not None:

@@ -43,6 +43,7 @@ _CAUSES: Final = frozenset(
         "prices_published",
         "halt_reset",
         "execution_booked",
+        "suspense_assigned",
         "capital_transferred",
         "capital_moved",
         "limit_changed",
@@ -76,6 +77,8 @@ def _touched(book: Book, event: journal_pb2.Event) -> tuple[list[str], list[str]
             return [entry.symbol for entry in event.prices_published.prices], list(book.terms)
         case "execution_booked":
             return [event.execution_booked.symbol], [event.execution_booked.strategy_id]
+        case "suspense_assigned":
+            return [event.suspense_assigned.fill.symbol], [event.suspense_assigned.strategy_id]
         case "capital_transferred":
             return [], [event.capital_transferred.from_strategy_id, event.capital_transferred.to_strategy_id]
         case _:

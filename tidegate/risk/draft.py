@@ -29,6 +29,11 @@ def reversal_key(account: str, execution_id: str) -> Key:
     return f"reversal {account} {execution_id}"
 
 
+def assignment_key(account: str, execution_id: str) -> Key:
+    """Key the assignment of a fill in suspense by the fill: it happens once."""
+    return f"assignment {account} {execution_id}"
+
+
 def transfer_key(transfer_id: str) -> Key:
     """Key a transfer by the operator's id."""
     return f"transfer {transfer_id}"

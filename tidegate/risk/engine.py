@@ -21,10 +21,12 @@ from tidegate.risk import (
     market_data,
     operators,
     orders,
+    reconciliation,
     recovery,
     replaces,
     routing,
     sessions,
+    suspense,
     throttling,
     timers,
 )
@@ -34,7 +36,7 @@ from tidegate.risk.error_rate import ErrorRate
 from tidegate.risk.halts import Place
 from tidegate.risk.refusals import Refusals, Sender
 from tidegate.risk.scopes import PORTFOLIO, strategy_scope
-from tidegate.v1 import actors_pb2, admin_pb2, journal_pb2, market_data_pb2, orders_pb2, risk_pb2
+from tidegate.v1 import actors_pb2, admin_pb2, journal_pb2, market_data_pb2, orders_pb2, reconciliation_pb2, risk_pb2
 
 # A command is a message; the function decides it, and changes nothing.
 _DECIDERS: dict[type[Message], Callable[[Draft, Any], Any]] = {
@@ -61,6 +63,8 @@ _DECIDERS: dict[type[Message], Callable[[Draft, Any], Any]] = {
     admin_pb2.ConfirmResetRequest: halting.confirm_reset,
     admin_pb2.FlattenRequest: flattening.flatten,
     admin_pb2.TransferCapitalRequest: capital_moves.transfer_capital,
+    reconciliation_pb2.ReconcilePositionsRequest: reconciliation.reconcile_positions,
+    reconciliation_pb2.AssignSuspenseRequest: suspense.assign_suspense,
     journal_pb2.StrategyPaused: operators.pause_strategy,
     journal_pb2.StrategyResumed: operators.resume_strategy,
     journal_pb2.GateStopped: recovery.stop,

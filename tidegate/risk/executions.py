@@ -7,7 +7,7 @@ from tidegate.numbers import ZERO, plain
 from tidegate.orders import Order, is_fill, is_reversal, sign_of
 from tidegate.reasons import Reason
 from tidegate.risk import door
-from tidegate.risk.draft import Draft, execution_key, reversal_key
+from tidegate.risk.draft import Draft, assignment_key, execution_key, reversal_key
 from tidegate.risk.refusals import Sender
 from tidegate.risk.scopes import PORTFOLIO, Scope, strategy_scope
 from tidegate.strategy_book import SUSPENSE
@@ -108,6 +108,12 @@ def _reverse(draft: Draft, booked: journal_pb2.ExecutionBooked) -> None:
     booked.reversed.CopyFrom(original.execution)
     booked.strategy_id, booked.symbol, booked.side = original.strategy_id, original.symbol, original.side
     booked.execution.order_id = original.execution.order_id
+    assigned = None
+    if original.strategy_id == SUSPENSE:
+        assigned = draft.archive.find(assignment_key(booked.account, reference))
+    if assigned is not None:
+        booked.strategy_id = assigned.suspense_assigned.strategy_id
+        booked.execution.order_id = ""  # the one that the broker named was never the strategy's
 
 
 def _is_reversed(draft: Draft, account: str, original: journal_pb2.ExecutionBooked) -> bool:

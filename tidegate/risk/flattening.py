@@ -68,6 +68,8 @@ def touched(book: Book, events: list[journal_pb2.Event]) -> list[tuple[Place, st
         if kind == "flatten_requested":
             for entry in event.flatten_requested.places:
                 found.setdefault((entry.strategy_id, entry.symbol), "")
+        elif kind == "suspense_assigned":
+            found.setdefault((event.suspense_assigned.strategy_id, event.suspense_assigned.fill.symbol), "")
         elif kind == "execution_booked":
             booked = event.execution_booked
             place = (booked.strategy_id, booked.symbol)

@@ -9,6 +9,7 @@ from tidegate.ledger import Ledger
 from tidegate.risk.alerts import ALERT_KINDS
 from tidegate.risk.counters import Counters
 from tidegate.risk.folding_controls import CONTROLS, group_exposures_of_limits, note_alert, note_exit
+from tidegate.risk.folding_reconciliation import RECONCILIATION, open_accounts, take_execution
 from tidegate.risk.held_prices import Print, Prints, judge, prints_of_bar, prints_of_prices
 from tidegate.risk.high_water import HighWater
 from tidegate.risk.limit import Limit
@@ -55,6 +56,7 @@ def _configure(book: "Book", event: journal_pb2.Event) -> None:
     for strategy_id, terms in book.terms.items():
         book.strategies[strategy_id].ledger.transfer(terms.capital)
         book.reserve -= terms.capital
+    open_accounts(book, configured)
     group_exposures_of_limits(book)
     _raise_high_water(book, equities(book))
     book.high_water.begin_day(to_ns(event.time), equities(book))
@@ -113,6 +115,8 @@ def _book_execution(book: "Book", event: journal_pb2.Event) -> None:
         book.marks[booked.symbol] = Decimal(booked.execution.last_price)
         _translate(book, booked.symbol, book.marks[booked.symbol])
     book.strategies[booked.strategy_id].apply(event)
+    if book.accounts or booked.strategy_id == SUSPENSE:
+        take_execution(book, event)
     if book.scenarios is not None:
         book.scenarios.touch(booked.strategy_id, booked.symbol)
     _track(book, booked.execution.order_id)
@@ -222,6 +226,8 @@ def _move_capital(book: "Book", event: journal_pb2.Event) -> None:
     book.high_water.move(PORTFOLIO_SCOPE, book.equity, amount)
     book.reserve += amount
     book.deposits += amount
+    if event.capital_moved.account:
+        book.accounts[event.capital_moved.account].give(book.currency, amount)
 
 
 def equities(book: "Book") -> dict[Scope, Decimal]:
@@ -241,6 +247,7 @@ def _ignore(_book: "Book", _event: journal_pb2.Event) -> None:
 
 _APPLIERS: dict[str, Callable[["Book", journal_pb2.Event], None]] = {
     **CONTROLS,
+    **RECONCILIATION,
     "portfolio_configured": _configure,
     "order_decided": _decide,
     "replace_decided": _decide_replace,

@@ -14,6 +14,7 @@ from tidegate.orders import Order, Replacement
 from tidegate.portfolio.performance import Performance, Record, Returns
 from tidegate.positions import Position
 from tidegate.risk.book import Book
+from tidegate.risk.broker_account import BrokerAccount, Effect
 from tidegate.risk.calendars import Calendar
 from tidegate.risk.counters import Counters
 from tidegate.risk.counters.daily import Amount, Daily
@@ -32,10 +33,12 @@ from tidegate.risk.limit_table import LimitTable
 from tidegate.risk.limits import Limits
 from tidegate.risk.order_rules import OrderRules, Rates
 from tidegate.risk.price_bands import Band, PriceBands
+from tidegate.risk.restarts import Restarts
 from tidegate.risk.scopes import Scope
 from tidegate.risk.session import Session
 from tidegate.risk.session_history import SessionHistory
 from tidegate.risk.terms import Terms
+from tidegate.risk.unassigned import Unassigned
 from tidegate.strategy_book import StrategyBook
 from tidegate.totals import Totals
 from tidegate.v1 import journal_pb2, order_rules_pb2, orders_pb2
@@ -58,13 +61,14 @@ class NoPast:
 
 # Dataclasses with an __init__ of their fields, and named tuples: made from these.
 RECORDS: tuple[type[Any], ...] = (
-    *(Account, Amount, Band, Flattening, Halt, Instrument, Ledger, Limit, LimitKey, Limits, OptionTerms),
+    *(Account, Amount, Band, Effect, Flattening, Halt, Instrument, Ledger, Limit, LimitKey, Limits, OptionTerms),
     *(OrderRules, Pause, Position, Print, Range, Rates, Record, Replacement, Returns, Scope, Session, StrategyBook),
     *(Terms, Totals, Units),
 )
 # Other classes: made empty, then given their attributes.
 EMPTY: dict[type[Any], Callable[[], Any]] = {
     Book: Book,
+    BrokerAccount: lambda: BrokerAccount(journal_pb2.BrokerAccount(), StrategyBook("", Ledger(""), {}, {})),
     Calendar: lambda: Calendar(order_rules_pb2.TradingCalendar()),
     Counters: lambda: Counters(OrderRules()),
     Currencies: Currencies,
@@ -82,7 +86,9 @@ EMPTY: dict[type[Any], Callable[[], Any]] = {
     PriceBands: PriceBands,
     PriceMoves: lambda: PriceMoves(0),
     Resting: Resting,
+    Restarts: Restarts,
     SessionHistory: SessionHistory,
+    Unassigned: Unassigned,
 }
 # What follows from the rest, or is only remembered so that it need not be worked out again: no part of the state.
 DERIVED: dict[type[Any], frozenset[str]] = {

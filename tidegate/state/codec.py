@@ -24,7 +24,15 @@ from google.protobuf.message import DecodeError, Message
 
 from tidegate.errors import StateError
 from tidegate.state.classes import ATTRIBUTES, BY_NAME, EMPTY, attributes
-from tidegate.v1 import common_pb2, journal_pb2, market_data_pb2, order_rules_pb2, orders_pb2, risk_pb2
+from tidegate.v1 import (
+    common_pb2,
+    journal_pb2,
+    market_data_pb2,
+    order_rules_pb2,
+    orders_pb2,
+    reconciliation_pb2,
+    risk_pb2,
+)
 
 _PLAIN = frozenset({bool, int, float, str, type(None)})
 _MESSAGES: dict[str, type[Message]] = {
@@ -36,6 +44,7 @@ _MESSAGES: dict[str, type[Message]] = {
         market_data_pb2.PublishBarsRequest,
         order_rules_pb2.TradingCalendar,
         orders_pb2.NewOrder,
+        reconciliation_pb2.Difference,
         risk_pb2.Alert,
     )
 }

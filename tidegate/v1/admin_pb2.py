@@ -24,68 +24,69 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from tidegate.v1 import common_pb2 as tidegate_dot_v1_dot_common__pb2
+from tidegate.v1 import reconciliation_pb2 as tidegate_dot_v1_dot_reconciliation__pb2
 from tidegate.v1 import risk_pb2 as tidegate_dot_v1_dot_risk__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17tidegate/v1/admin.proto\x12\x0btidegate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18tidegate/v1/common.proto\x1a\x16tidegate/v1/risk.proto\"\x8a\x01\n\x0bHaltRequest\x12!\n\x05scope\x18\x01 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12%\n\x05level\x18\x02 \x01(\x0e\x32\x16.tidegate.v1.HaltLevel\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07\x66latten\x18\x05 \x01(\x08\"J\n\x0cHaltResponse\x12\x1f\n\x04halt\x18\x01 \x01(\x0b\x32\x11.tidegate.v1.Halt\x12\x19\n\x11\x63\x61ncels_requested\x18\x02 \x01(\r\"\x92\x01\n\x10ResetHaltRequest\x12!\n\x05scope\x18\x01 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x39\n\x0fhigh_water_mark\x18\x04 \x01(\x0e\x32 .tidegate.v1.HighWaterMarkChoice\">\n\x11ResetHaltResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x01(\x08\x12\x18\n\x10request_sequence\x18\x02 \x01(\x04\"Q\n\x13\x43onfirmResetRequest\x12\x18\n\x10request_sequence\x18\x01 \x01(\x04\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"9\n\x14\x43onfirmResetResponse\x12!\n\x05scope\x18\x01 \x01(\x0b\x32\x12.tidegate.v1.Scope\"U\n\x0e\x46lattenRequest\x12!\n\x05scope\x18\x01 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"_\n\x0f\x46lattenResponse\x12\x19\n\x11\x63\x61ncels_requested\x18\x01 \x01(\r\x12\x31\n\tpositions\x18\x02 \x03(\x0b\x32\x1e.tidegate.v1.FlattenedPosition\"\xa5\x01\n\x11\x46lattenedPosition\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\t\x12\x1a\n\x12submitted_quantity\x18\x04 \x01(\t\x12\x18\n\x10waiting_quantity\x18\x05 \x01(\t\x12\x13\n\x0breason_code\x18\x06 \x01(\t\x12\x0e\n\x06reason\x18\x07 \x01(\t\"\x91\x01\n\x16TransferCapitalRequest\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\x12\x18\n\x10\x66rom_strategy_id\x18\x02 \x01(\t\x12\x16\n\x0eto_strategy_id\x18\x03 \x01(\t\x12\x0e\n\x06\x61mount\x18\x04 \x01(\t\x12\x10\n\x08operator\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\"+\n\x17TransferCapitalResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\"M\n\x14PauseStrategyRequest\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x17\n\x15PauseStrategyResponse\"N\n\x15ResumeStrategyRequest\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x18\n\x16ResumeStrategyResponse\"\x88\x01\n\x13UpdateLimitsRequest\x12\"\n\x06limits\x18\x01 \x03(\x0b\x32\x12.tidegate.v1.Limit\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12+\n\x07\x65xpires\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"(\n\x14UpdateLimitsResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\"_\n\x16ReleaseThrottleRequest\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"*\n\x17ReleaseThrottleResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x01(\x08\"^\n\x15\x44\x65positCapitalRequest\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"*\n\x16\x44\x65positCapitalResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\"_\n\x16WithdrawCapitalRequest\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"+\n\x17WithdrawCapitalResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\"?\n\x12ReadJournalRequest\x12\x16\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04\x12\x11\n\tpage_size\x18\x02 \x01(\r\"l\n\x13ReadJournalResponse\x12\x0e\n\x06\x65vents\x18\x01 \x03(\x0c\x12\x1b\n\x13next_after_sequence\x18\x02 \x01(\x04\x12\x15\n\rhead_sequence\x18\x03 \x01(\x04\x12\x11\n\thead_hash\x18\x04 \x01(\x0c*\x81\x01\n\x13HighWaterMarkChoice\x12&\n\"HIGH_WATER_MARK_CHOICE_UNSPECIFIED\x10\x00\x12!\n\x1dHIGH_WATER_MARK_CHOICE_REBASE\x10\x01\x12\x1f\n\x1bHIGH_WATER_MARK_CHOICE_KEEP\x10\x02\x32\x81\x08\n\x0c\x41\x64minService\x12;\n\x04Halt\x12\x18.tidegate.v1.HaltRequest\x1a\x19.tidegate.v1.HaltResponse\x12J\n\tResetHalt\x12\x1d.tidegate.v1.ResetHaltRequest\x1a\x1e.tidegate.v1.ResetHaltResponse\x12S\n\x0c\x43onfirmReset\x12 .tidegate.v1.ConfirmResetRequest\x1a!.tidegate.v1.ConfirmResetResponse\x12\x44\n\x07\x46latten\x12\x1b.tidegate.v1.FlattenRequest\x1a\x1c.tidegate.v1.FlattenResponse\x12\\\n\x0fTransferCapital\x12#.tidegate.v1.TransferCapitalRequest\x1a$.tidegate.v1.TransferCapitalResponse\x12Y\n\x0e\x44\x65positCapital\x12\".tidegate.v1.DepositCapitalRequest\x1a#.tidegate.v1.DepositCapitalResponse\x12\\\n\x0fWithdrawCapital\x12#.tidegate.v1.WithdrawCapitalRequest\x1a$.tidegate.v1.WithdrawCapitalResponse\x12S\n\x0cUpdateLimits\x12 .tidegate.v1.UpdateLimitsRequest\x1a!.tidegate.v1.UpdateLimitsResponse\x12P\n\x0bReadJournal\x12\x1f.tidegate.v1.ReadJournalRequest\x1a .tidegate.v1.ReadJournalResponse\x12V\n\rPauseStrategy\x12!.tidegate.v1.PauseStrategyRequest\x1a\".tidegate.v1.PauseStrategyResponse\x12Y\n\x0eResumeStrategy\x12\".tidegate.v1.ResumeStrategyRequest\x1a#.tidegate.v1.ResumeStrategyResponse\x12\\\n\x0fReleaseThrottle\x12#.tidegate.v1.ReleaseThrottleRequest\x1a$.tidegate.v1.ReleaseThrottleResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17tidegate/v1/admin.proto\x12\x0btidegate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18tidegate/v1/common.proto\x1a tidegate/v1/reconciliation.proto\x1a\x16tidegate/v1/risk.proto\"\x8a\x01\n\x0bHaltRequest\x12!\n\x05scope\x18\x01 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12%\n\x05level\x18\x02 \x01(\x0e\x32\x16.tidegate.v1.HaltLevel\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07\x66latten\x18\x05 \x01(\x08\"J\n\x0cHaltResponse\x12\x1f\n\x04halt\x18\x01 \x01(\x0b\x32\x11.tidegate.v1.Halt\x12\x19\n\x11\x63\x61ncels_requested\x18\x02 \x01(\r\"\x92\x01\n\x10ResetHaltRequest\x12!\n\x05scope\x18\x01 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x39\n\x0fhigh_water_mark\x18\x04 \x01(\x0e\x32 .tidegate.v1.HighWaterMarkChoice\">\n\x11ResetHaltResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x01(\x08\x12\x18\n\x10request_sequence\x18\x02 \x01(\x04\"Q\n\x13\x43onfirmResetRequest\x12\x18\n\x10request_sequence\x18\x01 \x01(\x04\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"9\n\x14\x43onfirmResetResponse\x12!\n\x05scope\x18\x01 \x01(\x0b\x32\x12.tidegate.v1.Scope\"U\n\x0e\x46lattenRequest\x12!\n\x05scope\x18\x01 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"_\n\x0f\x46lattenResponse\x12\x19\n\x11\x63\x61ncels_requested\x18\x01 \x01(\r\x12\x31\n\tpositions\x18\x02 \x03(\x0b\x32\x1e.tidegate.v1.FlattenedPosition\"\xa5\x01\n\x11\x46lattenedPosition\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\t\x12\x1a\n\x12submitted_quantity\x18\x04 \x01(\t\x12\x18\n\x10waiting_quantity\x18\x05 \x01(\t\x12\x13\n\x0breason_code\x18\x06 \x01(\t\x12\x0e\n\x06reason\x18\x07 \x01(\t\"\x91\x01\n\x16TransferCapitalRequest\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\x12\x18\n\x10\x66rom_strategy_id\x18\x02 \x01(\t\x12\x16\n\x0eto_strategy_id\x18\x03 \x01(\t\x12\x0e\n\x06\x61mount\x18\x04 \x01(\t\x12\x10\n\x08operator\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\"+\n\x17TransferCapitalResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\"M\n\x14PauseStrategyRequest\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x17\n\x15PauseStrategyResponse\"N\n\x15ResumeStrategyRequest\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x18\n\x16ResumeStrategyResponse\"\x88\x01\n\x13UpdateLimitsRequest\x12\"\n\x06limits\x18\x01 \x03(\x0b\x32\x12.tidegate.v1.Limit\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12+\n\x07\x65xpires\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"(\n\x14UpdateLimitsResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\"_\n\x16ReleaseThrottleRequest\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"*\n\x17ReleaseThrottleResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x01(\x08\"o\n\x15\x44\x65positCapitalRequest\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x46 \x01(\t\"*\n\x16\x44\x65positCapitalResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\"p\n\x16WithdrawCapitalRequest\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x46 \x01(\t\"+\n\x17WithdrawCapitalResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\"?\n\x12ReadJournalRequest\x12\x16\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04\x12\x11\n\tpage_size\x18\x02 \x01(\r\"l\n\x13ReadJournalResponse\x12\x0e\n\x06\x65vents\x18\x01 \x03(\x0c\x12\x1b\n\x13next_after_sequence\x18\x02 \x01(\x04\x12\x15\n\rhead_sequence\x18\x03 \x01(\x04\x12\x11\n\thead_hash\x18\x04 \x01(\x0c*\x81\x01\n\x13HighWaterMarkChoice\x12&\n\"HIGH_WATER_MARK_CHOICE_UNSPECIFIED\x10\x00\x12!\n\x1dHIGH_WATER_MARK_CHOICE_REBASE\x10\x01\x12\x1f\n\x1bHIGH_WATER_MARK_CHOICE_KEEP\x10\x02\x32\xc3\t\n\x0c\x41\x64minService\x12;\n\x04Halt\x12\x18.tidegate.v1.HaltRequest\x1a\x19.tidegate.v1.HaltResponse\x12J\n\tResetHalt\x12\x1d.tidegate.v1.ResetHaltRequest\x1a\x1e.tidegate.v1.ResetHaltResponse\x12S\n\x0c\x43onfirmReset\x12 .tidegate.v1.ConfirmResetRequest\x1a!.tidegate.v1.ConfirmResetResponse\x12\x44\n\x07\x46latten\x12\x1b.tidegate.v1.FlattenRequest\x1a\x1c.tidegate.v1.FlattenResponse\x12\\\n\x0fTransferCapital\x12#.tidegate.v1.TransferCapitalRequest\x1a$.tidegate.v1.TransferCapitalResponse\x12Y\n\x0e\x44\x65positCapital\x12\".tidegate.v1.DepositCapitalRequest\x1a#.tidegate.v1.DepositCapitalResponse\x12\\\n\x0fWithdrawCapital\x12#.tidegate.v1.WithdrawCapitalRequest\x1a$.tidegate.v1.WithdrawCapitalResponse\x12S\n\x0cUpdateLimits\x12 .tidegate.v1.UpdateLimitsRequest\x1a!.tidegate.v1.UpdateLimitsResponse\x12P\n\x0bReadJournal\x12\x1f.tidegate.v1.ReadJournalRequest\x1a .tidegate.v1.ReadJournalResponse\x12V\n\rPauseStrategy\x12!.tidegate.v1.PauseStrategyRequest\x1a\".tidegate.v1.PauseStrategyResponse\x12Y\n\x0eResumeStrategy\x12\".tidegate.v1.ResumeStrategyRequest\x1a#.tidegate.v1.ResumeStrategyResponse\x12\\\n\x0fReleaseThrottle\x12#.tidegate.v1.ReleaseThrottleRequest\x1a$.tidegate.v1.ReleaseThrottleResponse\x12\x65\n\x12ReconcilePositions\x12&.tidegate.v1.ReconcilePositionsRequest\x1a\'.tidegate.v1.ReconcilePositionsResponse\x12Y\n\x0e\x41ssignSuspense\x12\".tidegate.v1.AssignSuspenseRequest\x1a#.tidegate.v1.AssignSuspenseResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tidegate.v1.admin_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_HIGHWATERMARKCHOICE']._serialized_start=2230
-  _globals['_HIGHWATERMARKCHOICE']._serialized_end=2359
-  _globals['_HALTREQUEST']._serialized_start=124
-  _globals['_HALTREQUEST']._serialized_end=262
-  _globals['_HALTRESPONSE']._serialized_start=264
-  _globals['_HALTRESPONSE']._serialized_end=338
-  _globals['_RESETHALTREQUEST']._serialized_start=341
-  _globals['_RESETHALTREQUEST']._serialized_end=487
-  _globals['_RESETHALTRESPONSE']._serialized_start=489
-  _globals['_RESETHALTRESPONSE']._serialized_end=551
-  _globals['_CONFIRMRESETREQUEST']._serialized_start=553
-  _globals['_CONFIRMRESETREQUEST']._serialized_end=634
-  _globals['_CONFIRMRESETRESPONSE']._serialized_start=636
-  _globals['_CONFIRMRESETRESPONSE']._serialized_end=693
-  _globals['_FLATTENREQUEST']._serialized_start=695
-  _globals['_FLATTENREQUEST']._serialized_end=780
-  _globals['_FLATTENRESPONSE']._serialized_start=782
-  _globals['_FLATTENRESPONSE']._serialized_end=877
-  _globals['_FLATTENEDPOSITION']._serialized_start=880
-  _globals['_FLATTENEDPOSITION']._serialized_end=1045
-  _globals['_TRANSFERCAPITALREQUEST']._serialized_start=1048
-  _globals['_TRANSFERCAPITALREQUEST']._serialized_end=1193
-  _globals['_TRANSFERCAPITALRESPONSE']._serialized_start=1195
-  _globals['_TRANSFERCAPITALRESPONSE']._serialized_end=1238
-  _globals['_PAUSESTRATEGYREQUEST']._serialized_start=1240
-  _globals['_PAUSESTRATEGYREQUEST']._serialized_end=1317
-  _globals['_PAUSESTRATEGYRESPONSE']._serialized_start=1319
-  _globals['_PAUSESTRATEGYRESPONSE']._serialized_end=1342
-  _globals['_RESUMESTRATEGYREQUEST']._serialized_start=1344
-  _globals['_RESUMESTRATEGYREQUEST']._serialized_end=1422
-  _globals['_RESUMESTRATEGYRESPONSE']._serialized_start=1424
-  _globals['_RESUMESTRATEGYRESPONSE']._serialized_end=1448
-  _globals['_UPDATELIMITSREQUEST']._serialized_start=1451
-  _globals['_UPDATELIMITSREQUEST']._serialized_end=1587
-  _globals['_UPDATELIMITSRESPONSE']._serialized_start=1589
-  _globals['_UPDATELIMITSRESPONSE']._serialized_end=1629
-  _globals['_RELEASETHROTTLEREQUEST']._serialized_start=1631
-  _globals['_RELEASETHROTTLEREQUEST']._serialized_end=1726
-  _globals['_RELEASETHROTTLERESPONSE']._serialized_start=1728
-  _globals['_RELEASETHROTTLERESPONSE']._serialized_end=1770
-  _globals['_DEPOSITCAPITALREQUEST']._serialized_start=1772
-  _globals['_DEPOSITCAPITALREQUEST']._serialized_end=1866
-  _globals['_DEPOSITCAPITALRESPONSE']._serialized_start=1868
-  _globals['_DEPOSITCAPITALRESPONSE']._serialized_end=1910
-  _globals['_WITHDRAWCAPITALREQUEST']._serialized_start=1912
-  _globals['_WITHDRAWCAPITALREQUEST']._serialized_end=2007
-  _globals['_WITHDRAWCAPITALRESPONSE']._serialized_start=2009
-  _globals['_WITHDRAWCAPITALRESPONSE']._serialized_end=2052
-  _globals['_READJOURNALREQUEST']._serialized_start=2054
-  _globals['_READJOURNALREQUEST']._serialized_end=2117
-  _globals['_READJOURNALRESPONSE']._serialized_start=2119
-  _globals['_READJOURNALRESPONSE']._serialized_end=2227
-  _globals['_ADMINSERVICE']._serialized_start=2362
-  _globals['_ADMINSERVICE']._serialized_end=3387
+  _globals['_HIGHWATERMARKCHOICE']._serialized_start=2298
+  _globals['_HIGHWATERMARKCHOICE']._serialized_end=2427
+  _globals['_HALTREQUEST']._serialized_start=158
+  _globals['_HALTREQUEST']._serialized_end=296
+  _globals['_HALTRESPONSE']._serialized_start=298
+  _globals['_HALTRESPONSE']._serialized_end=372
+  _globals['_RESETHALTREQUEST']._serialized_start=375
+  _globals['_RESETHALTREQUEST']._serialized_end=521
+  _globals['_RESETHALTRESPONSE']._serialized_start=523
+  _globals['_RESETHALTRESPONSE']._serialized_end=585
+  _globals['_CONFIRMRESETREQUEST']._serialized_start=587
+  _globals['_CONFIRMRESETREQUEST']._serialized_end=668
+  _globals['_CONFIRMRESETRESPONSE']._serialized_start=670
+  _globals['_CONFIRMRESETRESPONSE']._serialized_end=727
+  _globals['_FLATTENREQUEST']._serialized_start=729
+  _globals['_FLATTENREQUEST']._serialized_end=814
+  _globals['_FLATTENRESPONSE']._serialized_start=816
+  _globals['_FLATTENRESPONSE']._serialized_end=911
+  _globals['_FLATTENEDPOSITION']._serialized_start=914
+  _globals['_FLATTENEDPOSITION']._serialized_end=1079
+  _globals['_TRANSFERCAPITALREQUEST']._serialized_start=1082
+  _globals['_TRANSFERCAPITALREQUEST']._serialized_end=1227
+  _globals['_TRANSFERCAPITALRESPONSE']._serialized_start=1229
+  _globals['_TRANSFERCAPITALRESPONSE']._serialized_end=1272
+  _globals['_PAUSESTRATEGYREQUEST']._serialized_start=1274
+  _globals['_PAUSESTRATEGYREQUEST']._serialized_end=1351
+  _globals['_PAUSESTRATEGYRESPONSE']._serialized_start=1353
+  _globals['_PAUSESTRATEGYRESPONSE']._serialized_end=1376
+  _globals['_RESUMESTRATEGYREQUEST']._serialized_start=1378
+  _globals['_RESUMESTRATEGYREQUEST']._serialized_end=1456
+  _globals['_RESUMESTRATEGYRESPONSE']._serialized_start=1458
+  _globals['_RESUMESTRATEGYRESPONSE']._serialized_end=1482
+  _globals['_UPDATELIMITSREQUEST']._serialized_start=1485
+  _globals['_UPDATELIMITSREQUEST']._serialized_end=1621
+  _globals['_UPDATELIMITSRESPONSE']._serialized_start=1623
+  _globals['_UPDATELIMITSRESPONSE']._serialized_end=1663
+  _globals['_RELEASETHROTTLEREQUEST']._serialized_start=1665
+  _globals['_RELEASETHROTTLEREQUEST']._serialized_end=1760
+  _globals['_RELEASETHROTTLERESPONSE']._serialized_start=1762
+  _globals['_RELEASETHROTTLERESPONSE']._serialized_end=1804
+  _globals['_DEPOSITCAPITALREQUEST']._serialized_start=1806
+  _globals['_DEPOSITCAPITALREQUEST']._serialized_end=1917
+  _globals['_DEPOSITCAPITALRESPONSE']._serialized_start=1919
+  _globals['_DEPOSITCAPITALRESPONSE']._serialized_end=1961
+  _globals['_WITHDRAWCAPITALREQUEST']._serialized_start=1963
+  _globals['_WITHDRAWCAPITALREQUEST']._serialized_end=2075
+  _globals['_WITHDRAWCAPITALRESPONSE']._serialized_start=2077
+  _globals['_WITHDRAWCAPITALRESPONSE']._serialized_end=2120
+  _globals['_READJOURNALREQUEST']._serialized_start=2122
+  _globals['_READJOURNALREQUEST']._serialized_end=2185
+  _globals['_READJOURNALRESPONSE']._serialized_start=2187
+  _globals['_READJOURNALRESPONSE']._serialized_end=2295
+  _globals['_ADMINSERVICE']._serialized_start=2430
+  _globals['_ADMINSERVICE']._serialized_end=3649
 # @@protoc_insertion_point(module_scope)

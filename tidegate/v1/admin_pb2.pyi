@@ -545,12 +545,15 @@ class DepositCapitalRequest(_message.Message):
     AMOUNT_FIELD_NUMBER: _builtins.int
     OPERATOR_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
     transfer_id: _builtins.str
     """The operator's own id; a retry with the same one moves nothing twice. Shared with TransferCapital."""
     amount: _builtins.str
     """Decimal, positive."""
     operator: _builtins.str
     reason: _builtins.str
+    account: _builtins.str
+    """The account at a broker whose cash it is; empty: of none that is reconciled."""
     def __init__(
         self,
         *,
@@ -558,10 +561,11 @@ class DepositCapitalRequest(_message.Message):
         amount: _builtins.str = ...,
         operator: _builtins.str = ...,
         reason: _builtins.str = ...,
+        account: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "operator", b"operator", "reason", b"reason", "transfer_id", b"transfer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "amount", b"amount", "operator", b"operator", "reason", b"reason", "transfer_id", b"transfer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -594,12 +598,15 @@ class WithdrawCapitalRequest(_message.Message):
     AMOUNT_FIELD_NUMBER: _builtins.int
     OPERATOR_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
     transfer_id: _builtins.str
     """As in DepositCapitalRequest."""
     amount: _builtins.str
     """Decimal, positive."""
     operator: _builtins.str
     reason: _builtins.str
+    account: _builtins.str
+    """The account at a broker whose cash it is; empty: of none that is reconciled."""
     def __init__(
         self,
         *,
@@ -607,10 +614,11 @@ class WithdrawCapitalRequest(_message.Message):
         amount: _builtins.str = ...,
         operator: _builtins.str = ...,
         reason: _builtins.str = ...,
+        account: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "operator", b"operator", "reason", b"reason", "transfer_id", b"transfer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "amount", b"amount", "operator", b"operator", "reason", b"reason", "transfer_id", b"transfer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

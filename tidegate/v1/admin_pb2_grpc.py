@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from tidegate.v1 import admin_pb2 as tidegate_dot_v1_dot_admin__pb2
+from tidegate.v1 import reconciliation_pb2 as tidegate_dot_v1_dot_reconciliation__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -94,6 +95,16 @@ class AdminServiceStub:
                 '/tidegate.v1.AdminService/ReleaseThrottle',
                 request_serializer=tidegate_dot_v1_dot_admin__pb2.ReleaseThrottleRequest.SerializeToString,
                 response_deserializer=tidegate_dot_v1_dot_admin__pb2.ReleaseThrottleResponse.FromString,
+                _registered_method=True)
+        self.ReconcilePositions = channel.unary_unary(
+                '/tidegate.v1.AdminService/ReconcilePositions',
+                request_serializer=tidegate_dot_v1_dot_reconciliation__pb2.ReconcilePositionsRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_reconciliation__pb2.ReconcilePositionsResponse.FromString,
+                _registered_method=True)
+        self.AssignSuspense = channel.unary_unary(
+                '/tidegate.v1.AdminService/AssignSuspense',
+                request_serializer=tidegate_dot_v1_dot_reconciliation__pb2.AssignSuspenseRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_reconciliation__pb2.AssignSuspenseResponse.FromString,
                 _registered_method=True)
 
 
@@ -186,6 +197,20 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReconcilePositions(self, request, context):
+        """Holds a broker's statement of one account against what went through the gate, to the unit; a difference is alerted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AssignSuspense(self, request, context):
+        """Moves a fill that nobody knew, with its cash and fee, from the suspense ledger to a strategy's. Once; a retry is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -248,6 +273,16 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ReleaseThrottle,
                     request_deserializer=tidegate_dot_v1_dot_admin__pb2.ReleaseThrottleRequest.FromString,
                     response_serializer=tidegate_dot_v1_dot_admin__pb2.ReleaseThrottleResponse.SerializeToString,
+            ),
+            'ReconcilePositions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReconcilePositions,
+                    request_deserializer=tidegate_dot_v1_dot_reconciliation__pb2.ReconcilePositionsRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_reconciliation__pb2.ReconcilePositionsResponse.SerializeToString,
+            ),
+            'AssignSuspense': grpc.unary_unary_rpc_method_handler(
+                    servicer.AssignSuspense,
+                    request_deserializer=tidegate_dot_v1_dot_reconciliation__pb2.AssignSuspenseRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_reconciliation__pb2.AssignSuspenseResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -575,6 +610,60 @@ class AdminService:
             '/tidegate.v1.AdminService/ReleaseThrottle',
             tidegate_dot_v1_dot_admin__pb2.ReleaseThrottleRequest.SerializeToString,
             tidegate_dot_v1_dot_admin__pb2.ReleaseThrottleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReconcilePositions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.AdminService/ReconcilePositions',
+            tidegate_dot_v1_dot_reconciliation__pb2.ReconcilePositionsRequest.SerializeToString,
+            tidegate_dot_v1_dot_reconciliation__pb2.ReconcilePositionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AssignSuspense(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.AdminService/AssignSuspense',
+            tidegate_dot_v1_dot_reconciliation__pb2.AssignSuspenseRequest.SerializeToString,
+            tidegate_dot_v1_dot_reconciliation__pb2.AssignSuspenseResponse.FromString,
             options,
             channel_credentials,
             insecure,

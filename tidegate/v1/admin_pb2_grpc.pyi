@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from grpc import aio as _aio
 from tidegate.v1 import admin_pb2 as _admin_pb2
+from tidegate.v1 import reconciliation_pb2 as _reconciliation_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -59,6 +60,10 @@ class AdminServiceStub:
     """Lets a paused strategy run on."""
     ReleaseThrottle: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ReleaseThrottleRequest, _admin_pb2.ReleaseThrottleResponse]
     """Lets a strategy add risk again that was filled too often within a short time; nothing else does."""
+    ReconcilePositions: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.ReconcilePositionsRequest, _reconciliation_pb2.ReconcilePositionsResponse]
+    """Holds a broker's statement of one account against what went through the gate, to the unit; a difference is alerted."""
+    AssignSuspense: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.AssignSuspenseRequest, _reconciliation_pb2.AssignSuspenseResponse]
+    """Moves a fill that nobody knew, with its cash and fee, from the suspense ledger to a strategy's. Once; a retry is safe."""
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -91,6 +96,10 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Lets a paused strategy run on."""
     ReleaseThrottle: _aio.UnaryUnaryMultiCallable[_admin_pb2.ReleaseThrottleRequest, _admin_pb2.ReleaseThrottleResponse]  # type: ignore[assignment]
     """Lets a strategy add risk again that was filled too often within a short time; nothing else does."""
+    ReconcilePositions: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.ReconcilePositionsRequest, _reconciliation_pb2.ReconcilePositionsResponse]  # type: ignore[assignment]
+    """Holds a broker's statement of one account against what went through the gate, to the unit; a difference is alerted."""
+    AssignSuspense: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.AssignSuspenseRequest, _reconciliation_pb2.AssignSuspenseResponse]  # type: ignore[assignment]
+    """Moves a fill that nobody knew, with its cash and fee, from the suspense ledger to a strategy's. Once; a retry is safe."""
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """What a named operator does, with a reason, and the journal keeps."""
@@ -192,5 +201,21 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ReleaseThrottleResponse, _abc.Awaitable[_admin_pb2.ReleaseThrottleResponse]]:
         """Lets a strategy add risk again that was filled too often within a short time; nothing else does."""
+
+    @_abc_1.abstractmethod
+    def ReconcilePositions(
+        self,
+        request: _reconciliation_pb2.ReconcilePositionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reconciliation_pb2.ReconcilePositionsResponse, _abc.Awaitable[_reconciliation_pb2.ReconcilePositionsResponse]]:
+        """Holds a broker's statement of one account against what went through the gate, to the unit; a difference is alerted."""
+
+    @_abc_1.abstractmethod
+    def AssignSuspense(
+        self,
+        request: _reconciliation_pb2.AssignSuspenseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reconciliation_pb2.AssignSuspenseResponse, _abc.Awaitable[_reconciliation_pb2.AssignSuspenseResponse]]:
+        """Moves a fill that nobody knew, with its cash and fee, from the suspense ledger to a strategy's. Once; a retry is safe."""
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -13,6 +13,7 @@ from tidegate.v1 import common_pb2 as _common_pb2
 from tidegate.v1 import market_data_pb2 as _market_data_pb2
 from tidegate.v1 import order_rules_pb2 as _order_rules_pb2
 from tidegate.v1 import orders_pb2 as _orders_pb2
+from tidegate.v1 import reconciliation_pb2 as _reconciliation_pb2
 from tidegate.v1 import risk_pb2 as _risk_pb2
 import builtins as _builtins
 import sys
@@ -68,6 +69,8 @@ class Event(_message.Message):
     RESET_EXPIRED_FIELD_NUMBER: _builtins.int
     GATE_STOPPED_FIELD_NUMBER: _builtins.int
     GATE_STARTED_FIELD_NUMBER: _builtins.int
+    POSITIONS_RECONCILED_FIELD_NUMBER: _builtins.int
+    SUSPENSE_ASSIGNED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
@@ -147,6 +150,10 @@ class Event(_message.Message):
     def gate_stopped(self) -> Global___GateStopped: ...
     @_builtins.property
     def gate_started(self) -> Global___GateStarted: ...
+    @_builtins.property
+    def positions_reconciled(self) -> Global___PositionsReconciled: ...
+    @_builtins.property
+    def suspense_assigned(self) -> Global___SuspenseAssigned: ...
     def __init__(
         self,
         *,
@@ -189,12 +196,14 @@ class Event(_message.Message):
         reset_expired: Global___ResetExpired | None = ...,
         gate_stopped: Global___GateStopped | None = ...,
         gate_started: Global___GateStarted | None = ...,
+        positions_reconciled: Global___PositionsReconciled | None = ...,
+        suspense_assigned: Global___SuspenseAssigned | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "flatten_ended", b"flatten_ended", "flatten_requested", b"flatten_requested", "gate_started", b"gate_started", "gate_stopped", b"gate_stopped", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "price_held", b"price_held", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "reset_expired", b"reset_expired", "reset_requested", b"reset_requested", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "flatten_ended", b"flatten_ended", "flatten_requested", b"flatten_requested", "gate_started", b"gate_started", "gate_stopped", b"gate_stopped", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "positions_reconciled", b"positions_reconciled", "price_held", b"price_held", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "reset_expired", b"reset_expired", "reset_requested", b"reset_requested", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "suspense_assigned", b"suspense_assigned", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "flatten_ended", b"flatten_ended", "flatten_requested", b"flatten_requested", "gate_started", b"gate_started", "gate_stopped", b"gate_stopped", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "price_held", b"price_held", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "reset_expired", b"reset_expired", "reset_requested", b"reset_requested", "sequence", b"sequence", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "flatten_ended", b"flatten_ended", "flatten_requested", b"flatten_requested", "gate_started", b"gate_started", "gate_stopped", b"gate_stopped", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "positions_reconciled", b"positions_reconciled", "price_held", b"price_held", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "reset_expired", b"reset_expired", "reset_requested", b"reset_requested", "sequence", b"sequence", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "suspense_assigned", b"suspense_assigned", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["portfolio_configured", "order_decided", "order_claimed", "cancel_requested", "execution_booked", "bar_published", "prices_published", "bar_acknowledged", "bar_completed", "trading_halted", "halt_reset", "capital_transferred", "strategy_paused", "strategy_resumed", "limit_breached", "limit_restored", "command_refused", "alert_raised", "refusals_counted", "order_overdue", "session_opened", "session_closed", "replace_decided", "capital_moved", "alert_acknowledged", "limit_changed", "limit_expired", "calendar_recorded", "throttle_tripped", "throttle_released", "price_held", "flatten_requested", "flatten_ended", "reset_requested", "reset_expired", "gate_stopped", "gate_started"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["portfolio_configured", "order_decided", "order_claimed", "cancel_requested", "execution_booked", "bar_published", "prices_published", "bar_acknowledged", "bar_completed", "trading_halted", "halt_reset", "capital_transferred", "strategy_paused", "strategy_resumed", "limit_breached", "limit_restored", "command_refused", "alert_raised", "refusals_counted", "order_overdue", "session_opened", "session_closed", "replace_decided", "capital_moved", "alert_acknowledged", "limit_changed", "limit_expired", "calendar_recorded", "throttle_tripped", "throttle_released", "price_held", "flatten_requested", "flatten_ended", "reset_requested", "reset_expired", "gate_stopped", "gate_started", "positions_reconciled", "suspense_assigned"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -408,6 +417,7 @@ class PortfolioConfigured(_message.Message):
     ROUTES_FIELD_NUMBER: _builtins.int
     HALTS_FIELD_NUMBER: _builtins.int
     REDUCE_ONLY_AFTER_RESTART_FIELD_NUMBER: _builtins.int
+    ACCOUNTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     currency: _builtins.str
     capital: _builtins.str
@@ -456,6 +466,10 @@ class PortfolioConfigured(_message.Message):
     def halts(self) -> Global___HaltRules:
         """Absent when the portfolio file asks for nothing of it."""
 
+    @_builtins.property
+    def accounts(self) -> _containers.RepeatedCompositeFieldContainer[Global___BrokerAccount]:
+        """Those whose statements are held against the books."""
+
     def __init__(
         self,
         *,
@@ -477,10 +491,11 @@ class PortfolioConfigured(_message.Message):
         routes: _abc.Iterable[Global___StrategyRoute] | None = ...,
         halts: Global___HaltRules | None = ...,
         reduce_only_after_restart: _builtins.bool = ...,
+        accounts: _abc.Iterable[Global___BrokerAccount] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["halts", b"halts", "limits", b"limits", "order_rules", b"order_rules"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "calendars", b"calendars", "capital", b"capital", "clock", b"clock", "currency", b"currency", "currency_rates", b"currency_rates", "further_limits", b"further_limits", "halts", b"halts", "instruments", b"instruments", "limits", b"limits", "name", b"name", "order_rules", b"order_rules", "price_bands", b"price_bands", "reduce_only_after_restart", b"reduce_only_after_restart", "route_within_s", b"route_within_s", "routes", b"routes", "strategies", b"strategies", "synchronised_adapters", b"synchronised_adapters"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts", "adapters", b"adapters", "calendars", b"calendars", "capital", b"capital", "clock", b"clock", "currency", b"currency", "currency_rates", b"currency_rates", "further_limits", b"further_limits", "halts", b"halts", "instruments", b"instruments", "limits", b"limits", "name", b"name", "order_rules", b"order_rules", "price_bands", b"price_bands", "reduce_only_after_restart", b"reduce_only_after_restart", "route_within_s", b"route_within_s", "routes", b"routes", "strategies", b"strategies", "synchronised_adapters", b"synchronised_adapters"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -509,6 +524,48 @@ class CurrencyRate(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CurrencyRate: _TypeAlias = CurrencyRate  # noqa: Y015
+
+@_typing.final
+class BrokerAccount(_message.Message):
+    """An adapter's account at its broker."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    ADAPTER_FIELD_NUMBER: _builtins.int
+    CASH_FIELD_NUMBER: _builtins.int
+    IN_FLIGHT_S_FIELD_NUMBER: _builtins.int
+    HALT_LEVEL_FIELD_NUMBER: _builtins.int
+    HALT_SCOPE_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    adapter: _builtins.str
+    in_flight_s: _builtins.int
+    """How long what is in flight may take, before it is a break."""
+    halt_level: _common_pb2.HaltLevel.ValueType
+    """What a break halts; unspecified: nothing."""
+    @_builtins.property
+    def cash(self) -> _containers.RepeatedCompositeFieldContainer[_reconciliation_pb2.StatedCash]:
+        """What was there when the journal began."""
+
+    @_builtins.property
+    def halt_scope(self) -> _common_pb2.Scope: ...
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+        adapter: _builtins.str = ...,
+        cash: _abc.Iterable[_reconciliation_pb2.StatedCash] | None = ...,
+        in_flight_s: _builtins.int = ...,
+        halt_level: _common_pb2.HaltLevel.ValueType = ...,
+        halt_scope: _common_pb2.Scope | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["halt_scope", b"halt_scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adapter", b"adapter", "cash", b"cash", "halt_level", b"halt_level", "halt_scope", b"halt_scope", "in_flight_s", b"in_flight_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BrokerAccount: _TypeAlias = BrokerAccount  # noqa: Y015
 
 @_typing.final
 class StrategyRoute(_message.Message):
@@ -1383,11 +1440,14 @@ class CapitalMoved(_message.Message):
     AMOUNT_FIELD_NUMBER: _builtins.int
     OPERATOR_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
     transfer_id: _builtins.str
     amount: _builtins.str
     """Decimal; negative when it was taken out."""
     operator: _builtins.str
     reason: _builtins.str
+    account: _builtins.str
+    """Whose cash it is, where it is one that is reconciled."""
     def __init__(
         self,
         *,
@@ -1395,14 +1455,103 @@ class CapitalMoved(_message.Message):
         amount: _builtins.str = ...,
         operator: _builtins.str = ...,
         reason: _builtins.str = ...,
+        account: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "operator", b"operator", "reason", b"reason", "transfer_id", b"transfer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "amount", b"amount", "operator", b"operator", "reason", b"reason", "transfer_id", b"transfer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CapitalMoved: _TypeAlias = CapitalMoved  # noqa: Y015
+
+@_typing.final
+class PositionsReconciled(_message.Message):
+    """A broker's statement was held against the books; without differences it was clean."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    STATEMENT_TIME_FIELD_NUMBER: _builtins.int
+    STATEMENT_SEQUENCE_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    DIFFERENCE_COUNT_FIELD_NUMBER: _builtins.int
+    BREAK_COUNT_FIELD_NUMBER: _builtins.int
+    POSITIONS_FIELD_NUMBER: _builtins.int
+    CURRENCIES_FIELD_NUMBER: _builtins.int
+    ORDERS_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    operator: _builtins.str
+    statement_sequence: _builtins.int
+    difference_count: _builtins.int
+    break_count: _builtins.int
+    positions: _builtins.int
+    """How many figures were compared."""
+    currencies: _builtins.int
+    orders: _builtins.int
+    @_builtins.property
+    def statement_time(self) -> _timestamp_pb2.Timestamp:
+        """Of the statement."""
+
+    @_builtins.property
+    def differences(self) -> _containers.RepeatedCompositeFieldContainer[_reconciliation_pb2.Difference]:
+        """The first 1,000, breaks first."""
+
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+        operator: _builtins.str = ...,
+        statement_time: _timestamp_pb2.Timestamp | None = ...,
+        statement_sequence: _builtins.int = ...,
+        differences: _abc.Iterable[_reconciliation_pb2.Difference] | None = ...,
+        difference_count: _builtins.int = ...,
+        break_count: _builtins.int = ...,
+        positions: _builtins.int = ...,
+        currencies: _builtins.int = ...,
+        orders: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["statement_time", b"statement_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "break_count", b"break_count", "currencies", b"currencies", "difference_count", b"difference_count", "differences", b"differences", "operator", b"operator", "orders", b"orders", "positions", b"positions", "statement_sequence", b"statement_sequence", "statement_time", b"statement_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PositionsReconciled: _TypeAlias = PositionsReconciled  # noqa: Y015
+
+@_typing.final
+class SuspenseAssigned(_message.Message):
+    """A fill left the suspense ledger for a strategy's."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILL_FIELD_NUMBER: _builtins.int
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    strategy_id: _builtins.str
+    operator: _builtins.str
+    reason: _builtins.str
+    @_builtins.property
+    def fill(self) -> Global___ExecutionBooked:
+        """As it was booked."""
+
+    def __init__(
+        self,
+        *,
+        fill: Global___ExecutionBooked | None = ...,
+        strategy_id: _builtins.str = ...,
+        operator: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["fill", b"fill"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fill", b"fill", "operator", b"operator", "reason", b"reason", "strategy_id", b"strategy_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuspenseAssigned: _TypeAlias = SuspenseAssigned  # noqa: Y015
 
 @_typing.final
 class GateStopped(_message.Message):

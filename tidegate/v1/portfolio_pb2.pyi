@@ -8,6 +8,8 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from tidegate.v1 import common_pb2 as _common_pb2
+from tidegate.v1 import reconciliation_pb2 as _reconciliation_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -439,3 +441,198 @@ class GetPerformanceResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetPerformanceResponse: _TypeAlias = GetPerformanceResponse  # noqa: Y015
+
+@_typing.final
+class ListSuspenseRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSuspenseRequest: _TypeAlias = ListSuspenseRequest  # noqa: Y015
+
+@_typing.final
+class ListSuspenseResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILLS_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_FIELD_NUMBER: _builtins.int
+    POSITIONS_FIELD_NUMBER: _builtins.int
+    CASH_BY_CURRENCY_FIELD_NUMBER: _builtins.int
+    left_out: _builtins.int
+    """Older ones that are no longer listed; AssignSuspense takes them all the same."""
+    @_builtins.property
+    def fills(self) -> _containers.RepeatedCompositeFieldContainer[Global___SuspenseFill]: ...
+    @_builtins.property
+    def positions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Position]: ...
+    @_builtins.property
+    def cash_by_currency(self) -> _containers.RepeatedCompositeFieldContainer[Global___CurrencyCash]:
+        """Of every currency, the portfolio's first."""
+
+    def __init__(
+        self,
+        *,
+        fills: _abc.Iterable[Global___SuspenseFill] | None = ...,
+        left_out: _builtins.int = ...,
+        positions: _abc.Iterable[Global___Position] | None = ...,
+        cash_by_currency: _abc.Iterable[Global___CurrencyCash] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cash_by_currency", b"cash_by_currency", "fills", b"fills", "left_out", b"left_out", "positions", b"positions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSuspenseResponse: _TypeAlias = ListSuspenseResponse  # noqa: Y015
+
+@_typing.final
+class SuspenseFill(_message.Message):
+    """A fill whose order the gate never saw."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    ADAPTER_FIELD_NUMBER: _builtins.int
+    EXECUTION_ID_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    FEE_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """Where in the journal it was booked."""
+    account: _builtins.str
+    adapter: _builtins.str
+    execution_id: _builtins.str
+    order_id: _builtins.str
+    """As the broker named it."""
+    symbol: _builtins.str
+    side: _common_pb2.Side.ValueType
+    quantity: _builtins.str
+    """Decimals."""
+    price: _builtins.str
+    fee: _builtins.str
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        account: _builtins.str = ...,
+        adapter: _builtins.str = ...,
+        execution_id: _builtins.str = ...,
+        order_id: _builtins.str = ...,
+        symbol: _builtins.str = ...,
+        side: _common_pb2.Side.ValueType = ...,
+        quantity: _builtins.str = ...,
+        price: _builtins.str = ...,
+        fee: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adapter", b"adapter", "execution_id", b"execution_id", "fee", b"fee", "order_id", b"order_id", "price", b"price", "quantity", b"quantity", "sequence", b"sequence", "side", b"side", "symbol", b"symbol", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuspenseFill: _TypeAlias = SuspenseFill  # noqa: Y015
+
+@_typing.final
+class ListAccountsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAccountsRequest: _TypeAlias = ListAccountsRequest  # noqa: Y015
+
+@_typing.final
+class ListAccountsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def accounts(self) -> _containers.RepeatedCompositeFieldContainer[Global___AccountState]:
+        """In the portfolio file's order."""
+
+    def __init__(
+        self,
+        *,
+        accounts: _abc.Iterable[Global___AccountState] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAccountsResponse: _TypeAlias = ListAccountsResponse  # noqa: Y015
+
+@_typing.final
+class AccountState(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    ADAPTER_FIELD_NUMBER: _builtins.int
+    POSITIONS_FIELD_NUMBER: _builtins.int
+    CASH_FIELD_NUMBER: _builtins.int
+    STATEMENT_TIME_FIELD_NUMBER: _builtins.int
+    CLEAN_TIME_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    DIFFERENCE_COUNT_FIELD_NUMBER: _builtins.int
+    BREAK_COUNT_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    adapter: _builtins.str
+    difference_count: _builtins.int
+    break_count: _builtins.int
+    @_builtins.property
+    def positions(self) -> _containers.RepeatedCompositeFieldContainer[_reconciliation_pb2.StatedPosition]:
+        """By the gate's books."""
+
+    @_builtins.property
+    def cash(self) -> _containers.RepeatedCompositeFieldContainer[_reconciliation_pb2.StatedCash]: ...
+    @_builtins.property
+    def statement_time(self) -> _timestamp_pb2.Timestamp:
+        """Of the last statement, and of the last one without a difference; absent before the first."""
+
+    @_builtins.property
+    def clean_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def differences(self) -> _containers.RepeatedCompositeFieldContainer[_reconciliation_pb2.Difference]:
+        """What the last statement differed in; empty when it was clean."""
+
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+        adapter: _builtins.str = ...,
+        positions: _abc.Iterable[_reconciliation_pb2.StatedPosition] | None = ...,
+        cash: _abc.Iterable[_reconciliation_pb2.StatedCash] | None = ...,
+        statement_time: _timestamp_pb2.Timestamp | None = ...,
+        clean_time: _timestamp_pb2.Timestamp | None = ...,
+        differences: _abc.Iterable[_reconciliation_pb2.Difference] | None = ...,
+        difference_count: _builtins.int = ...,
+        break_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clean_time", b"clean_time", "statement_time", b"statement_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adapter", b"adapter", "break_count", b"break_count", "cash", b"cash", "clean_time", b"clean_time", "difference_count", b"difference_count", "differences", b"differences", "positions", b"positions", "statement_time", b"statement_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AccountState: _TypeAlias = AccountState  # noqa: Y015

@@ -55,6 +55,16 @@ class PortfolioServiceStub:
                 request_serializer=tidegate_dot_v1_dot_portfolio__pb2.GetPerformanceRequest.SerializeToString,
                 response_deserializer=tidegate_dot_v1_dot_portfolio__pb2.GetPerformanceResponse.FromString,
                 _registered_method=True)
+        self.ListSuspense = channel.unary_unary(
+                '/tidegate.v1.PortfolioService/ListSuspense',
+                request_serializer=tidegate_dot_v1_dot_portfolio__pb2.ListSuspenseRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_portfolio__pb2.ListSuspenseResponse.FromString,
+                _registered_method=True)
+        self.ListAccounts = channel.unary_unary(
+                '/tidegate.v1.PortfolioService/ListAccounts',
+                request_serializer=tidegate_dot_v1_dot_portfolio__pb2.ListAccountsRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_portfolio__pb2.ListAccountsResponse.FromString,
+                _registered_method=True)
 
 
 class PortfolioServiceServicer:
@@ -89,6 +99,20 @@ class PortfolioServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSuspense(self, request, context):
+        """What is in the suspense ledger: fills that nobody has assigned to a strategy, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAccounts(self, request, context):
+        """Every account that is reconciled: what the gate has in it, and what its last statement said.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PortfolioServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -111,6 +135,16 @@ def add_PortfolioServiceServicer_to_server(servicer, server):
                     servicer.GetPerformance,
                     request_deserializer=tidegate_dot_v1_dot_portfolio__pb2.GetPerformanceRequest.FromString,
                     response_serializer=tidegate_dot_v1_dot_portfolio__pb2.GetPerformanceResponse.SerializeToString,
+            ),
+            'ListSuspense': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSuspense,
+                    request_deserializer=tidegate_dot_v1_dot_portfolio__pb2.ListSuspenseRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_portfolio__pb2.ListSuspenseResponse.SerializeToString,
+            ),
+            'ListAccounts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAccounts,
+                    request_deserializer=tidegate_dot_v1_dot_portfolio__pb2.ListAccountsRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_portfolio__pb2.ListAccountsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -222,6 +256,60 @@ class PortfolioService:
             '/tidegate.v1.PortfolioService/GetPerformance',
             tidegate_dot_v1_dot_portfolio__pb2.GetPerformanceRequest.SerializeToString,
             tidegate_dot_v1_dot_portfolio__pb2.GetPerformanceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSuspense(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.PortfolioService/ListSuspense',
+            tidegate_dot_v1_dot_portfolio__pb2.ListSuspenseRequest.SerializeToString,
+            tidegate_dot_v1_dot_portfolio__pb2.ListSuspenseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAccounts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.PortfolioService/ListAccounts',
+            tidegate_dot_v1_dot_portfolio__pb2.ListAccountsRequest.SerializeToString,
+            tidegate_dot_v1_dot_portfolio__pb2.ListAccountsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,10 @@ class PortfolioServiceStub:
     """One strategy with its positions."""
     GetPerformance: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.GetPerformanceRequest, _portfolio_pb2.GetPerformanceResponse]
     """Of the portfolio, or of one strategy."""
+    ListSuspense: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.ListSuspenseRequest, _portfolio_pb2.ListSuspenseResponse]
+    """What is in the suspense ledger: fills that nobody has assigned to a strategy, oldest first."""
+    ListAccounts: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.ListAccountsRequest, _portfolio_pb2.ListAccountsResponse]
+    """Every account that is reconciled: what the gate has in it, and what its last statement said."""
 
 @_typing.type_check_only
 class PortfolioServiceAsyncStub(PortfolioServiceStub):
@@ -55,6 +59,10 @@ class PortfolioServiceAsyncStub(PortfolioServiceStub):
     """One strategy with its positions."""
     GetPerformance: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.GetPerformanceRequest, _portfolio_pb2.GetPerformanceResponse]  # type: ignore[assignment]
     """Of the portfolio, or of one strategy."""
+    ListSuspense: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.ListSuspenseRequest, _portfolio_pb2.ListSuspenseResponse]  # type: ignore[assignment]
+    """What is in the suspense ledger: fills that nobody has assigned to a strategy, oldest first."""
+    ListAccounts: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.ListAccountsRequest, _portfolio_pb2.ListAccountsResponse]  # type: ignore[assignment]
+    """Every account that is reconciled: what the gate has in it, and what its last statement said."""
 
 class PortfolioServiceServicer(metaclass=_abc_1.ABCMeta):
     """Who owns what."""
@@ -90,5 +98,21 @@ class PortfolioServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_portfolio_pb2.GetPerformanceResponse, _abc.Awaitable[_portfolio_pb2.GetPerformanceResponse]]:
         """Of the portfolio, or of one strategy."""
+
+    @_abc_1.abstractmethod
+    def ListSuspense(
+        self,
+        request: _portfolio_pb2.ListSuspenseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_portfolio_pb2.ListSuspenseResponse, _abc.Awaitable[_portfolio_pb2.ListSuspenseResponse]]:
+        """What is in the suspense ledger: fills that nobody has assigned to a strategy, oldest first."""
+
+    @_abc_1.abstractmethod
+    def ListAccounts(
+        self,
+        request: _portfolio_pb2.ListAccountsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_portfolio_pb2.ListAccountsResponse, _abc.Awaitable[_portfolio_pb2.ListAccountsResponse]]:
+        """Every account that is reconciled: what the gate has in it, and what its last statement said."""
 
 def add_PortfolioServiceServicer_to_server(servicer: PortfolioServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
