@@ -94,6 +94,10 @@ class Reason(StrEnum):
     CONCENTRATION = "CONCENTRATION", "One instrument's exposure, working orders at their worst, is over its share."
     DRAWDOWN = "DRAWDOWN", "Equity is too far below its high-water mark."
     GROSS_EXPOSURE = "GROSS_EXPOSURE", "Gross exposure of a scope, working orders at their worst, is over its limit."
+    NET_EXPOSURE = (
+        "NET_EXPOSURE",
+        "Long less short exposure of a scope, working orders at their worst, is over its limit.",
+    )
     VALUE_AT_RISK = "VALUE_AT_RISK", "What a bad session may lose, working orders at their worst, is over its share."
     EXPECTED_SHORTFALL = "EXPECTED_SHORTFALL", "What the worst sessions lose on average is over its share."
     VOLATILITY = "VOLATILITY", "The profits of past sessions on this book vary more than the limit allows."

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tidegate.instruments import Instrument
     from tidegate.risk.calendars import Calendar
     from tidegate.risk.held_prices import Held
+    from tidegate.risk.net_exposures import NetExposures
     from tidegate.risk.scenarios import Scenarios
     from tidegate.risk.session import Session
     from tidegate.risk.terms import Terms
@@ -80,6 +81,7 @@ class Book:
         self.history = SessionHistory()
         # Worked out only while a limit needs them.
         self.scenarios: Scenarios | None = None
+        self.net_exposures: NetExposures | None = None
 
         self.halts: dict[Scope, Halt] = {}
         self.pauses: dict[str, Pause] = {}
@@ -135,6 +137,21 @@ class Book:
 
             self.scenarios = Scenarios(self, self.history)
         return self.scenarios
+
+    def net_exposures_needed(self) -> "NetExposures":
+        """Return the net exposures, from now on kept up to date."""
+        if self.net_exposures is None:
+            from tidegate.risk.net_exposures import NetExposures  # noqa: PLC0415 -- it reads the book
+
+            self.net_exposures = NetExposures(self)
+        return self.net_exposures
+
+    def touch(self, strategy_id: str, symbol: str) -> None:
+        """Note that a position, its working orders or its mark have changed, for what is worked out when asked."""
+        if self.scenarios is not None:
+            self.scenarios.touch(strategy_id, symbol)
+        if self.net_exposures is not None:
+            self.net_exposures.touch(strategy_id, symbol)
 
     @property
     def next_bar_sequence(self) -> int:

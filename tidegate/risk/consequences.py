@@ -29,6 +29,7 @@ _LIMIT_REASONS = frozenset(
         Reason.LEVERAGE,
         Reason.CONCENTRATION,
         Reason.GROSS_EXPOSURE,
+        Reason.NET_EXPOSURE,
         Reason.DRAWDOWN,
         Reason.DAILY_LOSS,
         Reason.VALUE_AT_RISK,

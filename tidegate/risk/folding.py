@@ -65,8 +65,7 @@ def _decide(book: "Book", event: journal_pb2.Event) -> None:
     if decided.decision.order_id:
         order = book.strategies[decided.order.strategy_id].accept(event)
         book.orders[order.order_id] = order
-        if book.scenarios is not None:
-            book.scenarios.touch(decided.order.strategy_id, decided.order.symbol)
+        book.touch(decided.order.strategy_id, decided.order.symbol)
         (book.awaiting if decided.order.route else book.unreported)[order.order_id] = order
         if book.flattenings and order.is_emergency:
             note_exit(book, order)
@@ -76,8 +75,7 @@ def _decide_replace(book: "Book", event: journal_pb2.Event) -> None:
     decided = event.replace_decided
     if decided.decision.order_id:
         book.strategies[decided.replace.strategy_id].apply(event)
-        if book.scenarios is not None:
-            book.scenarios.touch(decided.replace.strategy_id, book.orders[decided.order_id].request.symbol)
+        book.touch(decided.replace.strategy_id, book.orders[decided.order_id].request.symbol)
         _track(book, decided.order_id)
 
 
@@ -111,8 +109,7 @@ def _book_execution(book: "Book", event: journal_pb2.Event) -> None:
         book.marks[booked.symbol] = Decimal(booked.execution.last_price)
         _translate(book, booked.symbol, book.marks[booked.symbol])
     book.strategies[booked.strategy_id].apply(event)
-    if book.scenarios is not None:
-        book.scenarios.touch(booked.strategy_id, booked.symbol)
+    book.touch(booked.strategy_id, booked.symbol)
     _track(book, booked.execution.order_id)
     scopes = [PORTFOLIO_SCOPE, strategy_scope(booked.strategy_id)] if booked.strategy_id else [PORTFOLIO_SCOPE]
     _raise_high_water(book, {scope: book.equity_of(scope) for scope in scopes})
@@ -160,12 +157,12 @@ def _revalue(book: "Book", symbol: str, new: Print) -> None:
     if symbol in book.totals.worst_quantities:
         for strategy_id, strategy in book.strategies.items():
             strategy.ledger.mark(symbol, new.price)
-            if book.scenarios is not None:
-                book.scenarios.touch(strategy_id, symbol)
+            book.touch(strategy_id, symbol)
     for option in book.options.take(symbol, *new):
         if option.symbol in book.totals.worst_quantities:
-            for strategy in book.strategies.values():
+            for strategy_id, strategy in book.strategies.items():
                 strategy.ledger.weigh(option)
+                book.touch(strategy_id, option.symbol)
     _translate(book, symbol, new.price)
 
 
