@@ -14,6 +14,7 @@ from gateway.client import new_order
 from gateway.credentials import CA, CERTIFICATE, KEY, TOKEN
 from gateway.explain_commands import explain_order
 from gateway.halt_commands import confirm_reset, flatten, halt, operator_name
+from gateway.instrument_commands import instruments_app
 from gateway.limit_commands import limits_app
 from gateway.protection import Protection
 from gateway.tables import show_portfolio, show_risk
@@ -33,6 +34,7 @@ app.add_typer(order_app, name="order")
 app.add_typer(token_app, name="token")
 app.command("explain")(explain_order)
 app.add_typer(limits_app, name="limits")
+app.add_typer(instruments_app, name="instruments")
 app.command()(release)
 app.add_typer(var_app, name="var")
 for command in (halt, flatten, confirm_reset):

@@ -8,6 +8,7 @@ from google.protobuf.message import DecodeError, Message
 
 from tidegate.archive import Archive
 from tidegate.clocks import Clock
+from tidegate.configurations import as_begun
 from tidegate.errors import BookError, ConfigurationError, JournalError, RefusedError
 from tidegate.journal.contract import Journal
 from tidegate.methods import METHODS, Method
@@ -110,6 +111,8 @@ class Gate:
         stated.ClearField("calendars")
         configuration = stated
         begun = self.engine.book.configuration
+        if begun is not None:
+            configuration = as_begun(begun, configuration, self.engine.book)
         if begun is None:
             event = journal_pb2.Event(sequence=1, time=to_stamp(0), portfolio_configured=configuration)
             self.engine.apply(event)

@@ -235,6 +235,7 @@ RULES: dict[str, Rule] = {
     "GetPortfolio": _VIEW,
     "ListStrategies": Rule(_VIEWERS, strategies=lambda _: (), cut=_cut_strategies),
     "GetStrategy": Rule(_VIEWERS, strategies=lambda r: (r.strategy_id,)),
+    "ListInstruments": Rule(_VIEWERS, strategies=lambda _: ()),
     "GetPerformance": Rule(_VIEWERS, strategies=lambda r: (r.strategy_id or None,)),
     # AdminService
     "DepositCapital": _ADMINISTER,
@@ -248,6 +249,7 @@ RULES: dict[str, Rule] = {
     "Flatten": _OPERATE,
     "TransferCapital": _OPERATE,
     "UpdateLimits": _OPERATE,
+    "UpsertInstruments": _ADMINISTER,
     "PauseStrategy": _OPERATE,
     "ResumeStrategy": _OPERATE,
     # What the actors ask each other; not on the wire.

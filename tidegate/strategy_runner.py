@@ -135,6 +135,9 @@ class StrategyRunner:
 
     def _take(self, events: Iterable[journal_pb2.Event]) -> None:
         for event in events:
+            if event.HasField("instrument_upserted"):
+                self._change(Instrument.from_wire(event.instrument_upserted.instrument))
+                continue
             working = self._book.orders.get(event.execution_booked.execution.order_id)
             self._book.apply(event)
             booked = event.execution_booked
@@ -147,6 +150,15 @@ class StrategyRunner:
                     fee=Decimal(booked.execution.fee or 0),
                 )
                 self._strategy.on_fill(fill, self._context)
+
+    def _change(self, instrument: Instrument) -> None:
+        """Take an instrument that was added or changed."""
+        is_new = instrument.symbol not in self._instruments
+        self._instruments[instrument.symbol] = instrument
+        self._currencies.place(instrument)
+        self._options.place(instrument)
+        if is_new:
+            self._targeting.on_instruments_changed(added=(instrument.symbol,), removed=())
 
     def _decide(self, bar: Bar, time_ns: int) -> list[orders_pb2.NewOrder]:
         self._strategy.on_bar(bar, self._context)

@@ -116,6 +116,7 @@ DOOR_REASONS = frozenset(
         Reason.SCOPE_INVALID,
         Reason.HALT_LEVEL_INVALID,
         Reason.LIMIT_INVALID,
+        Reason.INSTRUMENT_INVALID,
         Reason.BATCH_TOO_LARGE,
         Reason.SYMBOL_REPEATED,
         Reason.PAGE_TOKEN_INVALID,
@@ -149,6 +150,7 @@ RECORDED_REASONS = frozenset(
         Reason.REPLACE_PENDING,
         Reason.REPLACE_BELOW_FILLED,
         Reason.REPLACE_CHANGES_NOTHING,
+        Reason.INSTRUMENT_IN_USE,
     }
 )
 

@@ -12,7 +12,7 @@ from tests.property.naive import Naive
 from tests.property.oracle import is_reducing
 from tests.unit.builders import BUY, CANCELED, SELL, Desk, configuration
 from tidegate.reasons import Reason
-from tidegate.v1 import common_pb2, journal_pb2, orders_pb2, risk_pb2
+from tidegate.v1 import common_pb2, instruments_pb2, orders_pb2, risk_pb2
 
 SYMBOLS, OWNERS = ("A", "B", "F"), ("cash", "margin")
 EXPOSURE_REASONS = {Reason.GROSS_EXPOSURE, Reason.CONCENTRATION, Reason.LEVERAGE}
@@ -182,7 +182,7 @@ class Life:
 
     def covers(self, scope: common_pb2.Scope, owner: str, symbol: str) -> bool:
         """Tell whether a position counts in a scope."""
-        instrument: journal_pb2.Instrument = self.naive.instruments[symbol]
+        instrument: instruments_pb2.Instrument = self.naive.instruments[symbol]
         own = {
             KINDS.Value("SCOPE_KIND_PORTFOLIO"): "",
             KINDS.Value("SCOPE_KIND_STRATEGY"): owner,

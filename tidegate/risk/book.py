@@ -55,6 +55,9 @@ class Book:
         # Why a strategy is throttled: as a whole, or in one instrument.
         self.throttles: dict[tuple[str, str], str] = {}
         self.instruments: dict[str, Instrument] = {}
+        # The events that stated instruments since; and what was ever filled, whose multiplier and currency stay.
+        self.upserted: dict[str, journal_pb2.Event] = {}
+        self.traded: set[str] = set()
         self.terms: dict[str, Terms] = {}
         self.adapters: frozenset[str] = frozenset()
         self.routes: dict[str, str] = {}

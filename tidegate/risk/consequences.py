@@ -47,6 +47,7 @@ _CAUSES = frozenset(
         "capital_moved",
         "limit_changed",
         "limit_expired",
+        "instrument_upserted",
     }
 )
 

@@ -16,6 +16,7 @@ from tidegate.risk import (
     executions,
     flattening,
     halting,
+    instrument_changes,
     limit_changes,
     market_data,
     operators,
@@ -43,6 +44,7 @@ _DECIDERS: dict[type[Message], Callable[[Draft, Any], Any]] = {
     orders_pb2.ReplaceOrderRequest: replaces.replace_order,
     actors_pb2.AdvanceTimeRequest: timers.advance_time,
     admin_pb2.UpdateLimitsRequest: limit_changes.update_limits,
+    admin_pb2.UpsertInstrumentsRequest: instrument_changes.upsert_instruments,
     journal_pb2.SessionOpened: sessions.open_session,
     journal_pb2.SessionClosed: sessions.close_session,
     journal_pb2.CapitalMoved: capital_moves.move_capital,
@@ -64,7 +66,7 @@ _DECIDERS: dict[type[Message], Callable[[Draft, Any], Any]] = {
 }
 
 
-_CHANGES_CHECKS = frozenset({"portfolio_configured", "limit_changed", "limit_expired"})
+_CHANGES_CHECKS = frozenset({"portfolio_configured", "limit_changed", "limit_expired", "instrument_upserted"})
 
 
 class Engine:

@@ -9,6 +9,7 @@ from tidegate.ledger import Ledger
 from tidegate.risk.alerts import ALERT_KINDS
 from tidegate.risk.counters import Counters
 from tidegate.risk.folding_controls import CONTROLS, group_exposures_of_limits, note_alert, note_exit
+from tidegate.risk.folding_instruments import upsert_instrument
 from tidegate.risk.held_prices import Print, Prints, judge, prints_of_bar, prints_of_prices
 from tidegate.risk.high_water import HighWater
 from tidegate.risk.limit import Limit
@@ -108,6 +109,8 @@ def _book_execution(book: "Book", event: journal_pb2.Event) -> None:
         # Never priced: worth what it cost, until a price comes. Orders stay refused, for it has no mark time.
         book.marks[booked.symbol] = Decimal(booked.execution.last_price)
         _translate(book, booked.symbol, book.marks[booked.symbol])
+    if booked.execution.last_price:
+        book.traded.add(booked.symbol)
     book.strategies[booked.strategy_id].apply(event)
     book.touch(booked.strategy_id, booked.symbol)
     _track(book, booked.execution.order_id)
@@ -242,6 +245,7 @@ _APPLIERS: dict[str, Callable[["Book", journal_pb2.Event], None]] = {
     "capital_transferred": _transfer,
     "capital_moved": _move_capital,
     "price_held": _note_held_price,
+    "instrument_upserted": upsert_instrument,
     "command_refused": _ignore,
     "alert_raised": _ignore,
     "refusals_counted": _ignore,

@@ -25,89 +25,88 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from tidegate.v1 import admin_pb2 as tidegate_dot_v1_dot_admin__pb2
 from tidegate.v1 import common_pb2 as tidegate_dot_v1_dot_common__pb2
+from tidegate.v1 import instruments_pb2 as tidegate_dot_v1_dot_instruments__pb2
 from tidegate.v1 import market_data_pb2 as tidegate_dot_v1_dot_market__data__pb2
 from tidegate.v1 import order_rules_pb2 as tidegate_dot_v1_dot_order__rules__pb2
 from tidegate.v1 import orders_pb2 as tidegate_dot_v1_dot_orders__pb2
 from tidegate.v1 import risk_pb2 as tidegate_dot_v1_dot_risk__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19tidegate/v1/journal.proto\x12\x0btidegate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17tidegate/v1/admin.proto\x1a\x18tidegate/v1/common.proto\x1a\x1dtidegate/v1/market_data.proto\x1a\x1dtidegate/v1/order_rules.proto\x1a\x18tidegate/v1/orders.proto\x1a\x16tidegate/v1/risk.proto\"\xd7\x0f\n\x05\x45vent\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12@\n\x14portfolio_configured\x18\n \x01(\x0b\x32 .tidegate.v1.PortfolioConfiguredH\x00\x12\x32\n\rorder_decided\x18\x0b \x01(\x0b\x32\x19.tidegate.v1.OrderDecidedH\x00\x12\x32\n\rorder_claimed\x18\x0c \x01(\x0b\x32\x19.tidegate.v1.OrderClaimedH\x00\x12\x38\n\x10\x63\x61ncel_requested\x18\r \x01(\x0b\x32\x1c.tidegate.v1.CancelRequestedH\x00\x12\x38\n\x10\x65xecution_booked\x18\x0e \x01(\x0b\x32\x1c.tidegate.v1.ExecutionBookedH\x00\x12\x38\n\rbar_published\x18\x0f \x01(\x0b\x32\x1f.tidegate.v1.PublishBarsRequestH\x00\x12=\n\x10prices_published\x18\x10 \x01(\x0b\x32!.tidegate.v1.PublishPricesRequestH\x00\x12\x38\n\x10\x62\x61r_acknowledged\x18\x11 \x01(\x0b\x32\x1c.tidegate.v1.BarAcknowledgedH\x00\x12\x32\n\rbar_completed\x18\x12 \x01(\x0b\x32\x19.tidegate.v1.BarCompletedH\x00\x12+\n\x0etrading_halted\x18\x13 \x01(\x0b\x32\x11.tidegate.v1.HaltH\x00\x12,\n\nhalt_reset\x18\x14 \x01(\x0b\x32\x16.tidegate.v1.HaltResetH\x00\x12\x42\n\x13\x63\x61pital_transferred\x18\x15 \x01(\x0b\x32#.tidegate.v1.TransferCapitalRequestH\x00\x12\x36\n\x0fstrategy_paused\x18\x16 \x01(\x0b\x32\x1b.tidegate.v1.StrategyPausedH\x00\x12\x38\n\x10strategy_resumed\x18\x17 \x01(\x0b\x32\x1c.tidegate.v1.StrategyResumedH\x00\x12\x34\n\x0elimit_breached\x18\x18 \x01(\x0b\x32\x1a.tidegate.v1.LimitBreachedH\x00\x12\x34\n\x0elimit_restored\x18\x19 \x01(\x0b\x32\x1a.tidegate.v1.LimitRestoredH\x00\x12\x36\n\x0f\x63ommand_refused\x18\x1a \x01(\x0b\x32\x1b.tidegate.v1.CommandRefusedH\x00\x12\x30\n\x0c\x61lert_raised\x18\x1b \x01(\x0b\x32\x18.tidegate.v1.AlertRaisedH\x00\x12\x38\n\x10refusals_counted\x18\x1c \x01(\x0b\x32\x1c.tidegate.v1.RefusalsCountedH\x00\x12\x32\n\rorder_overdue\x18\x1d \x01(\x0b\x32\x19.tidegate.v1.OrderOverdueH\x00\x12\x34\n\x0esession_opened\x18\x1e \x01(\x0b\x32\x1a.tidegate.v1.SessionOpenedH\x00\x12\x34\n\x0esession_closed\x18\x1f \x01(\x0b\x32\x1a.tidegate.v1.SessionClosedH\x00\x12\x36\n\x0freplace_decided\x18  \x01(\x0b\x32\x1b.tidegate.v1.ReplaceDecidedH\x00\x12\x32\n\rcapital_moved\x18! \x01(\x0b\x32\x19.tidegate.v1.CapitalMovedH\x00\x12<\n\x12\x61lert_acknowledged\x18\" \x01(\x0b\x32\x1e.tidegate.v1.AlertAcknowledgedH\x00\x12+\n\rlimit_changed\x18# \x01(\x0b\x32\x12.tidegate.v1.LimitH\x00\x12\x32\n\rlimit_expired\x18$ \x01(\x0b\x32\x19.tidegate.v1.LimitExpiredH\x00\x12\x39\n\x11\x63\x61lendar_recorded\x18\x37 \x01(\x0b\x32\x1c.tidegate.v1.TradingCalendarH\x00\x12\x38\n\x10throttle_tripped\x18\x38 \x01(\x0b\x32\x1c.tidegate.v1.ThrottleTrippedH\x00\x12:\n\x11throttle_released\x18\x39 \x01(\x0b\x32\x1d.tidegate.v1.ThrottleReleasedH\x00\x12,\n\nprice_held\x18\x32 \x01(\x0b\x32\x16.tidegate.v1.PriceHeldH\x00\x12:\n\x11\x66latten_requested\x18( \x01(\x0b\x32\x1d.tidegate.v1.FlattenRequestedH\x00\x12\x32\n\rflatten_ended\x18) \x01(\x0b\x32\x19.tidegate.v1.FlattenEndedH\x00\x12\x36\n\x0freset_requested\x18* \x01(\x0b\x32\x1b.tidegate.v1.ResetRequestedH\x00\x12\x32\n\rreset_expired\x18+ \x01(\x0b\x32\x19.tidegate.v1.ResetExpiredH\x00\x42\x06\n\x04\x62ody\"\xa4\x02\n\nInstrument\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x0c\n\x04tick\x18\x02 \x01(\t\x12\x0b\n\x03lot\x18\x03 \x01(\t\x12\x12\n\nmultiplier\x18\x04 \x01(\t\x12\x10\n\x08\x63urrency\x18\x05 \x01(\t\x12\x0e\n\x06sector\x18\x06 \x01(\t\x12\x13\n\x0b\x61sset_class\x18\x07 \x01(\t\x12\x0c\n\x04\x62uys\x18\n \x01(\t\x12(\n\x06option\x18\x0b \x01(\x0b\x32\x18.tidegate.v1.OptionTerms\x12\x14\n\x0cmin_quantity\x18\x14 \x01(\t\x12\x14\n\x0cmax_quantity\x18\x15 \x01(\t\x12\x14\n\x0cmin_notional\x18\x16 \x01(\t\x12\x14\n\x0cmax_notional\x18\x17 \x01(\t\x12\x10\n\x08\x63\x61lendar\x18\x18 \x01(\t\"\x97\x01\n\x0bOptionTerms\x12\x12\n\nunderlying\x18\x01 \x01(\t\x12\x0e\n\x06strike\x18\x02 \x01(\t\x12*\n\x06\x65xpiry\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05right\x18\x04 \x01(\t\x12\x12\n\nvolatility\x18\x05 \x01(\t\x12\x15\n\rinterest_rate\x18\x06 \x01(\t\"\xa9\x01\n\rStrategyTerms\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0f\n\x07\x63\x61pital\x18\x03 \x01(\t\x12\x14\n\x0cmax_leverage\x18\x04 \x01(\t\x12\x13\n\x0binstruments\x18\n \x03(\t\x12&\n\x05rates\x18\x0b \x01(\x0b\x32\x17.tidegate.v1.OrderRates\x12\x11\n\tlong_only\x18\x0c \x01(\x08\"`\n\tPriceBand\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x0c\n\x04\x66\x65\x65\x64\x18\x02 \x01(\t\x12\x10\n\x08interval\x18\x03 \x01(\t\x12\x0c\n\x04\x62\x61nd\x18\x04 \x01(\t\x12\x15\n\rconfirmations\x18\x05 \x01(\r\"\xdf\x04\n\x13PortfolioConfigured\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12\x0f\n\x07\x63\x61pital\x18\x03 \x01(\t\x12,\n\x0binstruments\x18\x04 \x03(\x0b\x32\x17.tidegate.v1.Instrument\x12.\n\nstrategies\x18\x05 \x03(\x0b\x32\x1a.tidegate.v1.StrategyTerms\x12#\n\x06limits\x18\x06 \x01(\x0b\x32\x13.tidegate.v1.Limits\x12\x10\n\x08\x61\x64\x61pters\x18\x07 \x03(\t\x12\x1d\n\x15synchronised_adapters\x18\x08 \x03(\t\x12\r\n\x05\x63lock\x18\t \x01(\t\x12\x16\n\x0eroute_within_s\x18\n \x01(\r\x12*\n\x0e\x66urther_limits\x18\x0b \x03(\x0b\x32\x12.tidegate.v1.Limit\x12\x31\n\x0e\x63urrency_rates\x18\x12 \x03(\x0b\x32\x19.tidegate.v1.CurrencyRate\x12,\n\x0border_rules\x18\x17 \x01(\x0b\x32\x17.tidegate.v1.OrderRules\x12/\n\tcalendars\x18\x18 \x03(\x0b\x32\x1c.tidegate.v1.TradingCalendar\x12+\n\x0bprice_bands\x18\x15 \x03(\x0b\x32\x16.tidegate.v1.PriceBand\x12*\n\x06routes\x18\x0f \x03(\x0b\x32\x1a.tidegate.v1.StrategyRoute\x12%\n\x05halts\x18\x10 \x01(\x0b\x32\x16.tidegate.v1.HaltRules\"0\n\x0c\x43urrencyRate\x12\x10\n\x08\x63urrency\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\"5\n\rStrategyRoute\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x61pter\x18\x02 \x01(\t\"c\n\tHaltRules\x12\x0f\n\x07\x66latten\x18\x01 \x01(\x08\x12\x18\n\x10\x63onfirm_within_s\x18\x02 \x01(\r\x12\x13\n\x0b\x65rror_count\x18\x03 \x01(\r\x12\x16\n\x0e\x65rror_within_s\x18\x04 \x01(\r\"\x89\x01\n\x0cOrderDecided\x12$\n\x05order\x18\x01 \x01(\x0b\x32\x15.tidegate.v1.NewOrder\x12\'\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0b\x32\x15.tidegate.v1.Decision\x12\x17\n\x0fvaluation_price\x18\x03 \x01(\t\x12\x11\n\tunit_loss\x18\x04 \x01(\t\"\xaa\x01\n\x0eReplaceDecided\x12\x31\n\x07replace\x18\x01 \x01(\x0b\x32 .tidegate.v1.ReplaceOrderRequest\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\'\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0b\x32\x15.tidegate.v1.Decision\x12\x17\n\x0fvaluation_price\x18\x04 \x01(\t\x12\x11\n\tunit_loss\x18\x05 \x01(\t\"F\n\x0cOrderClaimed\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x61pter\x18\x02 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x03 \x01(\t\"M\n\x0f\x43\x61ncelRequested\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x02 \x01(\t\x12\x13\n\x0breason_code\x18\x03 \x01(\t\"\xce\x01\n\x0f\x45xecutionBooked\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x61pter\x18\x02 \x01(\t\x12)\n\texecution\x18\x03 \x01(\x0b\x32\x16.tidegate.v1.Execution\x12\x13\n\x0bstrategy_id\x18\x04 \x01(\t\x12\x0e\n\x06symbol\x18\x05 \x01(\t\x12\x1f\n\x04side\x18\x06 \x01(\x0e\x32\x11.tidegate.v1.Side\x12(\n\x08reversed\x18\x07 \x01(\x0b\x32\x16.tidegate.v1.Execution\"8\n\x0f\x42\x61rAcknowledged\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x14\n\x0c\x62\x61r_sequence\x18\x02 \x01(\x04\"Q\n\x0c\x42\x61rCompleted\x12\x14\n\x0c\x62\x61r_sequence\x18\x01 \x01(\x04\x12\x15\n\rseen_sequence\x18\x02 \x01(\x04\x12\x14\n\x0cstrategy_ids\x18\x03 \x03(\t\"\xb7\x01\n\tHaltReset\x12!\n\x05scope\x18\x01 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x39\n\x0fhigh_water_mark\x18\x04 \x01(\x0e\x32 .tidegate.v1.HighWaterMarkChoice\x12\x14\n\x0c\x63onfirmed_by\x18\x05 \x01(\t\x12\x14\n\x0c\x63onfirmation\x18\x06 \x01(\t\"\x90\x01\n\x0eResetRequested\x12!\n\x05scope\x18\x01 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x39\n\x0fhigh_water_mark\x18\x04 \x01(\x0e\x32 .tidegate.v1.HighWaterMarkChoice\"]\n\x0cResetExpired\x12!\n\x05scope\x18\x01 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12\x18\n\x10request_sequence\x18\x02 \x01(\x04\x12\x10\n\x08operator\x18\x03 \x01(\t\"\x82\x01\n\x10\x46lattenRequested\x12!\n\x05scope\x18\x01 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12)\n\x06places\x18\x04 \x03(\x0b\x32\x19.tidegate.v1.FlattenPlace\"3\n\x0c\x46lattenPlace\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\"j\n\x0c\x46lattenEnded\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\t\x12\x13\n\x0breason_code\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\"\\\n\x0eStrategyPaused\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x13\n\x0breason_code\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"H\n\x0fStrategyResumed\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"R\n\rLimitBreached\x12)\n\tviolation\x18\x01 \x01(\x0b\x32\x16.tidegate.v1.Violation\x12\x16\n\x0e\x63\x61use_sequence\x18\x02 \x01(\x04\"G\n\rLimitRestored\x12\x13\n\x0breason_code\x18\x01 \x01(\t\x12!\n\x05scope\x18\x02 \x01(\x0b\x32\x12.tidegate.v1.Scope\"~\n\x0e\x43ommandRefused\x12\x0f\n\x07\x63ommand\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x13\n\x0breason_code\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x06 \x01(\t\"S\n\x0b\x41lertRaised\x12\x13\n\x0breason_code\x18\x01 \x01(\t\x12!\n\x05scope\x18\x02 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12\x0c\n\x04text\x18\x03 \x01(\t\"=\n\x11\x41lertAcknowledged\x12\x16\n\x0e\x61lert_sequence\x18\x01 \x01(\x04\x12\x10\n\x08operator\x18\x02 \x01(\t\"[\n\x0fRefusalsCounted\x12\x0f\n\x07\x63ommand\x18\x01 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\x04\x12\x13\n\x0breason_code\x18\x04 \x01(\t\"^\n\tPriceHeld\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\r\n\x05price\x18\x02 \x01(\t\x12\x0c\n\x04mark\x18\x03 \x01(\t\x12$\n\x04\x62\x61nd\x18\x04 \x01(\x0b\x32\x16.tidegate.v1.PriceBand\"5\n\x0cOrderOverdue\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x02 \x01(\t\"w\n\rSessionOpened\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x13\n\x0bheartbeat_s\x18\x03 \x01(\r\x12,\n\x0chalt_on_loss\x18\x04 \x01(\x0e\x32\x16.tidegate.v1.HaltLevel\"I\n\rSessionClosed\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x13\n\x0breason_code\x18\x03 \x01(\t\"\x80\x01\n\x0cLimitExpired\x12(\n\x06\x66igure\x18\x01 \x01(\x0e\x32\x18.tidegate.v1.LimitFigure\x12!\n\x05scope\x18\x02 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12#\n\x06\x61\x63tion\x18\x03 \x01(\x0e\x32\x13.tidegate.v1.Action\"U\n\x0c\x43\x61pitalMoved\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19tidegate/v1/journal.proto\x12\x0btidegate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17tidegate/v1/admin.proto\x1a\x18tidegate/v1/common.proto\x1a\x1dtidegate/v1/instruments.proto\x1a\x1dtidegate/v1/market_data.proto\x1a\x1dtidegate/v1/order_rules.proto\x1a\x18tidegate/v1/orders.proto\x1a\x16tidegate/v1/risk.proto\"\x97\x10\n\x05\x45vent\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12@\n\x14portfolio_configured\x18\n \x01(\x0b\x32 .tidegate.v1.PortfolioConfiguredH\x00\x12\x32\n\rorder_decided\x18\x0b \x01(\x0b\x32\x19.tidegate.v1.OrderDecidedH\x00\x12\x32\n\rorder_claimed\x18\x0c \x01(\x0b\x32\x19.tidegate.v1.OrderClaimedH\x00\x12\x38\n\x10\x63\x61ncel_requested\x18\r \x01(\x0b\x32\x1c.tidegate.v1.CancelRequestedH\x00\x12\x38\n\x10\x65xecution_booked\x18\x0e \x01(\x0b\x32\x1c.tidegate.v1.ExecutionBookedH\x00\x12\x38\n\rbar_published\x18\x0f \x01(\x0b\x32\x1f.tidegate.v1.PublishBarsRequestH\x00\x12=\n\x10prices_published\x18\x10 \x01(\x0b\x32!.tidegate.v1.PublishPricesRequestH\x00\x12\x38\n\x10\x62\x61r_acknowledged\x18\x11 \x01(\x0b\x32\x1c.tidegate.v1.BarAcknowledgedH\x00\x12\x32\n\rbar_completed\x18\x12 \x01(\x0b\x32\x19.tidegate.v1.BarCompletedH\x00\x12+\n\x0etrading_halted\x18\x13 \x01(\x0b\x32\x11.tidegate.v1.HaltH\x00\x12,\n\nhalt_reset\x18\x14 \x01(\x0b\x32\x16.tidegate.v1.HaltResetH\x00\x12\x42\n\x13\x63\x61pital_transferred\x18\x15 \x01(\x0b\x32#.tidegate.v1.TransferCapitalRequestH\x00\x12\x36\n\x0fstrategy_paused\x18\x16 \x01(\x0b\x32\x1b.tidegate.v1.StrategyPausedH\x00\x12\x38\n\x10strategy_resumed\x18\x17 \x01(\x0b\x32\x1c.tidegate.v1.StrategyResumedH\x00\x12\x34\n\x0elimit_breached\x18\x18 \x01(\x0b\x32\x1a.tidegate.v1.LimitBreachedH\x00\x12\x34\n\x0elimit_restored\x18\x19 \x01(\x0b\x32\x1a.tidegate.v1.LimitRestoredH\x00\x12\x36\n\x0f\x63ommand_refused\x18\x1a \x01(\x0b\x32\x1b.tidegate.v1.CommandRefusedH\x00\x12\x30\n\x0c\x61lert_raised\x18\x1b \x01(\x0b\x32\x18.tidegate.v1.AlertRaisedH\x00\x12\x38\n\x10refusals_counted\x18\x1c \x01(\x0b\x32\x1c.tidegate.v1.RefusalsCountedH\x00\x12\x32\n\rorder_overdue\x18\x1d \x01(\x0b\x32\x19.tidegate.v1.OrderOverdueH\x00\x12\x34\n\x0esession_opened\x18\x1e \x01(\x0b\x32\x1a.tidegate.v1.SessionOpenedH\x00\x12\x34\n\x0esession_closed\x18\x1f \x01(\x0b\x32\x1a.tidegate.v1.SessionClosedH\x00\x12\x36\n\x0freplace_decided\x18  \x01(\x0b\x32\x1b.tidegate.v1.ReplaceDecidedH\x00\x12\x32\n\rcapital_moved\x18! \x01(\x0b\x32\x19.tidegate.v1.CapitalMovedH\x00\x12<\n\x12\x61lert_acknowledged\x18\" \x01(\x0b\x32\x1e.tidegate.v1.AlertAcknowledgedH\x00\x12+\n\rlimit_changed\x18# \x01(\x0b\x32\x12.tidegate.v1.LimitH\x00\x12\x32\n\rlimit_expired\x18$ \x01(\x0b\x32\x19.tidegate.v1.LimitExpiredH\x00\x12\x39\n\x11\x63\x61lendar_recorded\x18\x37 \x01(\x0b\x32\x1c.tidegate.v1.TradingCalendarH\x00\x12\x38\n\x10throttle_tripped\x18\x38 \x01(\x0b\x32\x1c.tidegate.v1.ThrottleTrippedH\x00\x12:\n\x11throttle_released\x18\x39 \x01(\x0b\x32\x1d.tidegate.v1.ThrottleReleasedH\x00\x12,\n\nprice_held\x18\x32 \x01(\x0b\x32\x16.tidegate.v1.PriceHeldH\x00\x12:\n\x11\x66latten_requested\x18( \x01(\x0b\x32\x1d.tidegate.v1.FlattenRequestedH\x00\x12\x32\n\rflatten_ended\x18) \x01(\x0b\x32\x19.tidegate.v1.FlattenEndedH\x00\x12\x36\n\x0freset_requested\x18* \x01(\x0b\x32\x1b.tidegate.v1.ResetRequestedH\x00\x12\x32\n\rreset_expired\x18+ \x01(\x0b\x32\x19.tidegate.v1.ResetExpiredH\x00\x12>\n\x13instrument_upserted\x18U \x01(\x0b\x32\x1f.tidegate.v1.InstrumentUpsertedH\x00\x42\x06\n\x04\x62ody\"\xa9\x01\n\rStrategyTerms\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0f\n\x07\x63\x61pital\x18\x03 \x01(\t\x12\x14\n\x0cmax_leverage\x18\x04 \x01(\t\x12\x13\n\x0binstruments\x18\n \x03(\t\x12&\n\x05rates\x18\x0b \x01(\x0b\x32\x17.tidegate.v1.OrderRates\x12\x11\n\tlong_only\x18\x0c \x01(\x08\"`\n\tPriceBand\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x0c\n\x04\x66\x65\x65\x64\x18\x02 \x01(\t\x12\x10\n\x08interval\x18\x03 \x01(\t\x12\x0c\n\x04\x62\x61nd\x18\x04 \x01(\t\x12\x15\n\rconfirmations\x18\x05 \x01(\r\"\xdf\x04\n\x13PortfolioConfigured\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12\x0f\n\x07\x63\x61pital\x18\x03 \x01(\t\x12,\n\x0binstruments\x18\x04 \x03(\x0b\x32\x17.tidegate.v1.Instrument\x12.\n\nstrategies\x18\x05 \x03(\x0b\x32\x1a.tidegate.v1.StrategyTerms\x12#\n\x06limits\x18\x06 \x01(\x0b\x32\x13.tidegate.v1.Limits\x12\x10\n\x08\x61\x64\x61pters\x18\x07 \x03(\t\x12\x1d\n\x15synchronised_adapters\x18\x08 \x03(\t\x12\r\n\x05\x63lock\x18\t \x01(\t\x12\x16\n\x0eroute_within_s\x18\n \x01(\r\x12*\n\x0e\x66urther_limits\x18\x0b \x03(\x0b\x32\x12.tidegate.v1.Limit\x12\x31\n\x0e\x63urrency_rates\x18\x12 \x03(\x0b\x32\x19.tidegate.v1.CurrencyRate\x12,\n\x0border_rules\x18\x17 \x01(\x0b\x32\x17.tidegate.v1.OrderRules\x12/\n\tcalendars\x18\x18 \x03(\x0b\x32\x1c.tidegate.v1.TradingCalendar\x12+\n\x0bprice_bands\x18\x15 \x03(\x0b\x32\x16.tidegate.v1.PriceBand\x12*\n\x06routes\x18\x0f \x03(\x0b\x32\x1a.tidegate.v1.StrategyRoute\x12%\n\x05halts\x18\x10 \x01(\x0b\x32\x16.tidegate.v1.HaltRules\"0\n\x0c\x43urrencyRate\x12\x10\n\x08\x63urrency\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\"5\n\rStrategyRoute\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x61pter\x18\x02 \x01(\t\"c\n\tHaltRules\x12\x0f\n\x07\x66latten\x18\x01 \x01(\x08\x12\x18\n\x10\x63onfirm_within_s\x18\x02 \x01(\r\x12\x13\n\x0b\x65rror_count\x18\x03 \x01(\r\x12\x16\n\x0e\x65rror_within_s\x18\x04 \x01(\r\"\x89\x01\n\x0cOrderDecided\x12$\n\x05order\x18\x01 \x01(\x0b\x32\x15.tidegate.v1.NewOrder\x12\'\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0b\x32\x15.tidegate.v1.Decision\x12\x17\n\x0fvaluation_price\x18\x03 \x01(\t\x12\x11\n\tunit_loss\x18\x04 \x01(\t\"\xaa\x01\n\x0eReplaceDecided\x12\x31\n\x07replace\x18\x01 \x01(\x0b\x32 .tidegate.v1.ReplaceOrderRequest\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\'\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0b\x32\x15.tidegate.v1.Decision\x12\x17\n\x0fvaluation_price\x18\x04 \x01(\t\x12\x11\n\tunit_loss\x18\x05 \x01(\t\"F\n\x0cOrderClaimed\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x61pter\x18\x02 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x03 \x01(\t\"M\n\x0f\x43\x61ncelRequested\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x02 \x01(\t\x12\x13\n\x0breason_code\x18\x03 \x01(\t\"\xce\x01\n\x0f\x45xecutionBooked\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x61pter\x18\x02 \x01(\t\x12)\n\texecution\x18\x03 \x01(\x0b\x32\x16.tidegate.v1.Execution\x12\x13\n\x0bstrategy_id\x18\x04 \x01(\t\x12\x0e\n\x06symbol\x18\x05 \x01(\t\x12\x1f\n\x04side\x18\x06 \x01(\x0e\x32\x11.tidegate.v1.Side\x12(\n\x08reversed\x18\x07 \x01(\x0b\x32\x16.tidegate.v1.Execution\"8\n\x0f\x42\x61rAcknowledged\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x14\n\x0c\x62\x61r_sequence\x18\x02 \x01(\x04\"Q\n\x0c\x42\x61rCompleted\x12\x14\n\x0c\x62\x61r_sequence\x18\x01 \x01(\x04\x12\x15\n\rseen_sequence\x18\x02 \x01(\x04\x12\x14\n\x0cstrategy_ids\x18\x03 \x03(\t\"\xb7\x01\n\tHaltReset\x12!\n\x05scope\x18\x01 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x39\n\x0fhigh_water_mark\x18\x04 \x01(\x0e\x32 .tidegate.v1.HighWaterMarkChoice\x12\x14\n\x0c\x63onfirmed_by\x18\x05 \x01(\t\x12\x14\n\x0c\x63onfirmation\x18\x06 \x01(\t\"\x90\x01\n\x0eResetRequested\x12!\n\x05scope\x18\x01 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x39\n\x0fhigh_water_mark\x18\x04 \x01(\x0e\x32 .tidegate.v1.HighWaterMarkChoice\"\x83\x01\n\x12InstrumentUpserted\x12+\n\ninstrument\x18\x01 \x01(\x0b\x32\x17.tidegate.v1.Instrument\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x1e\n\x16permitted_strategy_ids\x18\x04 \x03(\t\"]\n\x0cResetExpired\x12!\n\x05scope\x18\x01 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12\x18\n\x10request_sequence\x18\x02 \x01(\x04\x12\x10\n\x08operator\x18\x03 \x01(\t\"\x82\x01\n\x10\x46lattenRequested\x12!\n\x05scope\x18\x01 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12)\n\x06places\x18\x04 \x03(\x0b\x32\x19.tidegate.v1.FlattenPlace\"3\n\x0c\x46lattenPlace\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\"j\n\x0c\x46lattenEnded\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\t\x12\x13\n\x0breason_code\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\"\\\n\x0eStrategyPaused\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x13\n\x0breason_code\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"H\n\x0fStrategyResumed\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"R\n\rLimitBreached\x12)\n\tviolation\x18\x01 \x01(\x0b\x32\x16.tidegate.v1.Violation\x12\x16\n\x0e\x63\x61use_sequence\x18\x02 \x01(\x04\"G\n\rLimitRestored\x12\x13\n\x0breason_code\x18\x01 \x01(\t\x12!\n\x05scope\x18\x02 \x01(\x0b\x32\x12.tidegate.v1.Scope\"~\n\x0e\x43ommandRefused\x12\x0f\n\x07\x63ommand\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x13\n\x0breason_code\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x06 \x01(\t\"S\n\x0b\x41lertRaised\x12\x13\n\x0breason_code\x18\x01 \x01(\t\x12!\n\x05scope\x18\x02 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12\x0c\n\x04text\x18\x03 \x01(\t\"=\n\x11\x41lertAcknowledged\x12\x16\n\x0e\x61lert_sequence\x18\x01 \x01(\x04\x12\x10\n\x08operator\x18\x02 \x01(\t\"[\n\x0fRefusalsCounted\x12\x0f\n\x07\x63ommand\x18\x01 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\x04\x12\x13\n\x0breason_code\x18\x04 \x01(\t\"^\n\tPriceHeld\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\r\n\x05price\x18\x02 \x01(\t\x12\x0c\n\x04mark\x18\x03 \x01(\t\x12$\n\x04\x62\x61nd\x18\x04 \x01(\x0b\x32\x16.tidegate.v1.PriceBand\"5\n\x0cOrderOverdue\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x02 \x01(\t\"w\n\rSessionOpened\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x13\n\x0bheartbeat_s\x18\x03 \x01(\r\x12,\n\x0chalt_on_loss\x18\x04 \x01(\x0e\x32\x16.tidegate.v1.HaltLevel\"I\n\rSessionClosed\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x13\n\x0breason_code\x18\x03 \x01(\t\"\x80\x01\n\x0cLimitExpired\x12(\n\x06\x66igure\x18\x01 \x01(\x0e\x32\x18.tidegate.v1.LimitFigure\x12!\n\x05scope\x18\x02 \x01(\x0b\x32\x12.tidegate.v1.Scope\x12#\n\x06\x61\x63tion\x18\x03 \x01(\x0e\x32\x13.tidegate.v1.Action\"U\n\x0c\x43\x61pitalMoved\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\t\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tidegate.v1.journal_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EVENT']._serialized_start=239
-  _globals['_EVENT']._serialized_end=2246
-  _globals['_INSTRUMENT']._serialized_start=2249
-  _globals['_INSTRUMENT']._serialized_end=2541
-  _globals['_OPTIONTERMS']._serialized_start=2544
-  _globals['_OPTIONTERMS']._serialized_end=2695
-  _globals['_STRATEGYTERMS']._serialized_start=2698
-  _globals['_STRATEGYTERMS']._serialized_end=2867
-  _globals['_PRICEBAND']._serialized_start=2869
-  _globals['_PRICEBAND']._serialized_end=2965
-  _globals['_PORTFOLIOCONFIGURED']._serialized_start=2968
-  _globals['_PORTFOLIOCONFIGURED']._serialized_end=3575
-  _globals['_CURRENCYRATE']._serialized_start=3577
-  _globals['_CURRENCYRATE']._serialized_end=3625
-  _globals['_STRATEGYROUTE']._serialized_start=3627
-  _globals['_STRATEGYROUTE']._serialized_end=3680
-  _globals['_HALTRULES']._serialized_start=3682
-  _globals['_HALTRULES']._serialized_end=3781
-  _globals['_ORDERDECIDED']._serialized_start=3784
-  _globals['_ORDERDECIDED']._serialized_end=3921
-  _globals['_REPLACEDECIDED']._serialized_start=3924
-  _globals['_REPLACEDECIDED']._serialized_end=4094
-  _globals['_ORDERCLAIMED']._serialized_start=4096
-  _globals['_ORDERCLAIMED']._serialized_end=4166
-  _globals['_CANCELREQUESTED']._serialized_start=4168
-  _globals['_CANCELREQUESTED']._serialized_end=4245
-  _globals['_EXECUTIONBOOKED']._serialized_start=4248
-  _globals['_EXECUTIONBOOKED']._serialized_end=4454
-  _globals['_BARACKNOWLEDGED']._serialized_start=4456
-  _globals['_BARACKNOWLEDGED']._serialized_end=4512
-  _globals['_BARCOMPLETED']._serialized_start=4514
-  _globals['_BARCOMPLETED']._serialized_end=4595
-  _globals['_HALTRESET']._serialized_start=4598
-  _globals['_HALTRESET']._serialized_end=4781
-  _globals['_RESETREQUESTED']._serialized_start=4784
-  _globals['_RESETREQUESTED']._serialized_end=4928
-  _globals['_RESETEXPIRED']._serialized_start=4930
-  _globals['_RESETEXPIRED']._serialized_end=5023
-  _globals['_FLATTENREQUESTED']._serialized_start=5026
-  _globals['_FLATTENREQUESTED']._serialized_end=5156
-  _globals['_FLATTENPLACE']._serialized_start=5158
-  _globals['_FLATTENPLACE']._serialized_end=5209
-  _globals['_FLATTENENDED']._serialized_start=5211
-  _globals['_FLATTENENDED']._serialized_end=5317
-  _globals['_STRATEGYPAUSED']._serialized_start=5319
-  _globals['_STRATEGYPAUSED']._serialized_end=5411
-  _globals['_STRATEGYRESUMED']._serialized_start=5413
-  _globals['_STRATEGYRESUMED']._serialized_end=5485
-  _globals['_LIMITBREACHED']._serialized_start=5487
-  _globals['_LIMITBREACHED']._serialized_end=5569
-  _globals['_LIMITRESTORED']._serialized_start=5571
-  _globals['_LIMITRESTORED']._serialized_end=5642
-  _globals['_COMMANDREFUSED']._serialized_start=5644
-  _globals['_COMMANDREFUSED']._serialized_end=5770
-  _globals['_ALERTRAISED']._serialized_start=5772
-  _globals['_ALERTRAISED']._serialized_end=5855
-  _globals['_ALERTACKNOWLEDGED']._serialized_start=5857
-  _globals['_ALERTACKNOWLEDGED']._serialized_end=5918
-  _globals['_REFUSALSCOUNTED']._serialized_start=5920
-  _globals['_REFUSALSCOUNTED']._serialized_end=6011
-  _globals['_PRICEHELD']._serialized_start=6013
-  _globals['_PRICEHELD']._serialized_end=6107
-  _globals['_ORDEROVERDUE']._serialized_start=6109
-  _globals['_ORDEROVERDUE']._serialized_end=6162
-  _globals['_SESSIONOPENED']._serialized_start=6164
-  _globals['_SESSIONOPENED']._serialized_end=6283
-  _globals['_SESSIONCLOSED']._serialized_start=6285
-  _globals['_SESSIONCLOSED']._serialized_end=6358
-  _globals['_LIMITEXPIRED']._serialized_start=6361
-  _globals['_LIMITEXPIRED']._serialized_end=6489
-  _globals['_CAPITALMOVED']._serialized_start=6491
-  _globals['_CAPITALMOVED']._serialized_end=6576
+  _globals['_EVENT']._serialized_start=270
+  _globals['_EVENT']._serialized_end=2341
+  _globals['_STRATEGYTERMS']._serialized_start=2344
+  _globals['_STRATEGYTERMS']._serialized_end=2513
+  _globals['_PRICEBAND']._serialized_start=2515
+  _globals['_PRICEBAND']._serialized_end=2611
+  _globals['_PORTFOLIOCONFIGURED']._serialized_start=2614
+  _globals['_PORTFOLIOCONFIGURED']._serialized_end=3221
+  _globals['_CURRENCYRATE']._serialized_start=3223
+  _globals['_CURRENCYRATE']._serialized_end=3271
+  _globals['_STRATEGYROUTE']._serialized_start=3273
+  _globals['_STRATEGYROUTE']._serialized_end=3326
+  _globals['_HALTRULES']._serialized_start=3328
+  _globals['_HALTRULES']._serialized_end=3427
+  _globals['_ORDERDECIDED']._serialized_start=3430
+  _globals['_ORDERDECIDED']._serialized_end=3567
+  _globals['_REPLACEDECIDED']._serialized_start=3570
+  _globals['_REPLACEDECIDED']._serialized_end=3740
+  _globals['_ORDERCLAIMED']._serialized_start=3742
+  _globals['_ORDERCLAIMED']._serialized_end=3812
+  _globals['_CANCELREQUESTED']._serialized_start=3814
+  _globals['_CANCELREQUESTED']._serialized_end=3891
+  _globals['_EXECUTIONBOOKED']._serialized_start=3894
+  _globals['_EXECUTIONBOOKED']._serialized_end=4100
+  _globals['_BARACKNOWLEDGED']._serialized_start=4102
+  _globals['_BARACKNOWLEDGED']._serialized_end=4158
+  _globals['_BARCOMPLETED']._serialized_start=4160
+  _globals['_BARCOMPLETED']._serialized_end=4241
+  _globals['_HALTRESET']._serialized_start=4244
+  _globals['_HALTRESET']._serialized_end=4427
+  _globals['_RESETREQUESTED']._serialized_start=4430
+  _globals['_RESETREQUESTED']._serialized_end=4574
+  _globals['_INSTRUMENTUPSERTED']._serialized_start=4577
+  _globals['_INSTRUMENTUPSERTED']._serialized_end=4708
+  _globals['_RESETEXPIRED']._serialized_start=4710
+  _globals['_RESETEXPIRED']._serialized_end=4803
+  _globals['_FLATTENREQUESTED']._serialized_start=4806
+  _globals['_FLATTENREQUESTED']._serialized_end=4936
+  _globals['_FLATTENPLACE']._serialized_start=4938
+  _globals['_FLATTENPLACE']._serialized_end=4989
+  _globals['_FLATTENENDED']._serialized_start=4991
+  _globals['_FLATTENENDED']._serialized_end=5097
+  _globals['_STRATEGYPAUSED']._serialized_start=5099
+  _globals['_STRATEGYPAUSED']._serialized_end=5191
+  _globals['_STRATEGYRESUMED']._serialized_start=5193
+  _globals['_STRATEGYRESUMED']._serialized_end=5265
+  _globals['_LIMITBREACHED']._serialized_start=5267
+  _globals['_LIMITBREACHED']._serialized_end=5349
+  _globals['_LIMITRESTORED']._serialized_start=5351
+  _globals['_LIMITRESTORED']._serialized_end=5422
+  _globals['_COMMANDREFUSED']._serialized_start=5424
+  _globals['_COMMANDREFUSED']._serialized_end=5550
+  _globals['_ALERTRAISED']._serialized_start=5552
+  _globals['_ALERTRAISED']._serialized_end=5635
+  _globals['_ALERTACKNOWLEDGED']._serialized_start=5637
+  _globals['_ALERTACKNOWLEDGED']._serialized_end=5698
+  _globals['_REFUSALSCOUNTED']._serialized_start=5700
+  _globals['_REFUSALSCOUNTED']._serialized_end=5791
+  _globals['_PRICEHELD']._serialized_start=5793
+  _globals['_PRICEHELD']._serialized_end=5887
+  _globals['_ORDEROVERDUE']._serialized_start=5889
+  _globals['_ORDEROVERDUE']._serialized_end=5942
+  _globals['_SESSIONOPENED']._serialized_start=5944
+  _globals['_SESSIONOPENED']._serialized_end=6063
+  _globals['_SESSIONCLOSED']._serialized_start=6065
+  _globals['_SESSIONCLOSED']._serialized_end=6138
+  _globals['_LIMITEXPIRED']._serialized_start=6141
+  _globals['_LIMITEXPIRED']._serialized_end=6269
+  _globals['_CAPITALMOVED']._serialized_start=6271
+  _globals['_CAPITALMOVED']._serialized_end=6356
 # @@protoc_insertion_point(module_scope)

@@ -29,7 +29,7 @@ from tests.unit.risk.test_limits import (
     states,
     update,
 )
-from tidegate.v1 import common_pb2, journal_pb2
+from tidegate.v1 import common_pb2, instruments_pb2, journal_pb2
 
 
 @pytest.mark.control("net-exposure")
@@ -182,7 +182,7 @@ def with_others() -> journal_pb2.PortfolioConfigured:
     configured.currency_rates.add(currency="EUR", symbol="EURUSD")
     put = instrument("PUT", multiplier="100")
     put.asset_class = "option"
-    terms = journal_pb2.OptionTerms(
+    terms = instruments_pb2.OptionTerms(
         underlying="A", strike="500", expiry=stamp(30), right="put", volatility="0.2", interest_rate="0.01"
     )
     put.option.CopyFrom(terms)
