@@ -7,7 +7,7 @@ from tidegate.accounts import Currencies
 from tidegate.errors import BookError
 from tidegate.instruments import Instrument
 from tidegate.ledger import Ledger
-from tidegate.numbers import ZERO
+from tidegate.numbers import ONE, ZERO
 from tidegate.options import Options
 from tidegate.orders import sign_of
 from tidegate.risk.terms import Terms
@@ -182,6 +182,7 @@ class StrategyRunner:
             positions={symbol: held for symbol, held in ledger.positions.items() if symbol in self._instruments},
             prices=self._marks,
             closes=bar.closes,
+            rates={**self._currencies.rates, ledger.currency: ONE},
         )
 
     def _order(self, move: Move) -> orders_pb2.NewOrder:
