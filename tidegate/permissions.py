@@ -115,6 +115,13 @@ def admit(caller: Caller, method: str, request: Message) -> Callable[[Caller, An
     return cut
 
 
+def counted_as(caller: Caller) -> str:
+    """Name whose messages a caller's are: everybody's without an access file are *, the cluster's own are nobody's."""
+    if caller is LOCAL:
+        return ALL
+    return "" if caller is INTERNAL or caller is GATEWAY else caller.name
+
+
 def _require_exits(caller: Caller, method: str, orders: list[orders_pb2.NewOrder]) -> None:
     """Refuse a trader's emergency exit, and whatever else an officer who is no trader asks for."""
     exits = sum(order.HasField("emergency") for order in orders)

@@ -232,6 +232,7 @@ class PortfolioFile(_Section):
             price_bands=[band.to_wire() for band in (*BANDS, *(entry.to_band() for entry in self.price_bands))],
             routes=[journal_pb2.StrategyRoute(strategy_id=s.id, adapter=s.route) for s in self.strategies if s.route],
             halts=self.halts.to_wire(),
+            max_caller_messages_per_s=self.orders.max_caller_messages_per_s or 0,
         )
 
     def _instrument(self, section: InstrumentSection) -> Instrument:

@@ -86,19 +86,20 @@ class Engine:
         self._refusals = Refusals()
         self._errors: ErrorRate | None = None
 
-    def decide(self, command: Message, now_ns: int) -> Draft:
+    def decide(self, command: Message, now_ns: int, caller: str = "") -> Draft:
         """Return the events that a command becomes at this time, with its reply or refusal; nothing changes."""
         draft = self._draft(now_ns)
+        self.book.counters.messages.caller = caller
         try:
             draft.reply = _DECIDERS[type(command)](draft, command)
         except RefusedError as refusal:
             draft.refusal = refusal
         return draft
 
-    def ask(self, command: Message, now_ns: int) -> Draft:
+    def ask(self, command: Message, now_ns: int, caller: str = "") -> Draft:
         """Decide a command; one on which that fails is refused as INTERNAL, with an alert as its only event."""
         try:
-            return self.decide(command, now_ns)
+            return self.decide(command, now_ns, caller)
         except Exception as error:  # noqa: BLE001 -- whatever it is: refused, alerted, and logged by the caller
             return self._internal(command, now_ns, error)
 
@@ -115,14 +116,17 @@ class Engine:
         elif self._errors is not None:
             self._errors.apply(event, kind)
 
-    def execute(self, command: Message, now_ns: int) -> Draft:
+    def execute(self, command: Message, now_ns: int, caller: str = "") -> Draft:
         """
         Decide a command, apply its events and those that follow from them, and return it with them all.
 
         A command on which ``decide`` fails is refused as INTERNAL with an alert, and changes nothing. A failure to
         apply is raised: memory can no longer be trusted.
         """
-        decided = self.ask(command, now_ns)
+        decided = self.ask(command, now_ns, caller)
+        if caller and self.book.order_rules.caller_messages_per_s is not None:
+            for event in decided.events:
+                event.caller = caller
         if decided.refused_sender is not None or isinstance(command, actors_pb2.AdvanceTimeRequest):
             self._bound_refusals(decided)
         for event in decided.events:

@@ -32,6 +32,7 @@ class Event(_message.Message):
 
     SEQUENCE_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
     PORTFOLIO_CONFIGURED_FIELD_NUMBER: _builtins.int
     ORDER_DECIDED_FIELD_NUMBER: _builtins.int
     ORDER_CLAIMED_FIELD_NUMBER: _builtins.int
@@ -69,6 +70,10 @@ class Event(_message.Message):
     RESET_EXPIRED_FIELD_NUMBER: _builtins.int
     INSTRUMENT_UPSERTED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
+    caller: _builtins.str
+    """Whose command it was, where the portfolio file limits callers' messages: everybody's without an access file is *, the
+    gate's own and its strategies' is empty.
+    """
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """The command's stamp: wall time live, bar time in a replay."""
@@ -150,6 +155,7 @@ class Event(_message.Message):
         *,
         sequence: _builtins.int = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
+        caller: _builtins.str = ...,
         portfolio_configured: Global___PortfolioConfigured | None = ...,
         order_decided: Global___OrderDecided | None = ...,
         order_claimed: Global___OrderClaimed | None = ...,
@@ -189,7 +195,7 @@ class Event(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "flatten_ended", b"flatten_ended", "flatten_requested", b"flatten_requested", "halt_reset", b"halt_reset", "instrument_upserted", b"instrument_upserted", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "price_held", b"price_held", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "reset_expired", b"reset_expired", "reset_requested", b"reset_requested", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "flatten_ended", b"flatten_ended", "flatten_requested", b"flatten_requested", "halt_reset", b"halt_reset", "instrument_upserted", b"instrument_upserted", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "price_held", b"price_held", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "reset_expired", b"reset_expired", "reset_requested", b"reset_requested", "sequence", b"sequence", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "caller", b"caller", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "flatten_ended", b"flatten_ended", "flatten_requested", b"flatten_requested", "halt_reset", b"halt_reset", "instrument_upserted", b"instrument_upserted", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "price_held", b"price_held", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "reset_expired", b"reset_expired", "reset_requested", b"reset_requested", "sequence", b"sequence", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["portfolio_configured", "order_decided", "order_claimed", "cancel_requested", "execution_booked", "bar_published", "prices_published", "bar_acknowledged", "bar_completed", "trading_halted", "halt_reset", "capital_transferred", "strategy_paused", "strategy_resumed", "limit_breached", "limit_restored", "command_refused", "alert_raised", "refusals_counted", "order_overdue", "session_opened", "session_closed", "replace_decided", "capital_moved", "alert_acknowledged", "limit_changed", "limit_expired", "calendar_recorded", "throttle_tripped", "throttle_released", "price_held", "flatten_requested", "flatten_ended", "reset_requested", "reset_expired", "instrument_upserted"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
@@ -300,12 +306,15 @@ class PortfolioConfigured(_message.Message):
     PRICE_BANDS_FIELD_NUMBER: _builtins.int
     ROUTES_FIELD_NUMBER: _builtins.int
     HALTS_FIELD_NUMBER: _builtins.int
+    MAX_CALLER_MESSAGES_PER_S_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     currency: _builtins.str
     capital: _builtins.str
     clock: _builtins.str
     """wall, bars: what stamps the commands."""
     route_within_s: _builtins.int
+    max_caller_messages_per_s: _builtins.int
+    """Of each caller, whatever strategies it sends for; 0: none."""
     @_builtins.property
     def instruments(self) -> _containers.RepeatedCompositeFieldContainer[_instruments_pb2.Instrument]: ...
     @_builtins.property
@@ -366,10 +375,11 @@ class PortfolioConfigured(_message.Message):
         price_bands: _abc.Iterable[Global___PriceBand] | None = ...,
         routes: _abc.Iterable[Global___StrategyRoute] | None = ...,
         halts: Global___HaltRules | None = ...,
+        max_caller_messages_per_s: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["halts", b"halts", "limits", b"limits", "order_rules", b"order_rules"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "calendars", b"calendars", "capital", b"capital", "clock", b"clock", "currency", b"currency", "currency_rates", b"currency_rates", "further_limits", b"further_limits", "halts", b"halts", "instruments", b"instruments", "limits", b"limits", "name", b"name", "order_rules", b"order_rules", "price_bands", b"price_bands", "route_within_s", b"route_within_s", "routes", b"routes", "strategies", b"strategies", "synchronised_adapters", b"synchronised_adapters"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapters", b"adapters", "calendars", b"calendars", "capital", b"capital", "clock", b"clock", "currency", b"currency", "currency_rates", b"currency_rates", "further_limits", b"further_limits", "halts", b"halts", "instruments", b"instruments", "limits", b"limits", "max_caller_messages_per_s", b"max_caller_messages_per_s", "name", b"name", "order_rules", b"order_rules", "price_bands", b"price_bands", "route_within_s", b"route_within_s", "routes", b"routes", "strategies", b"strategies", "synchronised_adapters", b"synchronised_adapters"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
