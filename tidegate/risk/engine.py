@@ -102,6 +102,8 @@ class Engine:
             return self.decide(command, now_ns, caller)
         except Exception as error:  # noqa: BLE001 -- whatever it is: refused, alerted, and logged by the caller
             return self._internal(command, now_ns, error)
+        finally:
+            self.book.counters.messages.caller = ""
 
     def apply(self, event: journal_pb2.Event) -> None:
         """Fold one event into the state."""

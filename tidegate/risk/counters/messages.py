@@ -16,7 +16,7 @@ class Messages:
     Counts orders, replacements and cancels of the current second, by the commands' stamps.
 
     What counts is what the journal has: decisions, accepted or not, and the cancels that a sender asked for itself.
-    caller: whose command is being decided; empty for the gate's own. No state: whoever decides says it anew.
+    caller: whose command is being decided; empty for the gate's own, and between commands.
     """
 
     def __init__(self) -> None:
