@@ -29,6 +29,7 @@ from tests.unit.risk.test_limits import (
     states,
     update,
 )
+from tidegate.explanation import Wanted, explain
 from tidegate.v1 import common_pb2, instruments_pb2, journal_pb2
 
 
@@ -170,6 +171,18 @@ def test_what_is_left_of_it_is_shown_and_a_new_scope_counts_what_is_held(open_de
     assert shown == [(state.actual, state.bound, state.headroom) for state in states(desk)]
     assert "" == update(desk, limit("NET_EXPOSURE", CASH))
     assert 2 == len(states(desk))
+
+
+def test_why_an_order_leans_too_far_is_explained_with_its_figures(open_desk: OpenDesk) -> None:
+    """Pins the figure with the order, each threshold, and that the decision follows again; a way out is one too."""
+    desk = limited(open_desk, limit("NET_EXPOSURE", MARGIN, warn="5000", limit="10000"))
+    desk.hold("margin", "-60", "100", "B")
+    for decision, actual in ((desk.move("margin", "-41"), "10100"), (desk.move("margin", "60", "B"), "6000")):
+        found = explain(desk.gate.journal.read(0), Wanted(order_id=str(decision.sequence)))
+        (result,) = [check for check in found.checks if check.name == "net exposure"]
+        name = "net_exposure of the strategy margin, to"
+        assert [(f"{name} warn above", actual, "5000"), (f"{name} refuse above", actual, "10000")] == result.figures
+        assert (True, []) == (result.is_held, found.differences)
 
 
 def with_others() -> journal_pb2.PortfolioConfigured:
