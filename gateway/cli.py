@@ -18,6 +18,7 @@ from gateway.cluster_commands import down, scale, up
 from gateway.credentials import CA, CERTIFICATE, KEY, TOKEN
 from gateway.explain_commands import explain_order
 from gateway.halt_commands import confirm_reset, flatten, halt, operator_name
+from gateway.instrument_commands import instruments_app
 from gateway.journal_commands import DEFAULT_JOURNAL, journal_app, journal_at
 from gateway.limit_commands import limits_app
 from gateway.protection import Protection
@@ -42,6 +43,7 @@ journal_app.command()(archive)
 app.add_typer(journal_app, name="journal")
 app.command("explain")(explain_order)
 app.add_typer(limits_app, name="limits")
+app.add_typer(instruments_app, name="instruments")
 app.command()(release)
 app.add_typer(var_app, name="var")
 app.add_typer(suspense_app, name="suspense")

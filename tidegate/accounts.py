@@ -52,13 +52,18 @@ class Currencies:
         """Take which instrument's price is which currency's rate."""
         self.symbols = {rate.currency: rate.symbol for rate in rates}
         self._by_symbol = {symbol: currency for currency, symbol in self.symbols.items()}
-        for symbol, instrument in instruments.items():
-            wanted = (self.symbols.get(currency) for currency in (instrument.currency, instrument.buys))
-            # An fx instrument's own mark is looked at anyway.
-            needed = tuple(rate for rate in wanted if rate is not None and rate != symbol)
-            if needed:
-                self.needed[symbol] = needed
+        for instrument in instruments.values():
+            self.place(instrument)
         return self
+
+    def place(self, instrument: Instrument) -> None:
+        """Take which rates a new or changed instrument needs."""
+        wanted = (self.symbols.get(currency) for currency in (instrument.currency, instrument.buys))
+        # An fx instrument's own mark is looked at anyway.
+        needed = tuple(rate for rate in wanted if rate is not None and rate != instrument.symbol)
+        self.needed.pop(instrument.symbol, None)
+        if needed:
+            self.needed[instrument.symbol] = needed
 
     def take(self, symbol: str, price: Decimal) -> tuple[str, Decimal]:
         """Take a price if it is a rate; return whose, or nothing, and by how much it moved."""

@@ -65,7 +65,7 @@ def next_bar(gate: "Gate", _request: actors_pb2.NextBarRequest) -> actors_pb2.Ba
             update.strategies.add(
                 strategy_id=strategy_id,
                 paused=strategy_id in book.pauses,
-                events=[event for event in events if strategy_id in strategies_of(event)],
+                events=[e for e in events if e.HasField("instrument_upserted") or strategy_id in strategies_of(e)],
                 digest=strategy.ledger.digest(),
                 saved_sequence=book.saved_sequences.get(strategy_id, 0),
                 wants_state=book.bars_since_saved.get(strategy_id, 0) + 1 >= BARS_BETWEEN_STATES,

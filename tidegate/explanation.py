@@ -121,7 +121,7 @@ def explain_decision(past: Past, event: journal_pb2.Event, decided: Decided) -> 
     else:
         replaced = book.orders[decided.order_id]
         asked = as_replaced(replaced, decided.replace)
-    draft = past.engine.decide(request_of(decided), to_ns(event.time))
+    draft = past.engine.decide(request_of(decided), to_ns(event.time), event.caller)
     violations, proposal = assess(draft, asked, read_order(book, asked), replaced)
     if proposal is None:
         results = [CheckResult("known names, and a price", is_held=True, violation=violations[0], figures=[])]

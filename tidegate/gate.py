@@ -8,10 +8,11 @@ from google.protobuf.message import DecodeError, Message
 
 from tidegate.archive import Archive
 from tidegate.clocks import Clock
+from tidegate.configurations import as_begun
 from tidegate.errors import BookError, ConfigurationError, JournalError, RefusedError
 from tidegate.journal.contract import BEGINNING, Entry, Journal
 from tidegate.methods import METHODS, Method
-from tidegate.permissions import LOCAL, Caller, admit
+from tidegate.permissions import LOCAL, Caller, admit, counted_as
 from tidegate.publications import Publication, publications_of
 from tidegate.reasons import Reason
 from tidegate.risk.draft import Draft
@@ -88,6 +89,7 @@ class Gate:
         self._heard_ns: dict[str, int] = {}
         self._failures: list[BaseException] = []
         self._traces: list[Trace] = []
+        self._caller = ""
         self._bar_state = self.engine.book.bar_state
 
     def start(
@@ -125,6 +127,8 @@ class Gate:
         stated.ClearField("calendars")
         configuration = stated
         begun = self.engine.book.configuration
+        if begun is not None:
+            configuration = as_begun(begun, configuration, self.engine.book)
         if begun is None:
             event = journal_pb2.Event(sequence=1, time=to_stamp(0), portfolio_configured=configuration)
             self.engine.apply(event)
@@ -178,7 +182,7 @@ class Gate:
         Raises:
             RefusedError: the command was refused.
         """
-        decided = self.engine.execute(command, self._now_ns(command))
+        decided = self.engine.execute(command, self._now_ns(command), self._caller)
         if decided.failure is not None:
             self._failures.append(decided.failure)
         self.archive.add(decided.events)
@@ -191,7 +195,7 @@ class Gate:
         Raises:
             RefusedError: the command would be refused.
         """
-        return self._reply(self.engine.ask(command, self._now_ns(command)))
+        return self._reply(self.engine.ask(command, self._now_ns(command), self._caller))
 
     def heard(self, adapter: str) -> None:
         """Note that an adapter is alive."""
@@ -224,6 +228,7 @@ class Gate:
     def _decide(self, request: Request, method: Method, message: Message) -> Reply:
         try:
             cut = admit(request.caller, request.method, message)
+            self._caller = counted_as(request.caller)
             answer = method.answer(self, message)
             if cut is not None:
                 cut(request.caller, answer)

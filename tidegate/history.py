@@ -19,7 +19,7 @@ _EVENTS_DEFAULT = 1_000
 _BARS_MAX = 100
 # A page stays well below what one message may carry.
 _PAGE_BYTES_MAX = 2 * 1024 * 1024
-_FOR_EVERY_STRATEGY = frozenset({"bar_published", "bar_completed"})
+_FOR_EVERY_STRATEGY = frozenset({"bar_published", "bar_completed", "instrument_upserted"})
 
 
 def read_history(journal: Journal, request: actors_pb2.ReadHistoryRequest) -> actors_pb2.ReadHistoryResponse:

@@ -5,9 +5,9 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from tidegate.errors import BookError
-from tidegate.numbers import parse, parse_positive, plain
+from tidegate.numbers import ONE, parse, parse_positive, plain
 from tidegate.times import to_ns, to_stamp
-from tidegate.v1 import journal_pb2
+from tidegate.v1 import instruments_pb2
 
 FUTURE: Final = "future"
 OPTION: Final = "option"
@@ -51,6 +51,7 @@ class Instrument:
     buys: of fx, the currency that a unit of it is.
     min_quantity to max_notional: of one order; None for none.
     calendar: traded in its sessions only; empty for always.
+    proxy, proxy_scale: whose returns, times how much, stand for its own in scenarios while it has too few of them.
     """
 
     symbol: str
@@ -67,6 +68,8 @@ class Instrument:
     min_notional: Decimal | None = None
     max_notional: Decimal | None = None
     calendar: str = ""
+    proxy: str = ""
+    proxy_scale: Decimal = ONE
 
     @property
     def settlement(self) -> int:
@@ -74,7 +77,7 @@ class Instrument:
         return _SETTLEMENTS.get(self.asset_class, IN_FULL)
 
     @classmethod
-    def from_wire(cls, message: journal_pb2.Instrument) -> "Instrument":
+    def from_wire(cls, message: instruments_pb2.Instrument) -> "Instrument":
         """Read an instrument from the journal."""
         tick, lot, multiplier = (parse_positive(text) for text in (message.tick, message.lot, message.multiplier))
         if tick is None or lot is None or multiplier is None:
@@ -92,12 +95,14 @@ class Instrument:
             message.buys,
             option,
             calendar=message.calendar,
+            proxy=message.proxy,
+            proxy_scale=Decimal(message.proxy_scale or ONE),
             **{name: Decimal(text) if (text := getattr(message, name)) else None for name in _SIZES},
         )
 
-    def to_wire(self) -> journal_pb2.Instrument:
+    def to_wire(self) -> instruments_pb2.Instrument:
         """Write the instrument for the journal."""
-        return journal_pb2.Instrument(
+        return instruments_pb2.Instrument(
             symbol=self.symbol,
             tick=plain(self.tick),
             lot=plain(self.lot),
@@ -108,6 +113,8 @@ class Instrument:
             buys=self.buys,
             option=None if self.option is None else _write_option(self.option),
             calendar=self.calendar,
+            proxy=self.proxy,
+            proxy_scale="" if self.proxy_scale == ONE else plain(self.proxy_scale),
             **{name: plain(size) for name in _SIZES if (size := getattr(self, name)) is not None},
         )
 
@@ -115,7 +122,7 @@ class Instrument:
 _SIZES = ("min_quantity", "max_quantity", "min_notional", "max_notional")
 
 
-def _read_option(message: journal_pb2.Instrument) -> OptionTerms:
+def _read_option(message: instruments_pb2.Instrument) -> OptionTerms:
     terms = message.option
     strike, volatility = parse_positive(terms.strike), parse_positive(terms.volatility)
     interest_rate = parse(terms.interest_rate)
@@ -125,8 +132,8 @@ def _read_option(message: journal_pb2.Instrument) -> OptionTerms:
     return OptionTerms(terms.underlying, strike, to_ns(terms.expiry), terms.right, volatility, interest_rate)
 
 
-def _write_option(terms: OptionTerms) -> journal_pb2.OptionTerms:
-    return journal_pb2.OptionTerms(
+def _write_option(terms: OptionTerms) -> instruments_pb2.OptionTerms:
+    return instruments_pb2.OptionTerms(
         underlying=terms.underlying,
         strike=plain(terms.strike),
         expiry=to_stamp(terms.expiry_ns),

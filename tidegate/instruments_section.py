@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tidegate.instruments import FX, OPTION, Instrument, OptionTerms
-from tidegate.limits_section import Positive
+from tidegate.limits_section import Positive, bounded
 from tidegate.numbers import ONE, ZERO
-from tidegate.times import from_datetime
+from tidegate.times import from_datetime, to_datetime, to_ns
+from tidegate.v1 import instruments_pb2
 from tidegate.yaml_file import Problem
 
 Symbol = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,32}$")]
@@ -48,7 +49,8 @@ class InstrumentSection(_Section):
     One instrument that may be traded; everything else is refused.
 
     buys: of fx, the currency that a unit of it is; ``currency`` is the one that it is priced in.
-    option: what an option is on.
+    option: what an option is on. proxy: whose returns stand for its own in scenarios, times proxy_scale, while it has
+    too few of them.
     """
 
     symbol: Symbol
@@ -65,6 +67,18 @@ class InstrumentSection(_Section):
     calendar: str = ""
     buys: Currency | Literal[""] = ""
     option: OptionSection | None = None
+    proxy: Symbol | Literal[""] = ""
+    proxy_scale: Annotated[Decimal, AfterValidator(bounded)] = ONE
+
+    @model_validator(mode="after")
+    def _has_another_as_its_proxy(self) -> Self:
+        if self.proxy == self.symbol:
+            message = "an instrument cannot stand for itself"
+            raise ValueError(message)
+        if not self.proxy_scale or (self.proxy_scale != ONE and not self.proxy):
+            message = "proxy_scale is what a proxy's returns are multiplied by, and not zero"
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _has_room_between_its_sizes(self) -> Self:
@@ -98,6 +112,31 @@ def instrument_problems(instruments: list[InstrumentSection], base: str, rates: 
     """Find what no single instrument shows: currencies without a rate, rates that are none, options on nothing."""
     yield from _currency_problems(instruments, base, rates)
     yield from _option_problems(instruments, base)
+    symbols = {instrument.symbol for instrument in instruments}
+    for index, instrument in enumerate(instruments):
+        if instrument.proxy and instrument.proxy not in symbols:
+            yield Problem(("instruments", index, "proxy"), f"no instrument is called {instrument.proxy}")
+
+
+def section_of(message: instruments_pb2.Instrument) -> InstrumentSection:
+    """
+    Hold an instrument from the wire against what the portfolio file asks of one.
+
+    Raises:
+        ValidationError: the portfolio file would refuse it.
+    """
+    stated = {field.name: value for field, value in message.ListFields() if field.name != "option"}
+    if message.HasField("option"):
+        option = {field.name: value for field, value in message.option.ListFields()}
+        stated["option"] = option | {"expiry": to_datetime(to_ns(message.option.expiry))}
+    return InstrumentSection.model_validate(stated)
+
+
+def first_fault(error: ValidationError) -> str:
+    """Say in a line what is wrong with an instrument first."""
+    fault = error.errors()[0]
+    place = ".".join(str(part) for part in fault["loc"])
+    return f"{place}: {fault['msg']}" if place else fault["msg"].removeprefix("Value error, ")
 
 
 def _currency_problems(instruments: list[InstrumentSection], base: str, rates: dict[str, str]) -> Iterator[Problem]:

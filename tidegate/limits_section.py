@@ -79,6 +79,7 @@ class FurtherLimit(BaseModel):
         "value_at_risk",
         "expected_shortfall",
         "volatility",
+        "net_exposure",
     ]
     strategy: str | None = None
     instrument: str | None = None

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from google.protobuf.message import Message
 
-from tidegate import account_views, bars, commands, views
+from tidegate import account_views, bars, commands, views, views_instruments
 from tidegate.risk.draft import Key, assignment_key, execution_key, order_key, transfer_key
 from tidegate.v1 import actors_pb2, admin_pb2, market_data_pb2, orders_pb2, portfolio_pb2, reconciliation_pb2, risk_pb2
 
@@ -85,6 +85,7 @@ METHODS = {
     "Flatten": _command(admin_pb2.FlattenRequest),
     "TransferCapital": _command(admin_pb2.TransferCapitalRequest, keys=lambda r: (transfer_key(r.transfer_id),)),
     "UpdateLimits": _command(admin_pb2.UpdateLimitsRequest),
+    "UpsertInstruments": _command(admin_pb2.UpsertInstrumentsRequest),
     "PauseStrategy": _command(admin_pb2.PauseStrategyRequest, commands.pause_strategy),
     "ResumeStrategy": _command(admin_pb2.ResumeStrategyRequest, commands.resume_strategy),
     "CompleteBar": _command(actors_pb2.CompleteBarRequest, commands.complete_bar, _bar_keys),
@@ -123,5 +124,8 @@ METHODS = {
     "ListAccounts": Method(portfolio_pb2.ListAccountsRequest, lambda gate, _: account_views.accounts(gate.engine.book)),
     "GetPortfolio": Method(portfolio_pb2.GetPortfolioRequest, lambda gate, _: views.portfolio(gate.engine)),
     "ListStrategies": Method(portfolio_pb2.ListStrategiesRequest, lambda gate, _: views.strategies(gate.engine)),
+    "ListInstruments": Method(
+        portfolio_pb2.ListInstrumentsRequest, lambda gate, _: views_instruments.instruments(gate.engine.book)
+    ),
     "GetStrategy": Method(portfolio_pb2.GetStrategyRequest, lambda gate, r: views.strategy(gate.engine, r.strategy_id)),
 }

@@ -50,6 +50,14 @@ class Options:
                 self._on.setdefault(instrument.option.underlying, []).append(instrument)
         return self
 
+    def place(self, instrument: Instrument) -> None:
+        """Take an instrument that is new or has changed, option or not; nobody holds it as the option that it was."""
+        self._units.pop(instrument.symbol, None)
+        for underlying, options in self._on.items():
+            self._on[underlying] = [option for option in options if option.symbol != instrument.symbol]
+        if instrument.option is not None:
+            self._on.setdefault(instrument.option.underlying, []).append(instrument)
+
     def take(self, symbol: str, price: Decimal, time_ns: int) -> list[Instrument]:
         """Take a price if it is an underlying's; return the options on it, whose units are others now."""
         affected = self._on.get(symbol)

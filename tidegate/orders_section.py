@@ -69,6 +69,7 @@ class OrdersSection(RatesSection):
     duplicate_within_ms: Annotated[int, Field(ge=1, le=3_600_000)] | None = None
     throttle: ThrottleSection | None = None
     refuse_self_trade: bool = False
+    max_caller_messages_per_s: Count | None = None
 
     def to_wire(self) -> order_rules_pb2.OrderRules | None:
         """Write the rules; None when nothing is asked."""

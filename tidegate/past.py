@@ -44,7 +44,7 @@ class Past:
         if decided is None:
             text = f"event {event.sequence} is no decision on an order"
             raise RefusedError(Reason.ORDER_UNKNOWN, text)
-        return self.engine.decide(request_of(decided), to_ns(event.time))
+        return self.engine.decide(request_of(decided), to_ns(event.time), event.caller)
 
     # What a decision asks of what was recorded before.
 

@@ -115,6 +115,13 @@ def admit(caller: Caller, method: str, request: Message) -> Callable[[Caller, An
     return cut
 
 
+def counted_as(caller: Caller) -> str:
+    """Name whose messages a caller's are: everybody's without an access file are *, the cluster's own are nobody's."""
+    if caller is LOCAL:
+        return ALL
+    return "" if caller is INTERNAL or caller is GATEWAY else caller.name
+
+
 def _require_exits(caller: Caller, method: str, orders: list[orders_pb2.NewOrder]) -> None:
     """Refuse a trader's emergency exit, and whatever else an officer who is no trader asks for."""
     exits = sum(order.HasField("emergency") for order in orders)
@@ -235,6 +242,7 @@ RULES: dict[str, Rule] = {
     "GetPortfolio": _VIEW,
     "ListStrategies": Rule(_VIEWERS, strategies=lambda _: (), cut=_cut_strategies),
     "GetStrategy": Rule(_VIEWERS, strategies=lambda r: (r.strategy_id,)),
+    "ListInstruments": Rule(_VIEWERS, strategies=lambda _: ()),
     "GetPerformance": Rule(_VIEWERS, strategies=lambda r: (r.strategy_id or None,)),
     "ListSuspense": _VIEW,
     "ListAccounts": _VIEW,
@@ -258,6 +266,7 @@ RULES: dict[str, Rule] = {
         is_signed=True,
     ),
     "AssignSuspense": _OPERATE,
+    "UpsertInstruments": _ADMINISTER,
     "PauseStrategy": _OPERATE,
     "ResumeStrategy": _OPERATE,
     # What the actors ask each other; not on the wire.

@@ -258,6 +258,7 @@ class PortfolioFile(_Section):
             halts=self.halts.to_wire(),
             reduce_only_after_restart=self.after_restart == "reduce_only",
             accounts=[a.account.to_wire(a.name) for a in self.adapters if a.account is not None],
+            max_caller_messages_per_s=self.orders.max_caller_messages_per_s or 0,
         )
 
     def _instrument(self, section: InstrumentSection) -> Instrument:

@@ -31,6 +31,7 @@ class Reason(StrEnum):
     EXECUTION_TYPE_INVALID = "EXECUTION_TYPE_INVALID", "The execution type is not one that the gate knows."
     SCOPE_INVALID = "SCOPE_INVALID", "The scope's kind is unknown, or its name does not fit its kind."
     LIMIT_INVALID = "LIMIT_INVALID", "The limit's figure, scope, action or thresholds do not go together."
+    INSTRUMENT_INVALID = "INSTRUMENT_INVALID", "The portfolio file would not take the instrument as it is stated."
     HALT_LEVEL_INVALID = "HALT_LEVEL_INVALID", "The level is neither REDUCE_ONLY nor HALTED."
     BATCH_TOO_LARGE = "BATCH_TOO_LARGE", "The batch has more entries than the method takes."
     BAR_EMPTY = "BAR_EMPTY", "The bar has no prices."
@@ -96,6 +97,10 @@ class Reason(StrEnum):
     CONCENTRATION = "CONCENTRATION", "One instrument's exposure, working orders at their worst, is over its share."
     DRAWDOWN = "DRAWDOWN", "Equity is too far below its high-water mark."
     GROSS_EXPOSURE = "GROSS_EXPOSURE", "Gross exposure of a scope, working orders at their worst, is over its limit."
+    NET_EXPOSURE = (
+        "NET_EXPOSURE",
+        "Long less short exposure of a scope, working orders at their worst, is over its limit.",
+    )
     VALUE_AT_RISK = "VALUE_AT_RISK", "What a bad session may lose, working orders at their worst, is over its share."
     EXPECTED_SHORTFALL = "EXPECTED_SHORTFALL", "What the worst sessions lose on average is over its share."
     VOLATILITY = "VOLATILITY", "The profits of past sessions on this book vary more than the limit allows."
@@ -118,6 +123,11 @@ class Reason(StrEnum):
     SESSION_UNKNOWN = "SESSION_UNKNOWN", "The adapter has no such session, or no longer; watch the orders again."
     HEARTBEAT_INVALID = "HEARTBEAT_INVALID", "The heartbeat's interval is above 60 seconds."
     CANCEL_ALL = "CANCEL_ALL", "Somebody asked for the cancel of all orders of a scope."
+
+    INSTRUMENT_IN_USE = (
+        "INSTRUMENT_IN_USE",
+        "The change would make the books wrong: what was traded keeps its multiplier, currency and product.",
+    )
 
     # Halts, capital, bars.
     HALT_RESET = "HALT_RESET", "A halt was reset."

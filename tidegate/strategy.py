@@ -7,7 +7,7 @@ from decimal import ROUND_DOWN, Decimal
 
 from tidegate.instruments import Instrument
 from tidegate.ledger import Ledger
-from tidegate.numbers import ZERO, parse_positive, plain
+from tidegate.numbers import ONE, ZERO, parse_positive, plain
 from tidegate.targets.target import PortfolioTarget
 from tidegate.targets.targeting import Targeting
 from tidegate.v1 import common_pb2, orders_pb2
@@ -119,13 +119,18 @@ class Context:
         Ask to hold so much that it is worth a share of the equity at the newest price, negative for short.
 
         Raises:
-            ValueError: as ``target`` does, and when the instrument has no price yet.
+            ValueError: as ``target`` does, and when the instrument has no price yet, or its currency no rate.
         """
         price = self.marks.get(symbol)
         if price is None or symbol not in self.instruments:
             message = f"a share in {symbol} cannot be counted: it is no instrument with a price yet"
             raise ValueError(message)
-        self._want(PortfolioTarget.of_equity(self.instruments[symbol], share, equity=self.equity, price=price))
+        instrument = self.instruments[symbol]
+        rate = ONE if instrument.currency == self.ledger.currency else self.ledger.rates.get(instrument.currency)
+        if rate is None:
+            message = f"a share in {symbol} cannot be counted: {instrument.currency} has no rate yet"
+            raise ValueError(message)
+        self._want(PortfolioTarget.of_equity(instrument, share, equity=self.equity, price=price, rate=rate))
 
     @property
     def suppressed(self) -> Mapping[str, str]:

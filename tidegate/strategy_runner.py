@@ -8,7 +8,7 @@ from tidegate.accounts import Currencies
 from tidegate.errors import BookError, StateError
 from tidegate.instruments import Instrument
 from tidegate.ledger import Ledger
-from tidegate.numbers import ZERO
+from tidegate.numbers import ONE, ZERO
 from tidegate.options import Options
 from tidegate.orders import sign_of
 from tidegate.risk.terms import Terms
@@ -181,6 +181,9 @@ class StrategyRunner:
 
     def _take(self, events: Iterable[journal_pb2.Event]) -> None:
         for event in events:
+            if event.HasField("instrument_upserted"):
+                self._change(Instrument.from_wire(event.instrument_upserted.instrument))
+                continue
             working = self._book.orders.get(event.execution_booked.execution.order_id)
             self._book.apply(event)
             is_assigned = event.HasField("suspense_assigned")
@@ -194,6 +197,15 @@ class StrategyRunner:
                     fee=Decimal(booked.execution.fee or 0),
                 )
                 self._strategy.on_fill(fill, self._context)
+
+    def _change(self, instrument: Instrument) -> None:
+        """Take an instrument that was added or changed."""
+        is_new = instrument.symbol not in self._instruments
+        self._instruments[instrument.symbol] = instrument
+        self._currencies.place(instrument)
+        self._options.place(instrument)
+        if is_new:
+            self._targeting.on_instruments_changed(added=(instrument.symbol,), removed=())
 
     def _decide(self, bar: Bar, time_ns: int) -> list[orders_pb2.NewOrder]:
         self._strategy.on_bar(bar, self._context)
@@ -217,6 +229,7 @@ class StrategyRunner:
             positions={symbol: held for symbol, held in ledger.positions.items() if symbol in self._instruments},
             prices=self._marks,
             closes=bar.closes,
+            rates={**self._currencies.rates, ledger.currency: ONE},
         )
 
     def _order(self, move: Move) -> orders_pb2.NewOrder:

@@ -111,6 +111,7 @@ async def positions(client: AsyncClient) -> dict[str, str]:
     return {"net": exposure.net_exposure, "gross": exposure.gross_exposure}
 
 
+@pytest.mark.control("flatten")
 async def test_a_flatten_under_a_halt_closes_every_position_that_has_a_way_out() -> None:
     """Pins the way to the end by a real adapter, what cannot be closed from here, and the alerts of both."""
     async with open_desk() as gateway:
@@ -195,6 +196,7 @@ def up(
     )
 
 
+@pytest.mark.control("emergency-exit")
 async def test_an_emergency_exit_is_for_officers_and_only_reduces(
     tmp_path: Path, portfolio: PortfolioFile, access: AccessWriter
 ) -> None:
@@ -254,6 +256,7 @@ async def test_a_reset_that_nobody_confirms_expires_by_the_gates_own_clock() -> 
         assert Reason.RESET_EXPIRED == (await reasons(gateway.client))[-1]
 
 
+@pytest.mark.control("error-rate", "kill-automatic")
 async def test_a_strategy_that_is_refused_again_and_again_is_halted_and_no_other() -> None:
     """Pins the error rate over the wire."""
     async with open_desk(error_rate={"count": 5, "within_s": 60}) as gateway:
@@ -266,6 +269,7 @@ async def test_a_strategy_that_is_refused_again_and_again_is_halted_and_no_other
         assert common_pb2.ACTION_ALLOW == other.action
 
 
+@pytest.mark.control("dead-man")
 async def test_an_adapter_with_a_dead_mans_switch_that_is_lost_leaves_its_strategies_reduce_only() -> None:
     """Pins the switch over the wire: in the stream's request, at its end, and that it takes a reset."""
     async with open_desk() as gateway:

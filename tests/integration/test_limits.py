@@ -29,6 +29,7 @@ async def change(running: Running, figure: str, limit: str, **fields: object) ->
     ("figure", "limit", "reason"),
     [
         ("GROSS_EXPOSURE", "999.99", Reason.GROSS_EXPOSURE),
+        ("NET_EXPOSURE", "999.99", Reason.NET_EXPOSURE),
         ("VALUE_AT_RISK", "0.5", Reason.RISK_UNDEFINED),
         ("ORDER_QUANTITY", "9", Reason.ORDER_QUANTITY),
     ],

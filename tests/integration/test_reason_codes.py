@@ -16,7 +16,7 @@ from tidegate.gate import Request
 from tidegate.permissions import INTERNAL
 from tidegate.portfolio_file import PortfolioFile
 from tidegate.reasons import Reason
-from tidegate.v1 import actors_pb2, admin_pb2, common_pb2, market_data_pb2, orders_pb2, risk_pb2
+from tidegate.v1 import actors_pb2, admin_pb2, common_pb2, instruments_pb2, market_data_pb2, orders_pb2, risk_pb2
 
 HERE = Path(__file__).parent
 DAY_S = 86_400
@@ -162,6 +162,18 @@ async def reset_into_the_next_halt(gateway: RunningGateway) -> None:
     await gateway.client.admin.ResetHalt(admin_pb2.ResetHaltRequest(high_water_mark=keep, **SIGNED))
 
 
+async def change_what_was_traded(gateway: RunningGateway) -> None:
+    """Give an instrument another multiplier while an order in it works."""
+    await working(gateway)
+    await gateway.client.admin.UpsertInstruments(upserted("2"))
+
+
+def upserted(multiplier: str) -> admin_pb2.UpsertInstrumentsRequest:
+    """Write a change of instrument A."""
+    terms = instruments_pb2.Instrument(symbol="A", multiplier=multiplier)
+    return admin_pb2.UpsertInstrumentsRequest(instruments=[terms], **SIGNED)
+
+
 async def watch_with_an_odd_heartbeat(gateway: RunningGateway) -> None:
     """Open a session that would be heard of once in a while."""
     request = orders_pb2.WatchOrdersRequest(adapter="paper", cancel_on_disconnect=True, heartbeat_s=61)
@@ -209,6 +221,8 @@ REFUSED: list[tuple[Reason, Do]] = [
     (Reason.REPLACE_CHANGES_NOTHING, replace_by_the_same),
     (Reason.REPLACE_BELOW_FILLED, replace_below_what_is_filled),
     (Reason.RESET_WOULD_HALT_AGAIN, reset_into_the_next_halt),
+    (Reason.INSTRUMENT_INVALID, asked("admin", "UpsertInstruments", upserted("0"))),
+    (Reason.INSTRUMENT_IN_USE, change_what_was_traded),
 ]
 
 

@@ -80,6 +80,17 @@ _DAY: list[tuple[str, dict[str, Any]]] = [
     ("SubmitOrders", {"orders": [_ONE | {"strategy_id": "saver", "client_order_id": f"m-{n}"} for n in (1, 2)]}),
     ("PublishPrices", {"prices": [{"symbol": "ONE", "price": "101", "time": "2001-09-09T01:46:41Z"}]}),
     ("UpdateLimits", SIGNED | {"limits": [{"figure": 5, "warn": "0.9", "limit": "1"}]}),
+    (
+        "UpsertInstruments",
+        SIGNED
+        | {
+            "instruments": [
+                {"symbol": "ONE", "tick": "0.05", "max_quantity": "5000", "sector": "tech", "proxy": "LOT"},
+                {"symbol": "NEW", "lot": "0.1", "multiplier": "2", "asset_class": "future", "proxy_scale": ""},
+            ],
+            "permitted_strategy_ids": ["saver"],
+        },
+    ),
     ("TransferCapital", SIGNED | {"transfer_id": "t-1", "from_strategy_id": "payer", "amount": "10"}),
     ("DepositCapital", SIGNED | {"transfer_id": "t-2", "amount": "1000", "account": "main"}),
     ("ReconcilePositions", _STATEMENT),
@@ -109,6 +120,7 @@ _DAY: list[tuple[str, dict[str, Any]]] = [
     ("GetPerformance", {"strategy_id": "saver"}),
     ("GetPortfolio", {}),
     ("ListStrategies", {}),
+    ("ListInstruments", {}),
     ("GetStrategy", {"strategy_id": "saver"}),
     ("ReadJournal", {"page_size": 3}),
     ("ReadTopic", {"topic": "bars"}),

@@ -180,6 +180,9 @@ class Facts:
     def working_orders(self) -> Iterator[tuple[str, Accepted]]:
         return ((order_id, order) for order_id, order in self.orders.items() if not order.ended)
 
+    def _take_instrument_upserted(self, upserted: journal_pb2.InstrumentUpserted) -> None:
+        self.instruments[upserted.instrument.symbol] = upserted.instrument
+
     # Orders.
 
     def _take_order_decided(self, decided: journal_pb2.OrderDecided) -> None:

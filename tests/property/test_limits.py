@@ -12,10 +12,11 @@ from tests.property.naive import Naive
 from tests.property.oracle import is_reducing
 from tests.unit.builders import BUY, CANCELED, SELL, Desk, configuration
 from tidegate.reasons import Reason
-from tidegate.v1 import common_pb2, journal_pb2, orders_pb2, risk_pb2
+from tidegate.v1 import common_pb2, instruments_pb2, orders_pb2, risk_pb2
 
 SYMBOLS, OWNERS = ("A", "B", "F"), ("cash", "margin")
 EXPOSURE_REASONS = {Reason.GROSS_EXPOSURE, Reason.CONCENTRATION, Reason.LEVERAGE}
+NET = Reason.NET_EXPOSURE
 KINDS = common_pb2.ScopeKind
 REDUCE = common_pb2.ACTION_REDUCE
 
@@ -37,6 +38,13 @@ LIMITS = [
     limit("LEVERAGE", "1.5", "STRATEGY", "margin", reduces=True),
     limit("CONCENTRATION", "0.35", "SECTOR", "tech"),
     limit("CONCENTRATION", "0.5", "ASSET_CLASS", "equity"),
+]
+NET_LIMITS = [
+    limit("NET_EXPOSURE", "25000"),
+    limit("NET_EXPOSURE", "15000", "INSTRUMENT", "A", reduces=True),
+    limit("NET_EXPOSURE", "20000", "STRATEGY", "margin"),
+    limit("NET_EXPOSURE", "12000", "SECTOR", "tech"),
+    limit("NET_EXPOSURE", "22000", "ASSET_CLASS", "equity", reduces=True),
 ]
 
 Step = tuple[str, str, str, int, bool]
@@ -60,7 +68,7 @@ class Life:
         configured = configuration()
         configured.instruments[0].sector = configured.instruments[2].sector = "tech"
         configured.strategies[1].max_leverage = "6"
-        configured.further_limits.extend(LIMITS)
+        configured.further_limits.extend([*LIMITS, *NET_LIMITS])
         self.desk = Desk(folder / "journal.db", configured)
         self.naive = Naive(configured)
         self.minutes = count(1)
@@ -86,6 +94,7 @@ class Life:
             self.order(owner, symbol, size, is_buy=is_buy)
         elif what == "price":
             self.price(**{symbol: f"{100 + (size % 41 - 20) / 4:.2f}"})
+            self.require_breaches()
         elif self.working:
             order_id = self.working.pop(size % len(self.working))
             leaves = str(self.desk.book.orders[order_id].leaves_quantity)
@@ -95,6 +104,8 @@ class Life:
                 self.desk.report(
                     orders_pb2.Execution(execution_id=f"c{order_id}", order_id=order_id, execution_type=CANCELED)
                 )
+            self.catch_up()
+            self.require_breaches()
         self.catch_up()
 
     def order(self, owner: str, symbol: str, size: int, *, is_buy: bool) -> None:
@@ -102,6 +113,7 @@ class Life:
         order = self.desk.order(owner, BUY if is_buy else SELL, str(size), symbol)
         order.accept_reduced = True
         was_reducing = is_reducing(self.naive, order)
+        leanings = [self.leaning(entry.scope) for entry in NET_LIMITS]
         decision = self.desk.submit(order)
         self.catch_up()
         if was_reducing:
@@ -110,6 +122,8 @@ class Life:
             self.working.append(decision.order_id)
             if not was_reducing:
                 self.require_within(order)
+        for entry, before in zip(NET_LIMITS, leanings, strict=True):
+            self.require_no_further(entry, before, decision, was_reducing=was_reducing)
 
     def require_within(self, order: orders_pb2.NewOrder) -> None:
         """Hold every limit that the order is under against sums over all positions and working orders."""
@@ -127,6 +141,38 @@ class Life:
                 base = self.naive.equity_of(scope.name)
             assert actual <= Fraction(entry.limit) * base, entry
 
+    def leaning(self, scope: common_pb2.Scope) -> Fraction:
+        """Add a scope up, signed, with all that may still be bought and with all that may still be sold."""
+        places = [(owner, symbol) for owner in OWNERS for symbol in SYMBOLS if self.covers(scope, owner, symbol)]
+        ends = {True: Fraction(0), False: Fraction(0)}
+        for owner, symbol in places:
+            for buys, sign in ((True, 1), (False, -1)):
+                quantity = self.naive.held.get((owner, symbol), 0) + sign * self.naive.working(owner, symbol, buys=buys)
+                ends[buys] += quantity * self.naive.price_of_unit(symbol)
+        return max(map(abs, ends.values()))
+
+    def require_no_further(
+        self, entry: risk_pb2.Limit, before: Fraction, decision: orders_pb2.Decision, *, was_reducing: bool
+    ) -> None:
+        """Hold a limit on net exposure: leaning further above it is refused, and only said where it is a way out."""
+        named = [v.action for v in decision.violations if v.reason_code == NET and v.scope == entry.scope]
+        after = self.leaning(entry.scope)
+        if decision.order_id and after > before and after > Fraction(entry.limit):
+            assert was_reducing
+            assert [common_pb2.ACTION_WARN] == named
+        assert not was_reducing or set(named) <= {common_pb2.ACTION_WARN}
+        state = self.desk.ask("GetLimits", risk_pb2.GetLimitsRequest(), risk_pb2.GetLimitsResponse)
+        (shown,) = [
+            one for one in state.in_force if one.limit.figure == entry.figure and one.limit.scope == entry.scope
+        ]
+        assert after == Fraction(shown.actual)
+
+    def require_breaches(self) -> None:
+        """Hold what the journal says is over against what is: after a price or a report, whatever had led there."""
+        over = [entry.scope for entry in NET_LIMITS if self.leaning(entry.scope) > Fraction(entry.limit)]
+        told = {(scope.kind, scope.name) for reason, scope in self.desk.book.breaches if reason == NET}
+        assert {(scope.kind, scope.name) for scope in over} == told
+
     def exposure(self, owner: str, symbol: str) -> Fraction:
         """Return the worst case of one position, in money."""
         held = self.naive.held.get((owner, symbol), Fraction(0))
@@ -136,7 +182,7 @@ class Life:
 
     def covers(self, scope: common_pb2.Scope, owner: str, symbol: str) -> bool:
         """Tell whether a position counts in a scope."""
-        instrument: journal_pb2.Instrument = self.naive.instruments[symbol]
+        instrument: instruments_pb2.Instrument = self.naive.instruments[symbol]
         own = {
             KINDS.Value("SCOPE_KIND_PORTFOLIO"): "",
             KINDS.Value("SCOPE_KIND_STRATEGY"): owner,

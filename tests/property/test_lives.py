@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.property import wire
-from tests.property.adapter_machine import LEVELS, PAUSES, AdapterMachine
+from tests.property.adapter_machine import LEVELS, PAUSES
+from tests.property.listing_machine import CHANGED, LOTS, MULTIPLIERS, TICKS, ListingMachine
 from tests.property.rig import ADAPTERS, STRATEGIES, SYMBOLS
 from tidegate.v1 import admin_pb2, common_pb2, orders_pb2
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 SEEDS = range(300 if os.environ.get("TIDEGATE_HYPOTHESIS") == "long" else 12)
 STEPS = 150
 
-TestGate = AdapterMachine.TestCase
+TestGate = ListingMachine.TestCase
 
 _SIZES = ("lots", "held", "half", "left", "flip", "large", "large", "large", "full", "full", "odd")
 _WAYS_OUT = ("half", "left", "held")
@@ -31,7 +32,7 @@ class Day:
     def __init__(self, seed: int) -> None:
         """Begin with a bar in which everything gets a price."""
         self.random = Random(seed)  # noqa: S311 -- a test that can be repeated
-        self.machine = AdapterMachine()
+        self.machine = ListingMachine()
         self.machine.first_bar(symbols=list(SYMBOLS))
         self.steps: list[tuple[int, Callable[[], None]]] = [
             (30, self.submit),
@@ -56,6 +57,7 @@ class Day:
             (1, lambda: self.machine.check(self.draft(*self.place(), self.random.choice(_SIZES)))),
             (1, lambda: self.machine.replace_again(number=self.number()) if self.machine.replaced else None),
             (1, self.crash),
+            (2, self.list_anew),
         ]
 
     def live(self, steps: int) -> None:
@@ -140,6 +142,11 @@ class Day:
         self.machine.restart()
         self.machine.advance_time()
         self.pass_time()
+
+    def list_anew(self) -> None:
+        """Change an instrument's terms."""
+        pick = self.random.choice
+        self.machine.change_instrument(pick(CHANGED), pick(TICKS), pick(LOTS), pick(MULTIPLIERS), pick(["", "tech"]))
 
     def pass_time(self) -> None:
         if self.random.random() < 1 / 2:

@@ -16,6 +16,7 @@ from tests.property.rig import close_gate, request, scratch
 from tidegate.clocks import bar_clock
 from tidegate.gate import Gate
 from tidegate.journal.sqlite import SqliteJournal
+from tidegate.permissions import ALL, Caller, Role
 from tidegate.portfolio_file import PortfolioFile
 from tidegate.reasons import Reason
 from tidegate.v1 import admin_pb2, common_pb2, journal_pb2, market_data_pb2, orders_pb2
@@ -42,6 +43,7 @@ CONFIGURATION = PortfolioFile.model_validate(
             "throttle": {"fills": 2, "within_s": 3},
             "refuse_self_trade": True,
             "max_messages_per_s": 9,
+            "max_caller_messages_per_s": 7,
             "max_working_orders": 4,
             "max_daily_quantity": "40",
             "max_daily_notional": "3200",
@@ -142,7 +144,12 @@ class Day:
 
     def send(self, method: str, message: object) -> None:
         before = self.gate.engine.book.sequence
-        batch = self.gate.process([request(method, message)])  # type: ignore[arg-type]
+        asked = request(method, message)  # type: ignore[arg-type]
+        strategy_id = getattr(getattr(message, "order", message), "strategy_id", "")
+        if method in {"SubmitOrder", "ReplaceOrder", "CancelOrder"}:
+            everything = frozenset({ALL})
+            asked = asked._replace(caller=Caller(flow.sender_of(strategy_id), frozenset(Role), everything, everything))
+        batch = self.gate.process([asked])
         assert not batch.failures, batch.failures
         for event in self.gate.journal.read(before):
             self._judge(event)

@@ -21,6 +21,7 @@ from tidegate.v1 import (
     actors_pb2,
     admin_pb2,
     common_pb2,
+    instruments_pb2,
     journal_pb2,
     market_data_pb2,
     orders_pb2,
@@ -70,9 +71,9 @@ def instrument_scope(symbol: str) -> common_pb2.Scope:
     return common_pb2.Scope(kind=common_pb2.SCOPE_KIND_INSTRUMENT, name=symbol)
 
 
-def instrument(symbol: str, *, tick: str = "0.01", lot: str = "1", multiplier: str = "1") -> journal_pb2.Instrument:
+def instrument(symbol: str, *, tick: str = "0.01", lot: str = "1", multiplier: str = "1") -> instruments_pb2.Instrument:
     """Describe an instrument."""
-    return journal_pb2.Instrument(
+    return instruments_pb2.Instrument(
         symbol=symbol, tick=tick, lot=lot, multiplier=multiplier, currency="USD", asset_class="equity"
     )
 

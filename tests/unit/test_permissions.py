@@ -81,7 +81,7 @@ def test_every_field_that_names_a_strategy_or_an_adapter_is_looked_at(method: st
     for path, request in foreign_requests(METHODS[method].request_type):
         assert Reason.PERMISSION_DENIED == refusal(TRADER, method, request), path
         checked += 1
-    assert checked or method == "ListStrategies"
+    assert checked or method in {"ListStrategies", "ListInstruments"}
 
 
 def foreign_requests(kind: type[Any]) -> list[tuple[str, Message]]:
@@ -154,6 +154,8 @@ WHOLE: dict[str, set[Role]] = {
     "Flatten": OFFICERS,
     "TransferCapital": OFFICERS,
     "UpdateLimits": OFFICERS,
+    "UpsertInstruments": {Role.ADMIN},
+    "ListInstruments": VIEWERS,
     "PauseStrategy": OFFICERS,
     "ResumeStrategy": OFFICERS,
     "NextBar": set(),
@@ -199,6 +201,7 @@ def test_a_caller_without_a_role_may_nothing(method: str) -> None:
         ("WatchBars", market_data_pb2.WatchBarsRequest(adapter="paper")),
         ("WatchBars", market_data_pb2.WatchBarsRequest()),
         ("ListStrategies", portfolio_pb2.ListStrategiesRequest()),
+        ("ListInstruments", portfolio_pb2.ListInstrumentsRequest()),
         ("GetStrategy", portfolio_pb2.GetStrategyRequest(strategy_id="mine")),
         ("Halt", admin_pb2.HaltRequest(scope=strategy_scope("mine"))),
     ],
@@ -222,6 +225,7 @@ def test_a_trader_may_act_for_its_own(method: str, request_: Message) -> None:
         ("WatchBars", market_data_pb2.WatchBarsRequest(adapter="other")),
         ("Halt", admin_pb2.HaltRequest(scope=strategy_scope("theirs"))),
         ("ResetHalt", admin_pb2.ResetHaltRequest(scope=strategy_scope("mine"))),
+        ("UpsertInstruments", admin_pb2.UpsertInstrumentsRequest()),
         ("PauseStrategy", admin_pb2.PauseStrategyRequest(strategy_id="mine")),
         ("GetPortfolio", portfolio_pb2.GetPortfolioRequest()),
         ("GetRiskMetrics", risk_pb2.GetRiskMetricsRequest()),

@@ -9,7 +9,7 @@ from tidegate.clocks import BARS, WALL
 from tidegate.errors import ConfigurationError
 from tidegate.instruments import Instrument
 from tidegate.portfolio_file import PortfolioFile, read_portfolio_file
-from tidegate.v1 import journal_pb2, risk_pb2
+from tidegate.v1 import instruments_pb2, journal_pb2, risk_pb2
 
 GOOD = """\
 name: demo
@@ -75,7 +75,7 @@ def test_a_good_file_says_what_the_journal_has_to_know(tmp_path: Path) -> None:
         currency="USD",
         capital="1000000.5",
         instruments=[
-            journal_pb2.Instrument(
+            instruments_pb2.Instrument(
                 symbol="AAPL",
                 tick="0.01",
                 multiplier="1",
@@ -84,7 +84,7 @@ def test_a_good_file_says_what_the_journal_has_to_know(tmp_path: Path) -> None:
                 currency="USD",
                 lot="1",
             ),
-            journal_pb2.Instrument(
+            instruments_pb2.Instrument(
                 symbol="ES", tick="0.25", multiplier="50", asset_class="future", currency="USD", lot="1"
             ),
         ],

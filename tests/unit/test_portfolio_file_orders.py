@@ -16,6 +16,7 @@ orders:
   throttle: {fills: 20, within_s: 10, scope: instrument}
   refuse_self_trade: true
   max_messages_per_s: 100
+  max_caller_messages_per_s: 70
   max_working_orders: 50
   max_daily_quantity: 1000.5
   max_daily_notional: 2_000_000
@@ -58,6 +59,7 @@ def test_every_key_reaches_the_journal(tmp_path: Path) -> None:
     assert {"desk": frozenset({"ES"})} == rules.permitted
     assert {"desk": Rates(working_orders=3)} == rules.strategy_rates
     assert frozenset({"desk"}) == rules.long_only
+    assert 70 == rules.caller_messages_per_s
     assert rules.has_sizes
     assert rules.has_calendars
 

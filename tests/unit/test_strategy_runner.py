@@ -13,7 +13,7 @@ from tidegate.strategy_runner import LedgerDiffersError, StrategyRunner
 from tidegate.targets.model import RiskModel
 from tidegate.targets.null import NullRiskModel
 from tidegate.times import to_datetime, to_ns
-from tidegate.v1 import actors_pb2, common_pb2, orders_pb2
+from tidegate.v1 import actors_pb2, admin_pb2, common_pb2, instruments_pb2, orders_pb2
 
 MARKET = common_pb2.ORDER_TYPE_MARKET
 
@@ -340,3 +340,22 @@ def test_a_state_is_asked_for_with_one_bar_in_fifty(desk: Desk) -> None:
             request.states.append(state)
         desk.ask("CompleteBar", request, actors_pb2.CompleteBarResponse)
     assert [50, 100] == [day for day, wants in enumerate(wanted, start=1) if wants]
+
+
+def test_an_instrument_that_is_added_or_changed_reaches_the_strategy_live_and_in_its_history(desk: Desk) -> None:
+    """Pins that the ledger of a strategy counts by the same terms as the book, also after a restart."""
+    live = runner(desk)
+    trade_bars(desk, live, range(1, 3))
+    terms = instruments_pb2.Instrument(symbol="N", tick="0.01", lot="1", multiplier="10", sector="tech")
+    other = instruments_pb2.Instrument(symbol="B", tick="0.5")
+    request = admin_pb2.UpsertInstrumentsRequest(instruments=[terms, other], operator="ann", reason="listed")
+    desk.ask("UpsertInstruments", request, admin_pb2.UpsertInstrumentsResponse)
+    desk.price(2.1, N="20")
+    desk.hold("cash", "3", "20", "N")
+    trade_bars(desk, live, range(3, 5))
+    again = runner(desk)
+    catch_up(desk, again, 3)
+    assert pages(live)[1:] == pages(again)[1:]
+    for found in (live, again):
+        assert found._book.ledger.digest() == live._book.ledger.digest()
+        assert (Decimal(10), Decimal("0.5")) == (found._instruments["N"].multiplier, found._instruments["B"].tick)

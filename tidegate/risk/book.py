@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tidegate.risk.broker_account import BrokerAccount
     from tidegate.risk.calendars import Calendar
     from tidegate.risk.held_prices import Held
+    from tidegate.risk.net_exposures import NetExposures
     from tidegate.risk.scenarios import Scenarios
     from tidegate.risk.session import Session
     from tidegate.risk.terms import Terms
@@ -57,6 +58,9 @@ class Book:
         # Why a strategy is throttled: as a whole, or in one instrument.
         self.throttles: dict[tuple[str, str], str] = {}
         self.instruments: dict[str, Instrument] = {}
+        # The events that stated instruments since; and what was ever filled, whose multiplier and currency stay.
+        self.upserted: dict[str, journal_pb2.Event] = {}
+        self.traded: set[str] = set()
         self.terms: dict[str, Terms] = {}
         self.adapters: frozenset[str] = frozenset()
         self.routes: dict[str, str] = {}
@@ -86,6 +90,7 @@ class Book:
         self.history = SessionHistory()
         # Worked out only while a limit needs them.
         self.scenarios: Scenarios | None = None
+        self.net_exposures: NetExposures | None = None
 
         self.halts: dict[Scope, Halt] = {}
         self.pauses: dict[str, Pause] = {}
@@ -145,6 +150,21 @@ class Book:
 
             self.scenarios = Scenarios(self, self.history)
         return self.scenarios
+
+    def net_exposures_needed(self) -> "NetExposures":
+        """Return the net exposures, from now on kept up to date."""
+        if self.net_exposures is None:
+            from tidegate.risk.net_exposures import NetExposures  # noqa: PLC0415 -- it reads the book
+
+            self.net_exposures = NetExposures(self)
+        return self.net_exposures
+
+    def touch(self, strategy_id: str, symbol: str) -> None:
+        """Note that a position, its working orders or its mark have changed, for what is worked out when asked."""
+        if self.scenarios is not None:
+            self.scenarios.touch(strategy_id, symbol)
+        if self.net_exposures is not None:
+            self.net_exposures.touch(strategy_id, symbol)
 
     @property
     def next_bar_sequence(self) -> int:

@@ -30,6 +30,7 @@ _LIMIT_REASONS = frozenset(
         Reason.LEVERAGE,
         Reason.CONCENTRATION,
         Reason.GROSS_EXPOSURE,
+        Reason.NET_EXPOSURE,
         Reason.DRAWDOWN,
         Reason.DAILY_LOSS,
         Reason.VALUE_AT_RISK,
@@ -48,6 +49,7 @@ _CAUSES: Final = frozenset(
         "capital_moved",
         "limit_changed",
         "limit_expired",
+        "instrument_upserted",
     }
 )
 

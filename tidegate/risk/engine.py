@@ -17,6 +17,7 @@ from tidegate.risk import (
     executions,
     flattening,
     halting,
+    instrument_changes,
     limit_changes,
     market_data,
     operators,
@@ -47,6 +48,7 @@ _DECIDERS: dict[type[Message], Callable[[Draft, Any], Any]] = {
     orders_pb2.ReplaceOrderRequest: replaces.replace_order,
     actors_pb2.AdvanceTimeRequest: timers.advance_time,
     admin_pb2.UpdateLimitsRequest: limit_changes.update_limits,
+    admin_pb2.UpsertInstrumentsRequest: instrument_changes.upsert_instruments,
     journal_pb2.SessionOpened: sessions.open_session,
     journal_pb2.SessionClosed: sessions.close_session,
     journal_pb2.CapitalMoved: capital_moves.move_capital,
@@ -72,7 +74,7 @@ _DECIDERS: dict[type[Message], Callable[[Draft, Any], Any]] = {
 }
 
 
-_CHANGES_CHECKS: Final = frozenset({"portfolio_configured", "limit_changed", "limit_expired"})
+_CHANGES_CHECKS: Final = frozenset({"portfolio_configured", "limit_changed", "limit_expired", "instrument_upserted"})
 
 
 class Engine:
@@ -92,21 +94,24 @@ class Engine:
         self._refusals = Refusals()
         self._errors: ErrorRate | None = None
 
-    def decide(self, command: Message, now_ns: int) -> Draft:
+    def decide(self, command: Message, now_ns: int, caller: str = "") -> Draft:
         """Return the events that a command becomes at this time, with its reply or refusal; nothing changes."""
         draft = self._draft(now_ns)
+        self.book.counters.messages.caller = caller
         try:
             draft.reply = _DECIDERS[type(command)](draft, command)
         except RefusedError as refusal:
             draft.refusal = refusal
         return draft
 
-    def ask(self, command: Message, now_ns: int) -> Draft:
+    def ask(self, command: Message, now_ns: int, caller: str = "") -> Draft:
         """Decide a command; one on which that fails is refused as INTERNAL, with an alert as its only event."""
         try:
-            return self.decide(command, now_ns)
+            return self.decide(command, now_ns, caller)
         except Exception as error:  # noqa: BLE001 -- whatever it is: refused, alerted, and logged by the caller
             return self._internal(command, now_ns, error)
+        finally:
+            self.book.counters.messages.caller = ""
 
     def apply(self, event: journal_pb2.Event) -> str:
         """Fold one event into the state, and name its kind."""
@@ -130,14 +135,17 @@ class Engine:
         book.totals.exposure_bound = max(map(book.instrument_exposure, held), default=ZERO)
         self._checks = checks.build(book)
 
-    def execute(self, command: Message, now_ns: int) -> Draft:
+    def execute(self, command: Message, now_ns: int, caller: str = "") -> Draft:
         """
         Decide a command, apply its events and those that follow from them, and return it with them all.
 
         A command on which ``decide`` fails is refused as INTERNAL with an alert, and changes nothing. A failure to
         apply is raised: memory can no longer be trusted.
         """
-        decided = self.ask(command, now_ns)
+        decided = self.ask(command, now_ns, caller)
+        if caller and self.book.order_rules.caller_messages_per_s is not None:
+            for event in decided.events:
+                event.caller = caller
         if decided.refused_sender is not None or isinstance(command, actors_pb2.AdvanceTimeRequest):
             self._bound_refusals(decided)
         kinds = [self.apply(event) for event in decided.events]

@@ -19,6 +19,7 @@ from tidegate.risk.checks.drawdown import Drawdown
 from tidegate.risk.checks.halt_state import HaltState
 from tidegate.risk.checks.increments import Increments
 from tidegate.risk.checks.leverage import Leverage
+from tidegate.risk.checks.net_exposure import NetExposure
 from tidegate.risk.checks.order_size import OrderSize
 from tidegate.risk.checks.price_age import PriceAge
 from tidegate.risk.checks.reduce_only import ReduceOnly
@@ -166,7 +167,7 @@ def _scenario_limit(check: ScenarioLimit, proposal: Proposal) -> list[Figure]:
     return _scoped_limit(check, proposal)
 
 
-def _scoped_limit(check: ScopedLimit | ScenarioLimit, proposal: Proposal) -> list[Figure]:
+def _scoped_limit(check: ScopedLimit | ScenarioLimit | NetExposure, proposal: Proposal) -> list[Figure]:
     limit, measured = check.limit, check.measure_order(proposal)
     name = f"{figure_name(limit.figure)} of the {limit.scope}"
     return [
@@ -230,6 +231,7 @@ _FIGURES: dict[type, Callable[[Any, Proposal], list[Figure]]] = {
     ReduceOnly: _reduce_only,
     ScopedLimit: _scoped_limit,
     ScenarioLimit: _scenario_limit,
+    NetExposure: _scoped_limit,
     OrderSize: _order_size,
     Drawdown: _drawdown,
     Leverage: _leverage,

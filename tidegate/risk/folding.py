@@ -9,6 +9,7 @@ from tidegate.ledger import Ledger
 from tidegate.risk.alerts import ALERT_KINDS
 from tidegate.risk.counters import Counters
 from tidegate.risk.folding_controls import CONTROLS, group_exposures_of_limits, note_alert, note_exit
+from tidegate.risk.folding_instruments import upsert_instrument
 from tidegate.risk.folding_reconciliation import RECONCILIATION, open_accounts, take_execution
 from tidegate.risk.held_prices import Print, Prints, judge, prints_of_bar, prints_of_prices
 from tidegate.risk.high_water import HighWater
@@ -69,8 +70,7 @@ def _decide(book: "Book", event: journal_pb2.Event) -> None:
         strategy_id = request.strategy_id
         order = book.strategies[strategy_id].accept(event)
         book.orders[order.order_id] = order
-        if book.scenarios is not None:
-            book.scenarios.touch(strategy_id, request.symbol)
+        book.touch(strategy_id, request.symbol)
         (book.awaiting if request.route else book.unreported)[order.order_id] = order
         if book.flattenings and order.is_emergency:
             note_exit(book, order)
@@ -80,8 +80,7 @@ def _decide_replace(book: "Book", event: journal_pb2.Event) -> None:
     decided = event.replace_decided
     if decided.decision.order_id:
         book.strategies[decided.replace.strategy_id].apply(event)
-        if book.scenarios is not None:
-            book.scenarios.touch(decided.replace.strategy_id, book.orders[decided.order_id].request.symbol)
+        book.touch(decided.replace.strategy_id, book.orders[decided.order_id].request.symbol)
         _track(book, decided.order_id)
 
 
@@ -114,11 +113,14 @@ def _book_execution(book: "Book", event: journal_pb2.Event) -> None:
         # Never priced: worth what it cost, until a price comes. Orders stay refused, for it has no mark time.
         book.marks[booked.symbol] = Decimal(booked.execution.last_price)
         _translate(book, booked.symbol, book.marks[booked.symbol])
+    if booked.execution.last_price:
+        book.traded.add(booked.symbol)
     book.strategies[booked.strategy_id].apply(event)
     if book.accounts or booked.strategy_id == SUSPENSE:
         take_execution(book, event)
     if book.scenarios is not None:
         book.scenarios.touch(booked.strategy_id, booked.symbol)
+    book.touch(booked.strategy_id, booked.symbol)
     _track(book, booked.execution.order_id)
     scopes = [PORTFOLIO_SCOPE, strategy_scope(booked.strategy_id)] if booked.strategy_id else [PORTFOLIO_SCOPE]
     _raise_high_water(book, {scope: book.equity_of(scope) for scope in scopes})
@@ -166,12 +168,12 @@ def _revalue(book: "Book", symbol: str, new: Print) -> None:
     if symbol in book.totals.worst_quantities:
         for strategy_id, strategy in book.strategies.items():
             strategy.ledger.mark(symbol, new.price)
-            if book.scenarios is not None:
-                book.scenarios.touch(strategy_id, symbol)
+            book.touch(strategy_id, symbol)
     for option in book.options.take(symbol, *new):
         if option.symbol in book.totals.worst_quantities:
-            for strategy in book.strategies.values():
+            for strategy_id, strategy in book.strategies.items():
                 strategy.ledger.weigh(option)
+                book.touch(strategy_id, option.symbol)
     _translate(book, symbol, new.price)
 
 
@@ -262,6 +264,7 @@ _APPLIERS: dict[str, Callable[["Book", journal_pb2.Event], None]] = {
     "capital_transferred": _transfer,
     "capital_moved": _move_capital,
     "price_held": _note_held_price,
+    "instrument_upserted": upsert_instrument,
     "command_refused": _ignore,
     "alert_raised": _ignore,
     "refusals_counted": _ignore,

@@ -76,6 +76,7 @@ def _expire_limit(book: "Book", event: journal_pb2.Event) -> None:
 
 def group_exposures_of_limits(book: "Book") -> None:
     """Keep running sums of the sectors and asset classes that have a limit, and of no others."""
+    book.net_exposures = None  # other scopes may have a limit now: worked out anew when somebody asks
     limited = {limit.scope for limit in book.limits_in_force}
     groups = {symbol: limited.intersection(groups_of(i)) for symbol, i in book.instruments.items()}
     book.totals.group({symbol: tuple(sorted(found)) for symbol, found in groups.items() if found})

@@ -73,8 +73,12 @@ def _duplicate(check: Duplicate, proposal: Proposal) -> list[Figure]:
 
 
 def _message_rate(_check: MessageRate, proposal: Proposal) -> list[Figure]:
-    count = proposal.book.counters.messages.count
-    return [
+    messages, limit = proposal.book.counters.messages, proposal.book.order_rules.caller_messages_per_s
+    count, of_caller = messages.count, []
+    if limit is not None and messages.caller:
+        actual = str(messages.count_of_caller(proposal.now_ns) + 1)
+        of_caller = [Figure(f"messages within the second of caller {messages.caller}", actual, str(limit))]
+    return of_caller + [
         Figure(
             f"messages within the second of {who}", str(count(name, proposal.now_ns) + 1), _text(rates.messages_per_s)
         )

@@ -58,6 +58,7 @@ class OrderRules:
     permitted: dict[str, frozenset[str]] = field(default_factory=dict)
     strategy_rates: dict[str, Rates] = field(default_factory=dict)
     long_only: frozenset[str] = frozenset()
+    caller_messages_per_s: int | None = None
     has_sizes: bool = False
     has_calendars: bool = False
 
@@ -79,9 +80,15 @@ class OrderRules:
             permitted={s.strategy_id: frozenset(s.instruments) for s in terms if s.instruments},
             strategy_rates={s.strategy_id: Rates.from_wire(s.rates) for s in terms if s.HasField("rates")},
             long_only=frozenset(s.strategy_id for s in terms if s.long_only),
+            caller_messages_per_s=configured.max_caller_messages_per_s or None,
             has_sizes=any(i.min_quantity or i.max_quantity or i.min_notional or i.max_notional for i in instruments),
             has_calendars=any(i.calendar for i in instruments),
         )
+
+    @property
+    def counts_messages(self) -> bool:
+        """Whether messages matter: of a strategy, of a caller or of all."""
+        return self.caller_messages_per_s is not None or any(r.messages_per_s is not None for r in self.all_rates)
 
     @property
     def all_rates(self) -> tuple[Rates, ...]:

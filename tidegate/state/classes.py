@@ -92,7 +92,7 @@ EMPTY: dict[type[Any], Callable[[], Any]] = {
 }
 # What follows from the rest, or is only remembered so that it need not be worked out again: no part of the state.
 DERIVED: dict[type[Any], frozenset[str]] = {
-    Book: frozenset({"scenarios"}),
+    Book: frozenset({"net_exposures", "scenarios"}),
     Counters: frozenset({"_takers"}),
     Engine: frozenset({"_archive", "_checks", "_refusals"}),
     Options: frozenset({"_units"}),

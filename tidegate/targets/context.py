@@ -17,7 +17,8 @@ class RiskContext:
 
     capital: what was put in and not taken out again, so that a transfer is never taken for a loss.
     positions: by symbol, with quantity, cost, mark, unrealised profit and what works; of configured instruments only.
-    prices: the newest of each instrument. closes: the prices of this bar only.
+    prices: the newest of each instrument, in its currency. closes: the prices of this bar only.
+    rates: what a unit of each currency is worth in the portfolio's, that one's own included.
     suppressed: instruments that a model has liquidated and that are not re-armed yet.
     """
 
@@ -28,6 +29,7 @@ class RiskContext:
     positions: Mapping[str, Position]
     prices: Mapping[str, Decimal]
     closes: Mapping[str, Decimal]
+    rates: Mapping[str, Decimal]
     suppressed: Collection[str] = ()
 
     def sector(self, symbol: str) -> str:
@@ -58,6 +60,22 @@ class RiskContext:
         return self.prices.get(symbol, None if position is None else position.mark)
 
     def value(self, symbol: str, quantity: Decimal) -> Decimal | None:
-        """Return what a quantity is worth, signed like it; None while there is no price."""
+        """Return what a quantity is worth in the portfolio's currency, signed like it; None while there is no price."""
         price = self.price(symbol)
-        return None if price is None else quantity * price * self.instruments[symbol].multiplier
+        if price is None or not quantity:
+            return None if price is None else ZERO
+        return quantity * price * self.instruments[symbol].multiplier * self.rate(symbol)
+
+    def rate(self, symbol: str) -> Decimal:
+        """
+        Return what a unit of an instrument's currency is worth in the portfolio's.
+
+        Raises:
+            ValueError: it has no rate yet; a rate never counts as 1.
+        """
+        currency = self.instruments[symbol].currency
+        rate = self.rates.get(currency)
+        if rate is None:
+            message = f"{symbol} cannot be valued: {currency} has no rate yet"
+            raise ValueError(message)
+        return rate

@@ -51,7 +51,9 @@ class Put:
             rate=float(rate),
         )
         protects = -Decimal(str(round(slope, _DIGITS)))
-        return protects * spot * context.instruments[self.symbol].multiplier if protects >= _DELTA_MIN else ZERO
+        if protects < _DELTA_MIN:
+            return ZERO
+        return protects * spot * context.instruments[self.symbol].multiplier * context.rate(self.symbol)
 
 
 class OptionHedge(RiskModel):

@@ -32,13 +32,16 @@ class PortfolioTarget:
             raise ValueError(message)
 
     @classmethod
-    def of_equity(cls, instrument: Instrument, share: Decimal, *, equity: Decimal, price: Decimal) -> "PortfolioTarget":
+    def of_equity(
+        cls, instrument: Instrument, share: Decimal, *, equity: Decimal, price: Decimal, rate: Decimal
+    ) -> "PortfolioTarget":
         """
         Hold so much that it is worth a share of the equity, in whole lots, rounded towards zero.
 
-        Without equity above zero there is nothing to take a share of: the target is zero.
+        rate: of the instrument's currency in the equity's. Without equity above zero there is nothing to take a share
+        of: the target is zero.
         """
-        unit = price * instrument.multiplier
+        unit = price * instrument.multiplier * rate
         quantity = share * equity / unit if equity > ZERO else ZERO
         return cls(instrument.symbol, whole_lots(quantity, instrument.lot))
 

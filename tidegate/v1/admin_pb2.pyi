@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from tidegate.v1 import common_pb2 as _common_pb2
+from tidegate.v1 import instruments_pb2 as _instruments_pb2
 from tidegate.v1 import risk_pb2 as _risk_pb2
 import builtins as _builtins
 import sys
@@ -487,6 +488,60 @@ class UpdateLimitsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateLimitsResponse: _TypeAlias = UpdateLimitsResponse  # noqa: Y015
+
+@_typing.final
+class UpsertInstrumentsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INSTRUMENTS_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    PERMITTED_STRATEGY_IDS_FIELD_NUMBER: _builtins.int
+    operator: _builtins.str
+    reason: _builtins.str
+    @_builtins.property
+    def instruments(self) -> _containers.RepeatedCompositeFieldContainer[_instruments_pb2.Instrument]:
+        """At most 100, each whole: what is empty is as by default in the portfolio file."""
+
+    @_builtins.property
+    def permitted_strategy_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Strategies with a list of what they may trade that may trade these as well. A strategy without a list may anyway."""
+
+    def __init__(
+        self,
+        *,
+        instruments: _abc.Iterable[_instruments_pb2.Instrument] | None = ...,
+        operator: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        permitted_strategy_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["instruments", b"instruments", "operator", b"operator", "permitted_strategy_ids", b"permitted_strategy_ids", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpsertInstrumentsRequest: _TypeAlias = UpsertInstrumentsRequest  # noqa: Y015
+
+@_typing.final
+class UpsertInstrumentsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """Where the last change stands in the journal; the journal's head when nothing changed."""
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpsertInstrumentsResponse: _TypeAlias = UpsertInstrumentsResponse  # noqa: Y015
 
 @_typing.final
 class ReleaseThrottleRequest(_message.Message):

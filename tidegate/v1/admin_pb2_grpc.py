@@ -76,6 +76,11 @@ class AdminServiceStub:
                 request_serializer=tidegate_dot_v1_dot_admin__pb2.UpdateLimitsRequest.SerializeToString,
                 response_deserializer=tidegate_dot_v1_dot_admin__pb2.UpdateLimitsResponse.FromString,
                 _registered_method=True)
+        self.UpsertInstruments = channel.unary_unary(
+                '/tidegate.v1.AdminService/UpsertInstruments',
+                request_serializer=tidegate_dot_v1_dot_admin__pb2.UpsertInstrumentsRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_admin__pb2.UpsertInstrumentsResponse.FromString,
+                _registered_method=True)
         self.ReadJournal = channel.unary_unary(
                 '/tidegate.v1.AdminService/ReadJournal',
                 request_serializer=tidegate_dot_v1_dot_admin__pb2.ReadJournalRequest.SerializeToString,
@@ -169,6 +174,13 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpsertInstruments(self, request, context):
+        """Adds instruments, or changes them; all of them, or none. What would make the books wrong is refused.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReadJournal(self, request, context):
         """A part of the journal, as it was recorded.
         """
@@ -253,6 +265,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.UpdateLimits,
                     request_deserializer=tidegate_dot_v1_dot_admin__pb2.UpdateLimitsRequest.FromString,
                     response_serializer=tidegate_dot_v1_dot_admin__pb2.UpdateLimitsResponse.SerializeToString,
+            ),
+            'UpsertInstruments': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpsertInstruments,
+                    request_deserializer=tidegate_dot_v1_dot_admin__pb2.UpsertInstrumentsRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_admin__pb2.UpsertInstrumentsResponse.SerializeToString,
             ),
             'ReadJournal': grpc.unary_unary_rpc_method_handler(
                     servicer.ReadJournal,
@@ -502,6 +519,33 @@ class AdminService:
             '/tidegate.v1.AdminService/UpdateLimits',
             tidegate_dot_v1_dot_admin__pb2.UpdateLimitsRequest.SerializeToString,
             tidegate_dot_v1_dot_admin__pb2.UpdateLimitsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpsertInstruments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.AdminService/UpsertInstruments',
+            tidegate_dot_v1_dot_admin__pb2.UpsertInstrumentsRequest.SerializeToString,
+            tidegate_dot_v1_dot_admin__pb2.UpsertInstrumentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -52,6 +52,8 @@ class AdminServiceStub:
     """Takes capital out of the reserve."""
     UpdateLimits: _grpc.UnaryUnaryMultiCallable[_admin_pb2.UpdateLimitsRequest, _admin_pb2.UpdateLimitsResponse]
     """Sets limits, or takes them away; all of them, or none. A lowered one may be over at once: that is alerted."""
+    UpsertInstruments: _grpc.UnaryUnaryMultiCallable[_admin_pb2.UpsertInstrumentsRequest, _admin_pb2.UpsertInstrumentsResponse]
+    """Adds instruments, or changes them; all of them, or none. What would make the books wrong is refused."""
     ReadJournal: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ReadJournalRequest, _admin_pb2.ReadJournalResponse]
     """A part of the journal, as it was recorded."""
     PauseStrategy: _grpc.UnaryUnaryMultiCallable[_admin_pb2.PauseStrategyRequest, _admin_pb2.PauseStrategyResponse]
@@ -88,6 +90,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Takes capital out of the reserve."""
     UpdateLimits: _aio.UnaryUnaryMultiCallable[_admin_pb2.UpdateLimitsRequest, _admin_pb2.UpdateLimitsResponse]  # type: ignore[assignment]
     """Sets limits, or takes them away; all of them, or none. A lowered one may be over at once: that is alerted."""
+    UpsertInstruments: _aio.UnaryUnaryMultiCallable[_admin_pb2.UpsertInstrumentsRequest, _admin_pb2.UpsertInstrumentsResponse]  # type: ignore[assignment]
+    """Adds instruments, or changes them; all of them, or none. What would make the books wrong is refused."""
     ReadJournal: _aio.UnaryUnaryMultiCallable[_admin_pb2.ReadJournalRequest, _admin_pb2.ReadJournalResponse]  # type: ignore[assignment]
     """A part of the journal, as it was recorded."""
     PauseStrategy: _aio.UnaryUnaryMultiCallable[_admin_pb2.PauseStrategyRequest, _admin_pb2.PauseStrategyResponse]  # type: ignore[assignment]
@@ -169,6 +173,14 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.UpdateLimitsResponse, _abc.Awaitable[_admin_pb2.UpdateLimitsResponse]]:
         """Sets limits, or takes them away; all of them, or none. A lowered one may be over at once: that is alerted."""
+
+    @_abc_1.abstractmethod
+    def UpsertInstruments(
+        self,
+        request: _admin_pb2.UpsertInstrumentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.UpsertInstrumentsResponse, _abc.Awaitable[_admin_pb2.UpsertInstrumentsResponse]]:
+        """Adds instruments, or changes them; all of them, or none. What would make the books wrong is refused."""
 
     @_abc_1.abstractmethod
     def ReadJournal(

@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from tidegate.v1 import admin_pb2 as _admin_pb2
 from tidegate.v1 import common_pb2 as _common_pb2
+from tidegate.v1 import instruments_pb2 as _instruments_pb2
 from tidegate.v1 import market_data_pb2 as _market_data_pb2
 from tidegate.v1 import order_rules_pb2 as _order_rules_pb2
 from tidegate.v1 import orders_pb2 as _orders_pb2
@@ -32,6 +33,7 @@ class Event(_message.Message):
 
     SEQUENCE_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
     PORTFOLIO_CONFIGURED_FIELD_NUMBER: _builtins.int
     ORDER_DECIDED_FIELD_NUMBER: _builtins.int
     ORDER_CLAIMED_FIELD_NUMBER: _builtins.int
@@ -71,7 +73,12 @@ class Event(_message.Message):
     GATE_STARTED_FIELD_NUMBER: _builtins.int
     POSITIONS_RECONCILED_FIELD_NUMBER: _builtins.int
     SUSPENSE_ASSIGNED_FIELD_NUMBER: _builtins.int
+    INSTRUMENT_UPSERTED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
+    caller: _builtins.str
+    """Whose command it was, where the portfolio file limits callers' messages: everybody's without an access file is *, the
+    gate's own and its strategies' is empty.
+    """
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """The command's stamp: wall time live, bar time in a replay."""
@@ -154,11 +161,14 @@ class Event(_message.Message):
     def positions_reconciled(self) -> Global___PositionsReconciled: ...
     @_builtins.property
     def suspense_assigned(self) -> Global___SuspenseAssigned: ...
+    @_builtins.property
+    def instrument_upserted(self) -> Global___InstrumentUpserted: ...
     def __init__(
         self,
         *,
         sequence: _builtins.int = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
+        caller: _builtins.str = ...,
         portfolio_configured: Global___PortfolioConfigured | None = ...,
         order_decided: Global___OrderDecided | None = ...,
         order_claimed: Global___OrderClaimed | None = ...,
@@ -198,120 +208,17 @@ class Event(_message.Message):
         gate_started: Global___GateStarted | None = ...,
         positions_reconciled: Global___PositionsReconciled | None = ...,
         suspense_assigned: Global___SuspenseAssigned | None = ...,
+        instrument_upserted: Global___InstrumentUpserted | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "flatten_ended", b"flatten_ended", "flatten_requested", b"flatten_requested", "gate_started", b"gate_started", "gate_stopped", b"gate_stopped", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "positions_reconciled", b"positions_reconciled", "price_held", b"price_held", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "reset_expired", b"reset_expired", "reset_requested", b"reset_requested", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "suspense_assigned", b"suspense_assigned", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "flatten_ended", b"flatten_ended", "flatten_requested", b"flatten_requested", "gate_started", b"gate_started", "gate_stopped", b"gate_stopped", "halt_reset", b"halt_reset", "instrument_upserted", b"instrument_upserted", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "positions_reconciled", b"positions_reconciled", "price_held", b"price_held", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "reset_expired", b"reset_expired", "reset_requested", b"reset_requested", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "suspense_assigned", b"suspense_assigned", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "flatten_ended", b"flatten_ended", "flatten_requested", b"flatten_requested", "gate_started", b"gate_started", "gate_stopped", b"gate_stopped", "halt_reset", b"halt_reset", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "positions_reconciled", b"positions_reconciled", "price_held", b"price_held", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "reset_expired", b"reset_expired", "reset_requested", b"reset_requested", "sequence", b"sequence", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "suspense_assigned", b"suspense_assigned", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "caller", b"caller", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "flatten_ended", b"flatten_ended", "flatten_requested", b"flatten_requested", "gate_started", b"gate_started", "gate_stopped", b"gate_stopped", "halt_reset", b"halt_reset", "instrument_upserted", b"instrument_upserted", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "positions_reconciled", b"positions_reconciled", "price_held", b"price_held", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "reset_expired", b"reset_expired", "reset_requested", b"reset_requested", "sequence", b"sequence", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "suspense_assigned", b"suspense_assigned", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["portfolio_configured", "order_decided", "order_claimed", "cancel_requested", "execution_booked", "bar_published", "prices_published", "bar_acknowledged", "bar_completed", "trading_halted", "halt_reset", "capital_transferred", "strategy_paused", "strategy_resumed", "limit_breached", "limit_restored", "command_refused", "alert_raised", "refusals_counted", "order_overdue", "session_opened", "session_closed", "replace_decided", "capital_moved", "alert_acknowledged", "limit_changed", "limit_expired", "calendar_recorded", "throttle_tripped", "throttle_released", "price_held", "flatten_requested", "flatten_ended", "reset_requested", "reset_expired", "gate_stopped", "gate_started", "positions_reconciled", "suspense_assigned"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["portfolio_configured", "order_decided", "order_claimed", "cancel_requested", "execution_booked", "bar_published", "prices_published", "bar_acknowledged", "bar_completed", "trading_halted", "halt_reset", "capital_transferred", "strategy_paused", "strategy_resumed", "limit_breached", "limit_restored", "command_refused", "alert_raised", "refusals_counted", "order_overdue", "session_opened", "session_closed", "replace_decided", "capital_moved", "alert_acknowledged", "limit_changed", "limit_expired", "calendar_recorded", "throttle_tripped", "throttle_released", "price_held", "flatten_requested", "flatten_ended", "reset_requested", "reset_expired", "gate_stopped", "gate_started", "positions_reconciled", "suspense_assigned", "instrument_upserted"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
 Global___Event: _TypeAlias = Event  # noqa: Y015
-
-@_typing.final
-class Instrument(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    SYMBOL_FIELD_NUMBER: _builtins.int
-    TICK_FIELD_NUMBER: _builtins.int
-    LOT_FIELD_NUMBER: _builtins.int
-    MULTIPLIER_FIELD_NUMBER: _builtins.int
-    CURRENCY_FIELD_NUMBER: _builtins.int
-    SECTOR_FIELD_NUMBER: _builtins.int
-    ASSET_CLASS_FIELD_NUMBER: _builtins.int
-    BUYS_FIELD_NUMBER: _builtins.int
-    OPTION_FIELD_NUMBER: _builtins.int
-    MIN_QUANTITY_FIELD_NUMBER: _builtins.int
-    MAX_QUANTITY_FIELD_NUMBER: _builtins.int
-    MIN_NOTIONAL_FIELD_NUMBER: _builtins.int
-    MAX_NOTIONAL_FIELD_NUMBER: _builtins.int
-    CALENDAR_FIELD_NUMBER: _builtins.int
-    symbol: _builtins.str
-    tick: _builtins.str
-    """Decimals, positive."""
-    lot: _builtins.str
-    multiplier: _builtins.str
-    currency: _builtins.str
-    sector: _builtins.str
-    asset_class: _builtins.str
-    """equity, etf, fund, bond, crypto, fx, future, option."""
-    buys: _builtins.str
-    """Of fx: the currency that a unit of it is."""
-    min_quantity: _builtins.str
-    """Decimals, of one order; empty for none. Notional in money, at the worst price."""
-    max_quantity: _builtins.str
-    min_notional: _builtins.str
-    max_notional: _builtins.str
-    calendar: _builtins.str
-    """Traded in the sessions of this calendar only; empty: always."""
-    @_builtins.property
-    def option(self) -> Global___OptionTerms:
-        """Of an option."""
-
-    def __init__(
-        self,
-        *,
-        symbol: _builtins.str = ...,
-        tick: _builtins.str = ...,
-        lot: _builtins.str = ...,
-        multiplier: _builtins.str = ...,
-        currency: _builtins.str = ...,
-        sector: _builtins.str = ...,
-        asset_class: _builtins.str = ...,
-        buys: _builtins.str = ...,
-        option: Global___OptionTerms | None = ...,
-        min_quantity: _builtins.str = ...,
-        max_quantity: _builtins.str = ...,
-        min_notional: _builtins.str = ...,
-        max_notional: _builtins.str = ...,
-        calendar: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["option", b"option"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_class", b"asset_class", "buys", b"buys", "calendar", b"calendar", "currency", b"currency", "lot", b"lot", "max_notional", b"max_notional", "max_quantity", b"max_quantity", "min_notional", b"min_notional", "min_quantity", b"min_quantity", "multiplier", b"multiplier", "option", b"option", "sector", b"sector", "symbol", b"symbol", "tick", b"tick"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Instrument: _TypeAlias = Instrument  # noqa: Y015
-
-@_typing.final
-class OptionTerms(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    UNDERLYING_FIELD_NUMBER: _builtins.int
-    STRIKE_FIELD_NUMBER: _builtins.int
-    EXPIRY_FIELD_NUMBER: _builtins.int
-    RIGHT_FIELD_NUMBER: _builtins.int
-    VOLATILITY_FIELD_NUMBER: _builtins.int
-    INTEREST_RATE_FIELD_NUMBER: _builtins.int
-    underlying: _builtins.str
-    strike: _builtins.str
-    """Decimal, positive, in the underlying's price."""
-    right: _builtins.str
-    """call, put."""
-    volatility: _builtins.str
-    """Decimals, a year: 0.2 is 20%."""
-    interest_rate: _builtins.str
-    @_builtins.property
-    def expiry(self) -> _timestamp_pb2.Timestamp: ...
-    def __init__(
-        self,
-        *,
-        underlying: _builtins.str = ...,
-        strike: _builtins.str = ...,
-        expiry: _timestamp_pb2.Timestamp | None = ...,
-        right: _builtins.str = ...,
-        volatility: _builtins.str = ...,
-        interest_rate: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expiry", b"expiry"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expiry", b"expiry", "interest_rate", b"interest_rate", "right", b"right", "strike", b"strike", "underlying", b"underlying", "volatility", b"volatility"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___OptionTerms: _TypeAlias = OptionTerms  # noqa: Y015
 
 @_typing.final
 class StrategyTerms(_message.Message):
@@ -418,6 +325,7 @@ class PortfolioConfigured(_message.Message):
     HALTS_FIELD_NUMBER: _builtins.int
     REDUCE_ONLY_AFTER_RESTART_FIELD_NUMBER: _builtins.int
     ACCOUNTS_FIELD_NUMBER: _builtins.int
+    MAX_CALLER_MESSAGES_PER_S_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     currency: _builtins.str
     capital: _builtins.str
@@ -426,8 +334,10 @@ class PortfolioConfigured(_message.Message):
     route_within_s: _builtins.int
     reduce_only_after_restart: _builtins.bool
     """After a restart that nobody has planned the portfolio is REDUCE_ONLY until a person resets that."""
+    max_caller_messages_per_s: _builtins.int
+    """Of each caller, whatever strategies it sends for; 0: none."""
     @_builtins.property
-    def instruments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Instrument]: ...
+    def instruments(self) -> _containers.RepeatedCompositeFieldContainer[_instruments_pb2.Instrument]: ...
     @_builtins.property
     def strategies(self) -> _containers.RepeatedCompositeFieldContainer[Global___StrategyTerms]: ...
     @_builtins.property
@@ -476,7 +386,7 @@ class PortfolioConfigured(_message.Message):
         name: _builtins.str = ...,
         currency: _builtins.str = ...,
         capital: _builtins.str = ...,
-        instruments: _abc.Iterable[Global___Instrument] | None = ...,
+        instruments: _abc.Iterable[_instruments_pb2.Instrument] | None = ...,
         strategies: _abc.Iterable[Global___StrategyTerms] | None = ...,
         limits: _risk_pb2.Limits | None = ...,
         adapters: _abc.Iterable[_builtins.str] | None = ...,
@@ -492,10 +402,11 @@ class PortfolioConfigured(_message.Message):
         halts: Global___HaltRules | None = ...,
         reduce_only_after_restart: _builtins.bool = ...,
         accounts: _abc.Iterable[Global___BrokerAccount] | None = ...,
+        max_caller_messages_per_s: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["halts", b"halts", "limits", b"limits", "order_rules", b"order_rules"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts", "adapters", b"adapters", "calendars", b"calendars", "capital", b"capital", "clock", b"clock", "currency", b"currency", "currency_rates", b"currency_rates", "further_limits", b"further_limits", "halts", b"halts", "instruments", b"instruments", "limits", b"limits", "name", b"name", "order_rules", b"order_rules", "price_bands", b"price_bands", "reduce_only_after_restart", b"reduce_only_after_restart", "route_within_s", b"route_within_s", "routes", b"routes", "strategies", b"strategies", "synchronised_adapters", b"synchronised_adapters"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts", "adapters", b"adapters", "calendars", b"calendars", "capital", b"capital", "clock", b"clock", "currency", b"currency", "currency_rates", b"currency_rates", "further_limits", b"further_limits", "halts", b"halts", "instruments", b"instruments", "limits", b"limits", "max_caller_messages_per_s", b"max_caller_messages_per_s", "name", b"name", "order_rules", b"order_rules", "price_bands", b"price_bands", "reduce_only_after_restart", b"reduce_only_after_restart", "route_within_s", b"route_within_s", "routes", b"routes", "strategies", b"strategies", "synchronised_adapters", b"synchronised_adapters"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -944,6 +855,40 @@ class ResetRequested(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ResetRequested: _TypeAlias = ResetRequested  # noqa: Y015
+
+@_typing.final
+class InstrumentUpserted(_message.Message):
+    """A person has added an instrument, or changed one: this is the whole of it from now on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INSTRUMENT_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    PERMITTED_STRATEGY_IDS_FIELD_NUMBER: _builtins.int
+    operator: _builtins.str
+    reason: _builtins.str
+    @_builtins.property
+    def instrument(self) -> _instruments_pb2.Instrument: ...
+    @_builtins.property
+    def permitted_strategy_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Strategies with a list of what they may trade: it is on theirs from now on."""
+
+    def __init__(
+        self,
+        *,
+        instrument: _instruments_pb2.Instrument | None = ...,
+        operator: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        permitted_strategy_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["instrument", b"instrument"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["instrument", b"instrument", "operator", b"operator", "permitted_strategy_ids", b"permitted_strategy_ids", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InstrumentUpserted: _TypeAlias = InstrumentUpserted  # noqa: Y015
 
 @_typing.final
 class ResetExpired(_message.Message):

@@ -25,53 +25,58 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from tidegate.v1 import common_pb2 as tidegate_dot_v1_dot_common__pb2
 from tidegate.v1 import reconciliation_pb2 as tidegate_dot_v1_dot_reconciliation__pb2
+from tidegate.v1 import instruments_pb2 as tidegate_dot_v1_dot_instruments__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btidegate/v1/portfolio.proto\x12\x0btidegate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18tidegate/v1/common.proto\x1a tidegate/v1/reconciliation.proto\"\x8d\x01\n\x0bPerformance\x12\x0c\n\x04\x62\x61rs\x18\x01 \x01(\r\x12\x14\n\x0ctotal_return\x18\x02 \x01(\t\x12\x14\n\x0csharpe_ratio\x18\x03 \x01(\t\x12\x14\n\x0cmax_drawdown\x18\x04 \x01(\t\x12\x0e\n\x06orders\x18\x05 \x01(\x04\x12\x0f\n\x07rejects\x18\x06 \x01(\x04\x12\r\n\x05\x66ills\x18\x07 \x01(\x04\"\xd1\x01\n\x08Position\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\t\x12\x14\n\x0c\x61verage_cost\x18\x03 \x01(\t\x12\x0c\n\x04mark\x18\x04 \x01(\t\x12\x14\n\x0cmarket_value\x18\x05 \x01(\t\x12\x16\n\x0eunrealised_pnl\x18\x06 \x01(\t\x12\x14\n\x0cworking_buys\x18\x07 \x01(\t\x12\x15\n\rworking_sells\x18\x08 \x01(\t\x12\x10\n\x08\x63urrency\x18\x14 \x01(\t\x12\x12\n\nbase_value\x18\x15 \x01(\t\"P\n\x0c\x43urrencyCash\x12\x10\n\x08\x63urrency\x18\x01 \x01(\t\x12\x0c\n\x04\x63\x61sh\x18\x02 \x01(\t\x12\x0c\n\x04rate\x18\x03 \x01(\t\x12\x12\n\nbase_value\x18\x04 \x01(\t\"\xef\x02\n\x0fStrategySummary\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0e\n\x06paused\x18\x03 \x01(\x08\x12\x15\n\rpaused_reason\x18\x04 \x01(\t\x12\x0f\n\x07\x63\x61pital\x18\x05 \x01(\t\x12\x0e\n\x06\x65quity\x18\x06 \x01(\t\x12\x0c\n\x04\x63\x61sh\x18\x07 \x01(\t\x12\x15\n\rreserved_cash\x18\x08 \x01(\t\x12\x16\n\x0egross_exposure\x18\t \x01(\t\x12\x14\n\x0crealised_pnl\x18\n \x01(\t\x12\x16\n\x0eunrealised_pnl\x18\x0b \x01(\t\x12\x0c\n\x04\x66\x65\x65s\x18\x0c \x01(\t\x12-\n\x0bperformance\x18\r \x01(\x0b\x32\x18.tidegate.v1.Performance\x12\x14\n\x0c\x65xchange_pnl\x18\x14 \x01(\t\x12\x33\n\x10\x63\x61sh_by_currency\x18\x15 \x03(\x0b\x32\x19.tidegate.v1.CurrencyCash\"\x85\x01\n\x0c\x43onservation\x12\x12\n\nstrategies\x18\x01 \x01(\t\x12\x0f\n\x07reserve\x18\x02 \x01(\t\x12\x10\n\x08suspense\x18\x03 \x01(\t\x12\x0f\n\x07\x63\x61pital\x18\x04 \x01(\t\x12\x0b\n\x03pnl\x18\x05 \x01(\t\x12\x0c\n\x04\x66\x65\x65s\x18\x06 \x01(\t\x12\x12\n\ndifference\x18\x07 \x01(\t\"\x15\n\x13GetPortfolioRequest\"\xbf\x02\n\x14GetPortfolioResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12\x0e\n\x06\x65quity\x18\x03 \x01(\t\x12-\n\x0bperformance\x18\x04 \x01(\x0b\x32\x18.tidegate.v1.Performance\x12/\n\x0c\x63onservation\x18\x05 \x01(\x0b\x32\x19.tidegate.v1.Conservation\x12\r\n\x05halts\x18\x06 \x01(\r\x12\x13\n\x0bhalted_bars\x18\x07 \x01(\r\x12,\n\x08\x62\x61r_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08sequence\x18\t \x01(\x04\x12\x33\n\x10\x63\x61sh_by_currency\x18\x14 \x03(\x0b\x32\x19.tidegate.v1.CurrencyCash\"\x17\n\x15ListStrategiesRequest\"J\n\x16ListStrategiesResponse\x12\x30\n\nstrategies\x18\x01 \x03(\x0b\x32\x1c.tidegate.v1.StrategySummary\")\n\x12GetStrategyRequest\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\"o\n\x13GetStrategyResponse\x12.\n\x08strategy\x18\x01 \x01(\x0b\x32\x1c.tidegate.v1.StrategySummary\x12(\n\tpositions\x18\x02 \x03(\x0b\x32\x15.tidegate.v1.Position\",\n\x15GetPerformanceRequest\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\"G\n\x16GetPerformanceResponse\x12-\n\x0bperformance\x18\x01 \x01(\x0b\x32\x18.tidegate.v1.Performance\"\x15\n\x13ListSuspenseRequest\"\xb1\x01\n\x14ListSuspenseResponse\x12(\n\x05\x66ills\x18\x01 \x03(\x0b\x32\x19.tidegate.v1.SuspenseFill\x12\x10\n\x08left_out\x18\x02 \x01(\x04\x12(\n\tpositions\x18\x03 \x03(\x0b\x32\x15.tidegate.v1.Position\x12\x33\n\x10\x63\x61sh_by_currency\x18\x04 \x03(\x0b\x32\x19.tidegate.v1.CurrencyCash\"\xf3\x01\n\x0cSuspenseFill\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61\x63\x63ount\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x64\x61pter\x18\x04 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x05 \x01(\t\x12\x10\n\x08order_id\x18\x06 \x01(\t\x12\x0e\n\x06symbol\x18\x07 \x01(\t\x12\x1f\n\x04side\x18\x08 \x01(\x0e\x32\x11.tidegate.v1.Side\x12\x10\n\x08quantity\x18\t \x01(\t\x12\r\n\x05price\x18\n \x01(\t\x12\x0b\n\x03\x66\x65\x65\x18\x0b \x01(\t\"\x15\n\x13ListAccountsRequest\"C\n\x14ListAccountsResponse\x12+\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x19.tidegate.v1.AccountState\"\xc8\x02\n\x0c\x41\x63\x63ountState\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x61pter\x18\x02 \x01(\t\x12.\n\tpositions\x18\x03 \x03(\x0b\x32\x1b.tidegate.v1.StatedPosition\x12%\n\x04\x63\x61sh\x18\x04 \x03(\x0b\x32\x17.tidegate.v1.StatedCash\x12\x32\n\x0estatement_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nclean_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x0b\x64ifferences\x18\x07 \x03(\x0b\x32\x17.tidegate.v1.Difference\x12\x18\n\x10\x64ifference_count\x18\x08 \x01(\r\x12\x13\n\x0b\x62reak_count\x18\t \x01(\r2\x99\x04\n\x10PortfolioService\x12S\n\x0cGetPortfolio\x12 .tidegate.v1.GetPortfolioRequest\x1a!.tidegate.v1.GetPortfolioResponse\x12Y\n\x0eListStrategies\x12\".tidegate.v1.ListStrategiesRequest\x1a#.tidegate.v1.ListStrategiesResponse\x12P\n\x0bGetStrategy\x12\x1f.tidegate.v1.GetStrategyRequest\x1a .tidegate.v1.GetStrategyResponse\x12Y\n\x0eGetPerformance\x12\".tidegate.v1.GetPerformanceRequest\x1a#.tidegate.v1.GetPerformanceResponse\x12S\n\x0cListSuspense\x12 .tidegate.v1.ListSuspenseRequest\x1a!.tidegate.v1.ListSuspenseResponse\x12S\n\x0cListAccounts\x12 .tidegate.v1.ListAccountsRequest\x1a!.tidegate.v1.ListAccountsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btidegate/v1/portfolio.proto\x12\x0btidegate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18tidegate/v1/common.proto\x1a tidegate/v1/reconciliation.proto\x1a\x1dtidegate/v1/instruments.proto\"\x8d\x01\n\x0bPerformance\x12\x0c\n\x04\x62\x61rs\x18\x01 \x01(\r\x12\x14\n\x0ctotal_return\x18\x02 \x01(\t\x12\x14\n\x0csharpe_ratio\x18\x03 \x01(\t\x12\x14\n\x0cmax_drawdown\x18\x04 \x01(\t\x12\x0e\n\x06orders\x18\x05 \x01(\x04\x12\x0f\n\x07rejects\x18\x06 \x01(\x04\x12\r\n\x05\x66ills\x18\x07 \x01(\x04\"\x18\n\x16ListInstrumentsRequest\"L\n\x17ListInstrumentsResponse\x12\x31\n\x0binstruments\x18\x01 \x03(\x0b\x32\x1c.tidegate.v1.InstrumentState\"\xd1\x01\n\x08Position\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\t\x12\x14\n\x0c\x61verage_cost\x18\x03 \x01(\t\x12\x0c\n\x04mark\x18\x04 \x01(\t\x12\x14\n\x0cmarket_value\x18\x05 \x01(\t\x12\x16\n\x0eunrealised_pnl\x18\x06 \x01(\t\x12\x14\n\x0cworking_buys\x18\x07 \x01(\t\x12\x15\n\rworking_sells\x18\x08 \x01(\t\x12\x10\n\x08\x63urrency\x18\x14 \x01(\t\x12\x12\n\nbase_value\x18\x15 \x01(\t\"P\n\x0c\x43urrencyCash\x12\x10\n\x08\x63urrency\x18\x01 \x01(\t\x12\x0c\n\x04\x63\x61sh\x18\x02 \x01(\t\x12\x0c\n\x04rate\x18\x03 \x01(\t\x12\x12\n\nbase_value\x18\x04 \x01(\t\"\xef\x02\n\x0fStrategySummary\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0e\n\x06paused\x18\x03 \x01(\x08\x12\x15\n\rpaused_reason\x18\x04 \x01(\t\x12\x0f\n\x07\x63\x61pital\x18\x05 \x01(\t\x12\x0e\n\x06\x65quity\x18\x06 \x01(\t\x12\x0c\n\x04\x63\x61sh\x18\x07 \x01(\t\x12\x15\n\rreserved_cash\x18\x08 \x01(\t\x12\x16\n\x0egross_exposure\x18\t \x01(\t\x12\x14\n\x0crealised_pnl\x18\n \x01(\t\x12\x16\n\x0eunrealised_pnl\x18\x0b \x01(\t\x12\x0c\n\x04\x66\x65\x65s\x18\x0c \x01(\t\x12-\n\x0bperformance\x18\r \x01(\x0b\x32\x18.tidegate.v1.Performance\x12\x14\n\x0c\x65xchange_pnl\x18\x14 \x01(\t\x12\x33\n\x10\x63\x61sh_by_currency\x18\x15 \x03(\x0b\x32\x19.tidegate.v1.CurrencyCash\"\x85\x01\n\x0c\x43onservation\x12\x12\n\nstrategies\x18\x01 \x01(\t\x12\x0f\n\x07reserve\x18\x02 \x01(\t\x12\x10\n\x08suspense\x18\x03 \x01(\t\x12\x0f\n\x07\x63\x61pital\x18\x04 \x01(\t\x12\x0b\n\x03pnl\x18\x05 \x01(\t\x12\x0c\n\x04\x66\x65\x65s\x18\x06 \x01(\t\x12\x12\n\ndifference\x18\x07 \x01(\t\"\x15\n\x13GetPortfolioRequest\"\xbf\x02\n\x14GetPortfolioResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12\x0e\n\x06\x65quity\x18\x03 \x01(\t\x12-\n\x0bperformance\x18\x04 \x01(\x0b\x32\x18.tidegate.v1.Performance\x12/\n\x0c\x63onservation\x18\x05 \x01(\x0b\x32\x19.tidegate.v1.Conservation\x12\r\n\x05halts\x18\x06 \x01(\r\x12\x13\n\x0bhalted_bars\x18\x07 \x01(\r\x12,\n\x08\x62\x61r_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08sequence\x18\t \x01(\x04\x12\x33\n\x10\x63\x61sh_by_currency\x18\x14 \x03(\x0b\x32\x19.tidegate.v1.CurrencyCash\"\x17\n\x15ListStrategiesRequest\"J\n\x16ListStrategiesResponse\x12\x30\n\nstrategies\x18\x01 \x03(\x0b\x32\x1c.tidegate.v1.StrategySummary\")\n\x12GetStrategyRequest\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\"o\n\x13GetStrategyResponse\x12.\n\x08strategy\x18\x01 \x01(\x0b\x32\x1c.tidegate.v1.StrategySummary\x12(\n\tpositions\x18\x02 \x03(\x0b\x32\x15.tidegate.v1.Position\",\n\x15GetPerformanceRequest\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\"G\n\x16GetPerformanceResponse\x12-\n\x0bperformance\x18\x01 \x01(\x0b\x32\x18.tidegate.v1.Performance\"\x15\n\x13ListSuspenseRequest\"\xb1\x01\n\x14ListSuspenseResponse\x12(\n\x05\x66ills\x18\x01 \x03(\x0b\x32\x19.tidegate.v1.SuspenseFill\x12\x10\n\x08left_out\x18\x02 \x01(\x04\x12(\n\tpositions\x18\x03 \x03(\x0b\x32\x15.tidegate.v1.Position\x12\x33\n\x10\x63\x61sh_by_currency\x18\x04 \x03(\x0b\x32\x19.tidegate.v1.CurrencyCash\"\xf3\x01\n\x0cSuspenseFill\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61\x63\x63ount\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x64\x61pter\x18\x04 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x05 \x01(\t\x12\x10\n\x08order_id\x18\x06 \x01(\t\x12\x0e\n\x06symbol\x18\x07 \x01(\t\x12\x1f\n\x04side\x18\x08 \x01(\x0e\x32\x11.tidegate.v1.Side\x12\x10\n\x08quantity\x18\t \x01(\t\x12\r\n\x05price\x18\n \x01(\t\x12\x0b\n\x03\x66\x65\x65\x18\x0b \x01(\t\"\x15\n\x13ListAccountsRequest\"C\n\x14ListAccountsResponse\x12+\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x19.tidegate.v1.AccountState\"\xc8\x02\n\x0c\x41\x63\x63ountState\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x61pter\x18\x02 \x01(\t\x12.\n\tpositions\x18\x03 \x03(\x0b\x32\x1b.tidegate.v1.StatedPosition\x12%\n\x04\x63\x61sh\x18\x04 \x03(\x0b\x32\x17.tidegate.v1.StatedCash\x12\x32\n\x0estatement_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nclean_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x0b\x64ifferences\x18\x07 \x03(\x0b\x32\x17.tidegate.v1.Difference\x12\x18\n\x10\x64ifference_count\x18\x08 \x01(\r\x12\x13\n\x0b\x62reak_count\x18\t \x01(\r2\xf7\x04\n\x10PortfolioService\x12S\n\x0cGetPortfolio\x12 .tidegate.v1.GetPortfolioRequest\x1a!.tidegate.v1.GetPortfolioResponse\x12Y\n\x0eListStrategies\x12\".tidegate.v1.ListStrategiesRequest\x1a#.tidegate.v1.ListStrategiesResponse\x12P\n\x0bGetStrategy\x12\x1f.tidegate.v1.GetStrategyRequest\x1a .tidegate.v1.GetStrategyResponse\x12\\\n\x0fListInstruments\x12#.tidegate.v1.ListInstrumentsRequest\x1a$.tidegate.v1.ListInstrumentsResponse\x12Y\n\x0eGetPerformance\x12\".tidegate.v1.GetPerformanceRequest\x1a#.tidegate.v1.GetPerformanceResponse\x12S\n\x0cListSuspense\x12 .tidegate.v1.ListSuspenseRequest\x1a!.tidegate.v1.ListSuspenseResponse\x12S\n\x0cListAccounts\x12 .tidegate.v1.ListAccountsRequest\x1a!.tidegate.v1.ListAccountsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tidegate.v1.portfolio_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PERFORMANCE']._serialized_start=138
-  _globals['_PERFORMANCE']._serialized_end=279
-  _globals['_POSITION']._serialized_start=282
-  _globals['_POSITION']._serialized_end=491
-  _globals['_CURRENCYCASH']._serialized_start=493
-  _globals['_CURRENCYCASH']._serialized_end=573
-  _globals['_STRATEGYSUMMARY']._serialized_start=576
-  _globals['_STRATEGYSUMMARY']._serialized_end=943
-  _globals['_CONSERVATION']._serialized_start=946
-  _globals['_CONSERVATION']._serialized_end=1079
-  _globals['_GETPORTFOLIOREQUEST']._serialized_start=1081
-  _globals['_GETPORTFOLIOREQUEST']._serialized_end=1102
-  _globals['_GETPORTFOLIORESPONSE']._serialized_start=1105
-  _globals['_GETPORTFOLIORESPONSE']._serialized_end=1424
-  _globals['_LISTSTRATEGIESREQUEST']._serialized_start=1426
-  _globals['_LISTSTRATEGIESREQUEST']._serialized_end=1449
-  _globals['_LISTSTRATEGIESRESPONSE']._serialized_start=1451
-  _globals['_LISTSTRATEGIESRESPONSE']._serialized_end=1525
-  _globals['_GETSTRATEGYREQUEST']._serialized_start=1527
-  _globals['_GETSTRATEGYREQUEST']._serialized_end=1568
-  _globals['_GETSTRATEGYRESPONSE']._serialized_start=1570
-  _globals['_GETSTRATEGYRESPONSE']._serialized_end=1681
-  _globals['_GETPERFORMANCEREQUEST']._serialized_start=1683
-  _globals['_GETPERFORMANCEREQUEST']._serialized_end=1727
-  _globals['_GETPERFORMANCERESPONSE']._serialized_start=1729
-  _globals['_GETPERFORMANCERESPONSE']._serialized_end=1800
-  _globals['_LISTSUSPENSEREQUEST']._serialized_start=1802
-  _globals['_LISTSUSPENSEREQUEST']._serialized_end=1823
-  _globals['_LISTSUSPENSERESPONSE']._serialized_start=1826
-  _globals['_LISTSUSPENSERESPONSE']._serialized_end=2003
-  _globals['_SUSPENSEFILL']._serialized_start=2006
-  _globals['_SUSPENSEFILL']._serialized_end=2249
-  _globals['_LISTACCOUNTSREQUEST']._serialized_start=2251
-  _globals['_LISTACCOUNTSREQUEST']._serialized_end=2272
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=2274
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=2341
-  _globals['_ACCOUNTSTATE']._serialized_start=2344
-  _globals['_ACCOUNTSTATE']._serialized_end=2672
-  _globals['_PORTFOLIOSERVICE']._serialized_start=2675
-  _globals['_PORTFOLIOSERVICE']._serialized_end=3212
+  _globals['_PERFORMANCE']._serialized_start=169
+  _globals['_PERFORMANCE']._serialized_end=310
+  _globals['_LISTINSTRUMENTSREQUEST']._serialized_start=312
+  _globals['_LISTINSTRUMENTSREQUEST']._serialized_end=336
+  _globals['_LISTINSTRUMENTSRESPONSE']._serialized_start=338
+  _globals['_LISTINSTRUMENTSRESPONSE']._serialized_end=414
+  _globals['_POSITION']._serialized_start=417
+  _globals['_POSITION']._serialized_end=626
+  _globals['_CURRENCYCASH']._serialized_start=628
+  _globals['_CURRENCYCASH']._serialized_end=708
+  _globals['_STRATEGYSUMMARY']._serialized_start=711
+  _globals['_STRATEGYSUMMARY']._serialized_end=1078
+  _globals['_CONSERVATION']._serialized_start=1081
+  _globals['_CONSERVATION']._serialized_end=1214
+  _globals['_GETPORTFOLIOREQUEST']._serialized_start=1216
+  _globals['_GETPORTFOLIOREQUEST']._serialized_end=1237
+  _globals['_GETPORTFOLIORESPONSE']._serialized_start=1240
+  _globals['_GETPORTFOLIORESPONSE']._serialized_end=1559
+  _globals['_LISTSTRATEGIESREQUEST']._serialized_start=1561
+  _globals['_LISTSTRATEGIESREQUEST']._serialized_end=1584
+  _globals['_LISTSTRATEGIESRESPONSE']._serialized_start=1586
+  _globals['_LISTSTRATEGIESRESPONSE']._serialized_end=1660
+  _globals['_GETSTRATEGYREQUEST']._serialized_start=1662
+  _globals['_GETSTRATEGYREQUEST']._serialized_end=1703
+  _globals['_GETSTRATEGYRESPONSE']._serialized_start=1705
+  _globals['_GETSTRATEGYRESPONSE']._serialized_end=1816
+  _globals['_GETPERFORMANCEREQUEST']._serialized_start=1818
+  _globals['_GETPERFORMANCEREQUEST']._serialized_end=1862
+  _globals['_GETPERFORMANCERESPONSE']._serialized_start=1864
+  _globals['_GETPERFORMANCERESPONSE']._serialized_end=1935
+  _globals['_LISTSUSPENSEREQUEST']._serialized_start=1937
+  _globals['_LISTSUSPENSEREQUEST']._serialized_end=1958
+  _globals['_LISTSUSPENSERESPONSE']._serialized_start=1961
+  _globals['_LISTSUSPENSERESPONSE']._serialized_end=2138
+  _globals['_SUSPENSEFILL']._serialized_start=2141
+  _globals['_SUSPENSEFILL']._serialized_end=2384
+  _globals['_LISTACCOUNTSREQUEST']._serialized_start=2386
+  _globals['_LISTACCOUNTSREQUEST']._serialized_end=2407
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=2409
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=2476
+  _globals['_ACCOUNTSTATE']._serialized_start=2479
+  _globals['_ACCOUNTSTATE']._serialized_end=2807
+  _globals['_PORTFOLIOSERVICE']._serialized_start=2810
+  _globals['_PORTFOLIOSERVICE']._serialized_end=3441
 # @@protoc_insertion_point(module_scope)

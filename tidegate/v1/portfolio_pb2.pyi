@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from tidegate.v1 import common_pb2 as _common_pb2
+from tidegate.v1 import instruments_pb2 as _instruments_pb2
 from tidegate.v1 import reconciliation_pb2 as _reconciliation_pb2
 import builtins as _builtins
 import sys
@@ -62,6 +63,43 @@ class Performance(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Performance: _TypeAlias = Performance  # noqa: Y015
+
+@_typing.final
+class ListInstrumentsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListInstrumentsRequest: _TypeAlias = ListInstrumentsRequest  # noqa: Y015
+
+@_typing.final
+class ListInstrumentsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INSTRUMENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def instruments(self) -> _containers.RepeatedCompositeFieldContainer[_instruments_pb2.InstrumentState]:
+        """In the order in which they came to be."""
+
+    def __init__(
+        self,
+        *,
+        instruments: _abc.Iterable[_instruments_pb2.InstrumentState] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["instruments", b"instruments"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListInstrumentsResponse: _TypeAlias = ListInstrumentsResponse  # noqa: Y015
 
 @_typing.final
 class Position(_message.Message):

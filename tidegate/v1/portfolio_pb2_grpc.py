@@ -50,6 +50,11 @@ class PortfolioServiceStub:
                 request_serializer=tidegate_dot_v1_dot_portfolio__pb2.GetStrategyRequest.SerializeToString,
                 response_deserializer=tidegate_dot_v1_dot_portfolio__pb2.GetStrategyResponse.FromString,
                 _registered_method=True)
+        self.ListInstruments = channel.unary_unary(
+                '/tidegate.v1.PortfolioService/ListInstruments',
+                request_serializer=tidegate_dot_v1_dot_portfolio__pb2.ListInstrumentsRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_portfolio__pb2.ListInstrumentsResponse.FromString,
+                _registered_method=True)
         self.GetPerformance = channel.unary_unary(
                 '/tidegate.v1.PortfolioService/GetPerformance',
                 request_serializer=tidegate_dot_v1_dot_portfolio__pb2.GetPerformanceRequest.SerializeToString,
@@ -87,6 +92,13 @@ class PortfolioServiceServicer:
 
     def GetStrategy(self, request, context):
         """One strategy with its positions.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListInstruments(self, request, context):
+        """What may be traded, as it is now, and who made it so.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -130,6 +142,11 @@ def add_PortfolioServiceServicer_to_server(servicer, server):
                     servicer.GetStrategy,
                     request_deserializer=tidegate_dot_v1_dot_portfolio__pb2.GetStrategyRequest.FromString,
                     response_serializer=tidegate_dot_v1_dot_portfolio__pb2.GetStrategyResponse.SerializeToString,
+            ),
+            'ListInstruments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListInstruments,
+                    request_deserializer=tidegate_dot_v1_dot_portfolio__pb2.ListInstrumentsRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_portfolio__pb2.ListInstrumentsResponse.SerializeToString,
             ),
             'GetPerformance': grpc.unary_unary_rpc_method_handler(
                     servicer.GetPerformance,
@@ -229,6 +246,33 @@ class PortfolioService:
             '/tidegate.v1.PortfolioService/GetStrategy',
             tidegate_dot_v1_dot_portfolio__pb2.GetStrategyRequest.SerializeToString,
             tidegate_dot_v1_dot_portfolio__pb2.GetStrategyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListInstruments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.PortfolioService/ListInstruments',
+            tidegate_dot_v1_dot_portfolio__pb2.ListInstrumentsRequest.SerializeToString,
+            tidegate_dot_v1_dot_portfolio__pb2.ListInstrumentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,8 @@ class PortfolioServiceStub:
     """Every strategy's capital, equity and performance."""
     GetStrategy: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.GetStrategyRequest, _portfolio_pb2.GetStrategyResponse]
     """One strategy with its positions."""
+    ListInstruments: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.ListInstrumentsRequest, _portfolio_pb2.ListInstrumentsResponse]
+    """What may be traded, as it is now, and who made it so."""
     GetPerformance: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.GetPerformanceRequest, _portfolio_pb2.GetPerformanceResponse]
     """Of the portfolio, or of one strategy."""
     ListSuspense: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.ListSuspenseRequest, _portfolio_pb2.ListSuspenseResponse]
@@ -57,6 +59,8 @@ class PortfolioServiceAsyncStub(PortfolioServiceStub):
     """Every strategy's capital, equity and performance."""
     GetStrategy: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.GetStrategyRequest, _portfolio_pb2.GetStrategyResponse]  # type: ignore[assignment]
     """One strategy with its positions."""
+    ListInstruments: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.ListInstrumentsRequest, _portfolio_pb2.ListInstrumentsResponse]  # type: ignore[assignment]
+    """What may be traded, as it is now, and who made it so."""
     GetPerformance: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.GetPerformanceRequest, _portfolio_pb2.GetPerformanceResponse]  # type: ignore[assignment]
     """Of the portfolio, or of one strategy."""
     ListSuspense: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.ListSuspenseRequest, _portfolio_pb2.ListSuspenseResponse]  # type: ignore[assignment]
@@ -90,6 +94,14 @@ class PortfolioServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_portfolio_pb2.GetStrategyResponse, _abc.Awaitable[_portfolio_pb2.GetStrategyResponse]]:
         """One strategy with its positions."""
+
+    @_abc_1.abstractmethod
+    def ListInstruments(
+        self,
+        request: _portfolio_pb2.ListInstrumentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_portfolio_pb2.ListInstrumentsResponse, _abc.Awaitable[_portfolio_pb2.ListInstrumentsResponse]]:
+        """What may be traded, as it is now, and who made it so."""
 
     @_abc_1.abstractmethod
     def GetPerformance(

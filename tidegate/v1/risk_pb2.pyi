@@ -49,6 +49,8 @@ class _LimitFigureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LimitFigu
     LIMIT_FIGURE_EXPECTED_SHORTFALL: _LimitFigure.ValueType  # 9
     LIMIT_FIGURE_VOLATILITY: _LimitFigure.ValueType  # 10
     """Of a year, as a share of the portfolio's equity; the portfolio's."""
+    LIMIT_FIGURE_NET_EXPOSURE: _LimitFigure.ValueType  # 85
+    """Long less short exposure in the base currency, whichever way it goes: of any scope. Options count by their delta."""
 
 class LimitFigure(_LimitFigure, metaclass=_LimitFigureEnumTypeWrapper):
     """What a limit bounds."""
@@ -75,6 +77,8 @@ LIMIT_FIGURE_VALUE_AT_RISK: LimitFigure.ValueType  # 8
 LIMIT_FIGURE_EXPECTED_SHORTFALL: LimitFigure.ValueType  # 9
 LIMIT_FIGURE_VOLATILITY: LimitFigure.ValueType  # 10
 """Of a year, as a share of the portfolio's equity; the portfolio's."""
+LIMIT_FIGURE_NET_EXPOSURE: LimitFigure.ValueType  # 85
+"""Long less short exposure in the base currency, whichever way it goes: of any scope. Options count by their delta."""
 Global___LimitFigure: _TypeAlias = LimitFigure  # noqa: Y015
 
 @_typing.final

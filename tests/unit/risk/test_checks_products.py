@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.builders import BUY, DAY_S, SELL, Desk, action, configuration, instrument, limit, stamp
-from tidegate.v1 import common_pb2, journal_pb2, portfolio_pb2, risk_pb2
+from tidegate.v1 import common_pb2, instruments_pb2, journal_pb2, portfolio_pb2, risk_pb2
 
 
 def configured(expiry_day: float = 366, **limits: str) -> journal_pb2.PortfolioConfigured:
@@ -15,7 +15,7 @@ def configured(expiry_day: float = 366, **limits: str) -> journal_pb2.PortfolioC
     for symbol, right in (("CALL", "call"), ("PUT", "put")):
         added = instrument(symbol, multiplier="100")
         added.asset_class = "option"
-        terms = journal_pb2.OptionTerms(
+        terms = instruments_pb2.OptionTerms(
             underlying="A", strike="100", expiry=stamp(expiry_day), right=right, volatility="0.2", interest_rate="0.05"
         )
         added.option.CopyFrom(terms)

@@ -33,6 +33,7 @@ def halts(desk: Desk) -> list[tuple[str, common_pb2.HaltLevel.ValueType]]:
     return [(scope.name, halt.level) for scope, halt in desk.book.halts.items()]
 
 
+@pytest.mark.control("dead-man")
 @pytest.mark.parametrize("level", [REDUCE_ONLY, HALTED])
 def test_a_silent_session_halts_what_routes_to_its_adapter(desk: Desk, level: common_pb2.HaltLevel.ValueType) -> None:
     """Pins the last second in which it lives, whose strategies, the reason and the alert; and that others trade on."""
@@ -52,6 +53,7 @@ def test_a_silent_session_halts_what_routes_to_its_adapter(desk: Desk, level: co
     assert [expected, "ALLOW"] == [action(desk.buy(s, "1")) for s in ("cash", "margin")]
 
 
+@pytest.mark.control("dead-man", "halt-is-final")
 def test_it_takes_a_reset_to_go_on(desk: Desk) -> None:
     """Pins that an adapter which comes back lifts nothing, and neither does a restart."""
     open_session(desk, REDUCE_ONLY)

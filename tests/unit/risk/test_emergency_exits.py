@@ -48,6 +48,7 @@ def submit(desk: Desk, who: Caller, *orders: NewOrder) -> tuple[str, list[str]]:
     return reply.reason, [action(decision) for decision in decisions]
 
 
+@pytest.mark.control("emergency-exit")
 @pytest.mark.parametrize("scope", [common_pb2.Scope(), strategy_scope("cash"), instrument_scope("A")])
 def test_an_exit_passes_a_halt_of_every_scope_to_its_end(desk: Desk, scope: common_pb2.Scope) -> None:
     """Pins decision, claim and fill under a halt, and that the same order without the word passes at none of them."""
@@ -63,6 +64,7 @@ def test_an_exit_passes_a_halt_of_every_scope_to_its_end(desk: Desk, scope: comm
     assert 2 == desk.position("cash")
 
 
+@pytest.mark.control("emergency-exit")
 @pytest.mark.parametrize(
     ("quantity", "side", "expected"),
     [("10", SELL, "ALLOW"), ("11", SELL, "HALT TRADING_HALTED"), ("1", BUY, "HALT TRADING_HALTED")],
@@ -120,6 +122,7 @@ def test_an_exit_says_who_and_why(desk: Desk, field: Literal["operator", "reason
     assert expected == desk.refusal("SubmitOrder", orders_pb2.SubmitOrderRequest(order=unsigned))
 
 
+@pytest.mark.control("emergency-exit")
 def test_an_exit_is_an_officers_for_any_strategy_and_no_traders(desk: Desk) -> None:
     """Pins each role, alone and in a batch with what is not its own; and that the name that was proved is journaled."""
     desk.hold("cash", "10", "100")

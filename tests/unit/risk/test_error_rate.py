@@ -44,6 +44,7 @@ def reset(desk: Desk, scope: common_pb2.Scope) -> None:
     desk.ask("ResetHalt", request, admin_pb2.ResetHaltResponse)
 
 
+@pytest.mark.control("error-rate")
 def test_one_refusal_more_than_the_bound_halts_that_strategy(desk: Desk) -> None:
     """Pins the bound, the halt's facts, the cancels, and that others trade on."""
     working = desk.buy("cash", "1").order_id
@@ -132,6 +133,7 @@ def test_a_reset_begins_anew(desk: Desk, scope: common_pb2.Scope) -> None:
     assert ["cash"] == halted(desk)[before:]
 
 
+@pytest.mark.control("error-rate")
 def test_a_restart_forgets_no_refusal(desk: Desk) -> None:
     """Pins that the count is folded from the journal."""
     for _ in range(COUNT):
@@ -182,6 +184,7 @@ def test_a_strategy_that_is_halted_is_not_halted_again(desk: Desk) -> None:
     assert ["cash"] == halted(desk)
 
 
+@pytest.mark.control("error-rate")
 def test_a_thousand_orders_of_a_runaway_are_halted_within_the_bound(desk: Desk) -> None:
     """Pins that the orders after the bound are refused by the halt, in the same batch."""
     orders = [desk.order("cash", BUY, "99999", "A") for _ in range(20)]

@@ -83,6 +83,7 @@ def fill_all(desk: Desk) -> None:
         desk.fill(order_id, str(desk.book.orders[order_id].leaves_quantity), "100")
 
 
+@pytest.mark.control("flatten")
 @pytest.mark.parametrize(
     ("scope", "expected"),
     [
@@ -119,6 +120,7 @@ def test_it_closes_every_position_of_its_scope(
     assert desk.conserved() == "0"
 
 
+@pytest.mark.control("flatten")
 def test_its_scope_stays_reduce_only_until_it_is_reset(desk: Desk) -> None:
     """Pins that nothing fills what is being emptied, and that a halt that stands is not touched."""
     desk.hold("cash", "10", "100")
@@ -150,6 +152,7 @@ def test_what_working_orders_may_still_fill_goes_out_when_they_are_done(desk: De
     assert ["cash A 0"] == ends(desk)
 
 
+@pytest.mark.control("flatten")
 def test_a_canceled_sale_that_fills_after_all_is_not_sold_twice(desk: Desk) -> None:
     """Pins that no prefix of a day sells more than there is."""
     desk.hold("cash", "10", "100")
@@ -295,6 +298,7 @@ def test_a_halt_flattens_when_it_is_asked_or_the_file_wants_it(open_desk: OpenDe
     assert ["cash sell 10 A"] == list(exits(desk).values())
 
 
+@pytest.mark.control("flatten", "kill-automatic")
 def test_a_halt_of_the_gates_own_flattens_where_the_file_wants_it(open_desk: OpenDesk) -> None:
     """Pins that nobody has to be there, and whose name the exits carry."""
     desk = open_desk(routed(flatten=True, halt_drawdown="0.01"))
@@ -318,6 +322,7 @@ def test_a_trader_flattens_nothing(desk: Desk) -> None:
         assert "PERMISSION_DENIED" == reply.reason
 
 
+@pytest.mark.control("flatten")
 def test_it_goes_on_after_a_restart(desk: Desk) -> None:
     """Pins that what is being closed is folded from the journal."""
     desk.hold("cash", "10", "100")

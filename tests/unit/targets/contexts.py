@@ -37,6 +37,7 @@ def context(  # noqa: PLR0913 -- all that a bar shows
     time: datetime = NOON,
     instruments: dict[str, Instrument] | None = None,
     closes: dict[str, str] | None = None,
+    rates: Mapping[str, str] | None = None,
     suppressed: Sequence[str] = (),
     held: Mapping[str, Position] | None = None,
     **positions: Position,
@@ -52,6 +53,7 @@ def context(  # noqa: PLR0913 -- all that a bar shows
         positions=positions,
         prices={symbol: position.mark for symbol, position in positions.items()} | read,
         closes=read,
+        rates={"USD": Decimal(1)} | {currency: Decimal(rate) for currency, rate in (rates or {}).items()},
         suppressed=suppressed,
     )
 

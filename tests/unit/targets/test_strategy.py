@@ -5,7 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from tests.unit.builders import Desk, limit
+from tests.unit.builders import Desk, configuration, instrument, limit
+from tests.unit.conftest import OpenDesk
 from tidegate.history import read_history
 from tidegate.ledger import Ledger
 from tidegate.strategy import Bar, Context, Strategy
@@ -104,6 +105,27 @@ def test_a_share_is_of_the_equity_at_the_newest_price(desk: Desk) -> None:
         context.target_share("A", Decimal("-0.1009"))
 
     assert [("A", "SELL", "50"), ("F", "BUY", "25")] == begun(desk, runner(desk, share))
+
+
+@pytest.mark.parametrize("rate", ["2", ""])
+def test_a_share_in_a_foreign_instrument_is_counted_at_its_rate_or_not_at_all(open_desk: OpenDesk, rate: str) -> None:
+    """A tenth of 50,000 dollars at 100 euros of two dollars; without a rate it raises, which pauses the strategy."""
+    configured = configuration()
+    for symbol, currency, buys in (("EURUSD", "USD", "EUR"), ("DAX", "EUR", "")):
+        added = instrument(symbol)
+        added.currency, added.buys, added.asset_class = currency, buys, "fx" if buys else "equity"
+        configured.instruments.append(added)
+    configured.currency_rates.add(currency="EUR", symbol="EURUSD")
+    desk = open_desk(configured)
+    desk.bar(1, DAX="100", **({"EURUSD": rate} if rate else {}))
+    live = runner(
+        desk, lambda context: context.target_share("DAX", Decimal("0.1")), models=[MaximumSectorExposure("1")]
+    )
+    if rate:
+        assert [("DAX", "BUY", "25")] == begun(desk, live)
+    else:
+        with pytest.raises(ValueError, match="EUR has no rate yet"):
+            begun(desk, live)
 
 
 def test_what_reduces_is_ordered_first(desk: Desk) -> None:

@@ -18,12 +18,22 @@ from tidegate.risk.checks.halt_state import HaltState
 from tidegate.risk.checks.held_price import HeldPrice
 from tidegate.risk.checks.increments import Increments
 from tidegate.risk.checks.leverage import Leverage
+from tidegate.risk.checks.net_exposure import NetExposure
 from tidegate.risk.checks.order_size import OrderSize
 from tidegate.risk.checks.price_age import PriceAge
 from tidegate.risk.checks.products import MarginNeeded, OptionAlive
 from tidegate.risk.checks.reduce_only import ReduceOnly
 from tidegate.risk.checks.scoped_limit import Measured, ScopedLimit
-from tidegate.risk.limit import CONCENTRATION, DRAWDOWN, LEVERAGE, OF_SCENARIOS, ORDER_NOTIONAL, ORDER_QUANTITY, Limit
+from tidegate.risk.limit import (
+    CONCENTRATION,
+    DRAWDOWN,
+    LEVERAGE,
+    NET_EXPOSURE,
+    OF_SCENARIOS,
+    ORDER_NOTIONAL,
+    ORDER_QUANTITY,
+    Limit,
+)
 from tidegate.risk.limit_table import HALT, REJECT, LimitTable
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.scopes import PORTFOLIO, Scope
@@ -62,8 +72,8 @@ class StandingCheck(Check, Protocol):
 class Scoped(NamedTuple):
     """The limits of one scope other than the portfolio."""
 
-    for_all: tuple[ScopedLimit, ...]
-    for_reducing: tuple[ScopedLimit, ...]
+    for_all: tuple[StandingCheck, ...]
+    for_reducing: tuple[StandingCheck, ...]
 
 
 class Checks(NamedTuple):
@@ -86,6 +96,8 @@ class Checks(NamedTuple):
 # Bounds on one order: on reducing ones as well.
 _SIZES = (ORDER_QUANTITY, ORDER_NOTIONAL)
 _OF_ORDERS = frozenset(_SIZES)
+# What reducing orders are told of as well: net exposure, which they may move, only warns them.
+_FOR_REDUCING = _OF_ORDERS | {NET_EXPOSURE}
 
 
 def build(book: "Book") -> Checks:
@@ -108,8 +120,8 @@ def build(book: "Book") -> Checks:
         exposure.append(concentration_of(table))
     further = [limit for limit in table if not _is_built_in(limit)]
     of_portfolio = [limit for limit in further if limit.scope == PORTFOLIO]
-    permission += [ScopedLimit(limit) for limit in of_portfolio if limit.figure in _OF_ORDERS]
-    exposure += [check_of(limit) for limit in of_portfolio if limit.figure not in _OF_ORDERS]
+    permission += [check_of(limit) for limit in of_portfolio if limit.figure in _FOR_REDUCING]
+    exposure += [check_of(limit) for limit in of_portfolio if limit.figure not in _FOR_REDUCING]
     exposure.append(Capital())
     scoped = _scoped([limit for limit in further if limit.scope != PORTFOLIO])
     standing = tuple(check_of(replace(limit, warn=None)) for limit in further if _has_state(limit))
@@ -154,7 +166,7 @@ def check_of(limit: Limit) -> StandingCheck:
         from tidegate.risk.checks.scenario_limit import ScenarioLimit  # noqa: PLC0415 -- numpy, only where it is needed
 
         return ScenarioLimit(limit)
-    return ScopedLimit(limit)
+    return NetExposure(limit) if limit.figure == NET_EXPOSURE else ScopedLimit(limit)
 
 
 def _is_built_in(limit: Limit) -> bool:
@@ -175,10 +187,10 @@ def _has_state(limit: Limit) -> bool:
 
 
 def _scoped(limits: list[Limit]) -> dict[Scope, Scoped]:
-    found: dict[Scope, list[ScopedLimit]] = {}
+    found: dict[Scope, list[StandingCheck]] = {}
     for limit in limits:
-        found.setdefault(limit.scope, []).append(ScopedLimit(limit))
+        found.setdefault(limit.scope, []).append(check_of(limit))
     return {
-        scope: Scoped(tuple(checks), tuple(check for check in checks if check.limit.figure in _OF_ORDERS))
+        scope: Scoped(tuple(checks), tuple(check for check in checks if check.limit.figure in _FOR_REDUCING))
         for scope, checks in found.items()
     }

@@ -19,28 +19,36 @@ class MessageRate:
     """
 
     def __init__(self, rules: OrderRules) -> None:
-        """Take the most of all strategies and of each."""
+        """Take the most of all strategies, of each, and of each caller."""
         limits = {ALL: rules.rates} | rules.strategy_rates
         self._limits = {name: rates.messages_per_s for name, rates in limits.items()}
+        self._caller_limit: int | None = rules.caller_messages_per_s
 
     def check(self, proposal: Proposal) -> Violation | None:
-        """Return the violation, or None; of two, the strategy's."""
+        """Return the violation, or None; of several, the strategy's, then the caller's."""
         strategy_id = proposal.request.strategy_id
-        return self._over(proposal, strategy_id, strategy_scope(strategy_id)) or self._over(proposal, ALL, PORTFOLIO)
+        return (
+            self._over(proposal, strategy_id, strategy_scope(strategy_id))
+            or self._over_by_caller(proposal)
+            or self._over(proposal, ALL, PORTFOLIO)
+        )
 
     def _over(self, proposal: Proposal, name: str, scope: Scope) -> Violation | None:
         limit = self._limits.get(name)
         if limit is None:
             return None
         actual = proposal.book.counters.messages.count(name, proposal.now_ns) + 1
-        if actual <= limit:
+        return None if actual <= limit else _violation(scope, f"the {scope}", actual, limit)
+
+    def _over_by_caller(self, proposal: Proposal) -> Violation | None:
+        limit, messages = self._caller_limit, proposal.book.counters.messages
+        if limit is None or not messages.caller:
             return None
-        text = f"message {actual} of the {scope} within a second is over its limit of {limit}"
-        return Violation(
-            Reason.MESSAGE_RATE,
-            common_pb2.ACTION_REJECT,
-            text,
-            scope,
-            limit=Decimal(limit),
-            actual=Decimal(actual),
-        )
+        actual = messages.count_of_caller(proposal.now_ns) + 1
+        return None if actual <= limit else _violation(PORTFOLIO, f"caller {messages.caller}", actual, limit)
+
+
+def _violation(scope: Scope, who: str, actual: int, limit: int) -> Violation:
+    text = f"message {actual} of {who} within a second is over its limit of {limit}"
+    figures = {"limit": Decimal(limit), "actual": Decimal(actual)}
+    return Violation(Reason.MESSAGE_RATE, common_pb2.ACTION_REJECT, text, scope, **figures)

@@ -33,7 +33,7 @@ def for_all(rules: OrderRules, price_age_limit_ns: int) -> list["Check"]:
         found.append(Collar(rules.collar, rules.is_collar_passive, price_age_limit_ns))
     if rules.duplicate_within_ns:
         found.append(Duplicate(rules.duplicate_within_ns))
-    if any(rates.messages_per_s is not None for rates in rules.all_rates):
+    if rules.counts_messages:
         found.append(MessageRate(rules))
     if rules.is_self_trade_refused:
         found.append(SelfTrade())

@@ -43,8 +43,8 @@ class ScenarioLimit:
 
     def lacking(self, proposal: Proposal) -> str:
         """Name an instrument whose sessions are too few for the figure; empty when it is defined."""
-        scenarios, symbol = proposal.book.scenarios_needed(), proposal.instrument.symbol
-        return symbol if scenarios.lacks_history(symbol) else scenarios.short_of_history()
+        scenarios = proposal.book.scenarios_needed()
+        return scenarios.lacking_for(proposal.instrument.symbol) or scenarios.short_of_history()
 
     def measure_order(self, proposal: Proposal) -> Measured:
         """Return what the order would make of the figure, where it is defined."""

@@ -44,7 +44,7 @@ class Counters:
             self._listen(self.price_moves.take, *prices)
         if rules.duplicate_within_ns:
             self._listen(self.duplicates.take, "order_decided")
-        if any(rates.messages_per_s is not None for rates in rules.all_rates):
+        if rules.counts_messages:
             self._listen(self.messages.take, *decisions, "cancel_requested")
         if any(rates.counts_days for rates in rules.all_rates):
             self._listen(self.daily.take, *decisions)
