@@ -93,6 +93,12 @@ METHODS = {
     "WithdrawCapital": _command(
         admin_pb2.WithdrawCapitalRequest, commands.withdraw_capital, lambda r: (transfer_key(r.transfer_id),)
     ),
+    "AddStrategy": _command(admin_pb2.AddStrategyRequest),
+    "RemoveStrategy": _command(admin_pb2.RemoveStrategyRequest),
+    "LiquidateStrategy": _command(admin_pb2.LiquidateStrategyRequest),
+    "Rebalance": _command(
+        admin_pb2.RebalanceRequest, commands.rebalance, lambda r: () if r.dry_run else (transfer_key(r.rebalance_id),)
+    ),
     "AcknowledgeAlert": _command(risk_pb2.AcknowledgeAlertRequest),
     # A read, but one that has to be decided in its place.
     "CheckOrder": _command(

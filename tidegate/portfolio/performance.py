@@ -5,6 +5,7 @@ from decimal import Decimal
 from math import sqrt
 from typing import TYPE_CHECKING
 
+from tidegate.capital_flows import flows_of
 from tidegate.numbers import ZERO
 from tidegate.strategy_book import strategies_of
 from tidegate.v1 import common_pb2, journal_pb2, orders_pb2, portfolio_pb2
@@ -108,6 +109,12 @@ class Performance:
                 for strategy_id in strategies_of(event):
                     taken = strategy_id == event.capital_transferred.from_strategy_id
                     self.strategies[strategy_id].returns.flow += -amount if taken else amount
+            case "strategy_added":
+                terms = event.strategy_added.terms
+                self.strategies[terms.strategy_id] = Record(Returns(Decimal(terms.capital)))
+            case "strategy_removed" | "rebalanced" | "rebalance_advanced":
+                for strategy_id, amount in flows_of(event).items():
+                    self.strategies[strategy_id].returns.flow += amount
             case "capital_moved":
                 self.portfolio.returns.flow += Decimal(event.capital_moved.amount)
             case "trading_halted":

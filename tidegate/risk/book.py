@@ -16,6 +16,7 @@ from tidegate.risk.limit_table import LimitTable
 from tidegate.risk.limits import Limits
 from tidegate.risk.order_rules import OrderRules
 from tidegate.risk.price_bands import PriceBands
+from tidegate.risk.roster import PendingRebalance, Roster
 from tidegate.risk.scopes import PORTFOLIO as PORTFOLIO_SCOPE
 from tidegate.risk.scopes import Scope, instrument_scope, strategy_scope
 from tidegate.risk.session_history import SessionHistory
@@ -55,6 +56,8 @@ class Book:
         self.throttles: dict[tuple[str, str], str] = {}
         self.instruments: dict[str, Instrument] = {}
         self.terms: dict[str, Terms] = {}
+        self.roster = Roster()
+        self.rebalance: PendingRebalance | None = None
         self.adapters: frozenset[str] = frozenset()
         self.routes: dict[str, str] = {}
         self.strategies: dict[str, StrategyBook] = {}

@@ -44,6 +44,10 @@ _CAUSES = frozenset(
         "execution_booked",
         "capital_transferred",
         "capital_moved",
+        "strategy_added",
+        "strategy_removed",
+        "rebalanced",
+        "rebalance_advanced",
         "limit_changed",
         "limit_expired",
     }

@@ -8,6 +8,7 @@ from tidegate.instruments import Instrument
 from tidegate.ledger import Ledger
 from tidegate.risk.alerts import ALERT_KINDS
 from tidegate.risk.counters import Counters
+from tidegate.risk.folding_capital import CAPITAL
 from tidegate.risk.folding_controls import CONTROLS, group_exposures_of_limits, note_alert, note_exit
 from tidegate.risk.held_prices import Print, Prints, judge, prints_of_bar, prints_of_prices
 from tidegate.risk.high_water import HighWater
@@ -231,6 +232,7 @@ def _ignore(_book: "Book", _event: journal_pb2.Event) -> None:
 
 _APPLIERS: dict[str, Callable[["Book", journal_pb2.Event], None]] = {
     **CONTROLS,
+    **CAPITAL,
     "portfolio_configured": _configure,
     "order_decided": _decide,
     "replace_decided": _decide_replace,

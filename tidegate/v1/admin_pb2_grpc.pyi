@@ -59,6 +59,18 @@ class AdminServiceStub:
     """Lets a paused strategy run on."""
     ReleaseThrottle: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ReleaseThrottleRequest, _admin_pb2.ReleaseThrottleResponse]
     """Lets a strategy add risk again that was filled too often within a short time; nothing else does."""
+    AddStrategy: _grpc.UnaryUnaryMultiCallable[_admin_pb2.AddStrategyRequest, _admin_pb2.AddStrategyResponse]
+    """Adds a strategy without code, with capital from the reserve; the journal keeps it, the portfolio file does not know
+    it. A retry with the same words is answered as before; an id is never used for another strategy.
+    """
+    RemoveStrategy: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RemoveStrategyRequest, _admin_pb2.RemoveStrategyResponse]
+    """Removes a strategy that holds nothing and has no working orders; its cash goes back to the reserve."""
+    LiquidateStrategy: _grpc.UnaryUnaryMultiCallable[_admin_pb2.LiquidateStrategyRequest, _admin_pb2.LiquidateStrategyResponse]
+    """Stops a strategy from adding risk and closes its positions, as Flatten does; perhaps removes it once it is flat."""
+    Rebalance: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RebalanceRequest, _admin_pb2.RebalanceResponse]
+    """Moves capital until each strategy that is named has its weight of the portfolio's equity of now. What is tied up is
+    pending: positions are reduced where that is needed, and it moves by itself as soon as it is free.
+    """
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -91,6 +103,18 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Lets a paused strategy run on."""
     ReleaseThrottle: _aio.UnaryUnaryMultiCallable[_admin_pb2.ReleaseThrottleRequest, _admin_pb2.ReleaseThrottleResponse]  # type: ignore[assignment]
     """Lets a strategy add risk again that was filled too often within a short time; nothing else does."""
+    AddStrategy: _aio.UnaryUnaryMultiCallable[_admin_pb2.AddStrategyRequest, _admin_pb2.AddStrategyResponse]  # type: ignore[assignment]
+    """Adds a strategy without code, with capital from the reserve; the journal keeps it, the portfolio file does not know
+    it. A retry with the same words is answered as before; an id is never used for another strategy.
+    """
+    RemoveStrategy: _aio.UnaryUnaryMultiCallable[_admin_pb2.RemoveStrategyRequest, _admin_pb2.RemoveStrategyResponse]  # type: ignore[assignment]
+    """Removes a strategy that holds nothing and has no working orders; its cash goes back to the reserve."""
+    LiquidateStrategy: _aio.UnaryUnaryMultiCallable[_admin_pb2.LiquidateStrategyRequest, _admin_pb2.LiquidateStrategyResponse]  # type: ignore[assignment]
+    """Stops a strategy from adding risk and closes its positions, as Flatten does; perhaps removes it once it is flat."""
+    Rebalance: _aio.UnaryUnaryMultiCallable[_admin_pb2.RebalanceRequest, _admin_pb2.RebalanceResponse]  # type: ignore[assignment]
+    """Moves capital until each strategy that is named has its weight of the portfolio's equity of now. What is tied up is
+    pending: positions are reduced where that is needed, and it moves by itself as soon as it is free.
+    """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """What a named operator does, with a reason, and the journal keeps."""
@@ -192,5 +216,41 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ReleaseThrottleResponse, _abc.Awaitable[_admin_pb2.ReleaseThrottleResponse]]:
         """Lets a strategy add risk again that was filled too often within a short time; nothing else does."""
+
+    @_abc_1.abstractmethod
+    def AddStrategy(
+        self,
+        request: _admin_pb2.AddStrategyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.AddStrategyResponse, _abc.Awaitable[_admin_pb2.AddStrategyResponse]]:
+        """Adds a strategy without code, with capital from the reserve; the journal keeps it, the portfolio file does not know
+        it. A retry with the same words is answered as before; an id is never used for another strategy.
+        """
+
+    @_abc_1.abstractmethod
+    def RemoveStrategy(
+        self,
+        request: _admin_pb2.RemoveStrategyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.RemoveStrategyResponse, _abc.Awaitable[_admin_pb2.RemoveStrategyResponse]]:
+        """Removes a strategy that holds nothing and has no working orders; its cash goes back to the reserve."""
+
+    @_abc_1.abstractmethod
+    def LiquidateStrategy(
+        self,
+        request: _admin_pb2.LiquidateStrategyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.LiquidateStrategyResponse, _abc.Awaitable[_admin_pb2.LiquidateStrategyResponse]]:
+        """Stops a strategy from adding risk and closes its positions, as Flatten does; perhaps removes it once it is flat."""
+
+    @_abc_1.abstractmethod
+    def Rebalance(
+        self,
+        request: _admin_pb2.RebalanceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.RebalanceResponse, _abc.Awaitable[_admin_pb2.RebalanceResponse]]:
+        """Moves capital until each strategy that is named has its weight of the portfolio's equity of now. What is tied up is
+        pending: positions are reduced where that is needed, and it moves by itself as soon as it is free.
+        """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

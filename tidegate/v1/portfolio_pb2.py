@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btidegate/v1/portfolio.proto\x12\x0btidegate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\x01\n\x0bPerformance\x12\x0c\n\x04\x62\x61rs\x18\x01 \x01(\r\x12\x14\n\x0ctotal_return\x18\x02 \x01(\t\x12\x14\n\x0csharpe_ratio\x18\x03 \x01(\t\x12\x14\n\x0cmax_drawdown\x18\x04 \x01(\t\x12\x0e\n\x06orders\x18\x05 \x01(\x04\x12\x0f\n\x07rejects\x18\x06 \x01(\x04\x12\r\n\x05\x66ills\x18\x07 \x01(\x04\"\xd1\x01\n\x08Position\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\t\x12\x14\n\x0c\x61verage_cost\x18\x03 \x01(\t\x12\x0c\n\x04mark\x18\x04 \x01(\t\x12\x14\n\x0cmarket_value\x18\x05 \x01(\t\x12\x16\n\x0eunrealised_pnl\x18\x06 \x01(\t\x12\x14\n\x0cworking_buys\x18\x07 \x01(\t\x12\x15\n\rworking_sells\x18\x08 \x01(\t\x12\x10\n\x08\x63urrency\x18\x14 \x01(\t\x12\x12\n\nbase_value\x18\x15 \x01(\t\"P\n\x0c\x43urrencyCash\x12\x10\n\x08\x63urrency\x18\x01 \x01(\t\x12\x0c\n\x04\x63\x61sh\x18\x02 \x01(\t\x12\x0c\n\x04rate\x18\x03 \x01(\t\x12\x12\n\nbase_value\x18\x04 \x01(\t\"\xef\x02\n\x0fStrategySummary\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0e\n\x06paused\x18\x03 \x01(\x08\x12\x15\n\rpaused_reason\x18\x04 \x01(\t\x12\x0f\n\x07\x63\x61pital\x18\x05 \x01(\t\x12\x0e\n\x06\x65quity\x18\x06 \x01(\t\x12\x0c\n\x04\x63\x61sh\x18\x07 \x01(\t\x12\x15\n\rreserved_cash\x18\x08 \x01(\t\x12\x16\n\x0egross_exposure\x18\t \x01(\t\x12\x14\n\x0crealised_pnl\x18\n \x01(\t\x12\x16\n\x0eunrealised_pnl\x18\x0b \x01(\t\x12\x0c\n\x04\x66\x65\x65s\x18\x0c \x01(\t\x12-\n\x0bperformance\x18\r \x01(\x0b\x32\x18.tidegate.v1.Performance\x12\x14\n\x0c\x65xchange_pnl\x18\x14 \x01(\t\x12\x33\n\x10\x63\x61sh_by_currency\x18\x15 \x03(\x0b\x32\x19.tidegate.v1.CurrencyCash\"\x85\x01\n\x0c\x43onservation\x12\x12\n\nstrategies\x18\x01 \x01(\t\x12\x0f\n\x07reserve\x18\x02 \x01(\t\x12\x10\n\x08suspense\x18\x03 \x01(\t\x12\x0f\n\x07\x63\x61pital\x18\x04 \x01(\t\x12\x0b\n\x03pnl\x18\x05 \x01(\t\x12\x0c\n\x04\x66\x65\x65s\x18\x06 \x01(\t\x12\x12\n\ndifference\x18\x07 \x01(\t\"\x15\n\x13GetPortfolioRequest\"\xbf\x02\n\x14GetPortfolioResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12\x0e\n\x06\x65quity\x18\x03 \x01(\t\x12-\n\x0bperformance\x18\x04 \x01(\x0b\x32\x18.tidegate.v1.Performance\x12/\n\x0c\x63onservation\x18\x05 \x01(\x0b\x32\x19.tidegate.v1.Conservation\x12\r\n\x05halts\x18\x06 \x01(\r\x12\x13\n\x0bhalted_bars\x18\x07 \x01(\r\x12,\n\x08\x62\x61r_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08sequence\x18\t \x01(\x04\x12\x33\n\x10\x63\x61sh_by_currency\x18\x14 \x03(\x0b\x32\x19.tidegate.v1.CurrencyCash\"\x17\n\x15ListStrategiesRequest\"J\n\x16ListStrategiesResponse\x12\x30\n\nstrategies\x18\x01 \x03(\x0b\x32\x1c.tidegate.v1.StrategySummary\")\n\x12GetStrategyRequest\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\"o\n\x13GetStrategyResponse\x12.\n\x08strategy\x18\x01 \x01(\x0b\x32\x1c.tidegate.v1.StrategySummary\x12(\n\tpositions\x18\x02 \x03(\x0b\x32\x15.tidegate.v1.Position\",\n\x15GetPerformanceRequest\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\"G\n\x16GetPerformanceResponse\x12-\n\x0bperformance\x18\x01 \x01(\x0b\x32\x18.tidegate.v1.Performance2\xef\x02\n\x10PortfolioService\x12S\n\x0cGetPortfolio\x12 .tidegate.v1.GetPortfolioRequest\x1a!.tidegate.v1.GetPortfolioResponse\x12Y\n\x0eListStrategies\x12\".tidegate.v1.ListStrategiesRequest\x1a#.tidegate.v1.ListStrategiesResponse\x12P\n\x0bGetStrategy\x12\x1f.tidegate.v1.GetStrategyRequest\x1a .tidegate.v1.GetStrategyResponse\x12Y\n\x0eGetPerformance\x12\".tidegate.v1.GetPerformanceRequest\x1a#.tidegate.v1.GetPerformanceResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btidegate/v1/portfolio.proto\x12\x0btidegate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\x01\n\x0bPerformance\x12\x0c\n\x04\x62\x61rs\x18\x01 \x01(\r\x12\x14\n\x0ctotal_return\x18\x02 \x01(\t\x12\x14\n\x0csharpe_ratio\x18\x03 \x01(\t\x12\x14\n\x0cmax_drawdown\x18\x04 \x01(\t\x12\x0e\n\x06orders\x18\x05 \x01(\x04\x12\x0f\n\x07rejects\x18\x06 \x01(\x04\x12\r\n\x05\x66ills\x18\x07 \x01(\x04\"\xd1\x01\n\x08Position\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\t\x12\x14\n\x0c\x61verage_cost\x18\x03 \x01(\t\x12\x0c\n\x04mark\x18\x04 \x01(\t\x12\x14\n\x0cmarket_value\x18\x05 \x01(\t\x12\x16\n\x0eunrealised_pnl\x18\x06 \x01(\t\x12\x14\n\x0cworking_buys\x18\x07 \x01(\t\x12\x15\n\rworking_sells\x18\x08 \x01(\t\x12\x10\n\x08\x63urrency\x18\x14 \x01(\t\x12\x12\n\nbase_value\x18\x15 \x01(\t\"P\n\x0c\x43urrencyCash\x12\x10\n\x08\x63urrency\x18\x01 \x01(\t\x12\x0c\n\x04\x63\x61sh\x18\x02 \x01(\t\x12\x0c\n\x04rate\x18\x03 \x01(\t\x12\x12\n\nbase_value\x18\x04 \x01(\t\"\x91\x03\n\x0fStrategySummary\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0e\n\x06paused\x18\x03 \x01(\x08\x12\x15\n\rpaused_reason\x18\x04 \x01(\t\x12\x0f\n\x07\x63\x61pital\x18\x05 \x01(\t\x12\x0e\n\x06\x65quity\x18\x06 \x01(\t\x12\x0c\n\x04\x63\x61sh\x18\x07 \x01(\t\x12\x15\n\rreserved_cash\x18\x08 \x01(\t\x12\x16\n\x0egross_exposure\x18\t \x01(\t\x12\x14\n\x0crealised_pnl\x18\n \x01(\t\x12\x16\n\x0eunrealised_pnl\x18\x0b \x01(\t\x12\x0c\n\x04\x66\x65\x65s\x18\x0c \x01(\t\x12-\n\x0bperformance\x18\r \x01(\x0b\x32\x18.tidegate.v1.Performance\x12\x14\n\x0c\x65xchange_pnl\x18\x14 \x01(\t\x12\x33\n\x10\x63\x61sh_by_currency\x18\x15 \x03(\x0b\x32\x19.tidegate.v1.CurrencyCash\x12\x0f\n\x07removed\x18< \x01(\x08\x12\x0f\n\x07leaving\x18= \x01(\x08\"\x8a\x01\n\x10PendingRebalance\x12\x14\n\x0crebalance_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12,\n\x07pending\x18\x05 \x03(\x0b\x32\x1b.tidegate.v1.PendingCapital\"5\n\x0ePendingCapital\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\t\"\x85\x01\n\x0c\x43onservation\x12\x12\n\nstrategies\x18\x01 \x01(\t\x12\x0f\n\x07reserve\x18\x02 \x01(\t\x12\x10\n\x08suspense\x18\x03 \x01(\t\x12\x0f\n\x07\x63\x61pital\x18\x04 \x01(\t\x12\x0b\n\x03pnl\x18\x05 \x01(\t\x12\x0c\n\x04\x66\x65\x65s\x18\x06 \x01(\t\x12\x12\n\ndifference\x18\x07 \x01(\t\"\x15\n\x13GetPortfolioRequest\"\xf1\x02\n\x14GetPortfolioResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12\x0e\n\x06\x65quity\x18\x03 \x01(\t\x12-\n\x0bperformance\x18\x04 \x01(\x0b\x32\x18.tidegate.v1.Performance\x12/\n\x0c\x63onservation\x18\x05 \x01(\x0b\x32\x19.tidegate.v1.Conservation\x12\r\n\x05halts\x18\x06 \x01(\r\x12\x13\n\x0bhalted_bars\x18\x07 \x01(\r\x12,\n\x08\x62\x61r_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08sequence\x18\t \x01(\x04\x12\x33\n\x10\x63\x61sh_by_currency\x18\x14 \x03(\x0b\x32\x19.tidegate.v1.CurrencyCash\x12\x30\n\trebalance\x18< \x01(\x0b\x32\x1d.tidegate.v1.PendingRebalance\"\x17\n\x15ListStrategiesRequest\"J\n\x16ListStrategiesResponse\x12\x30\n\nstrategies\x18\x01 \x03(\x0b\x32\x1c.tidegate.v1.StrategySummary\")\n\x12GetStrategyRequest\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\"o\n\x13GetStrategyResponse\x12.\n\x08strategy\x18\x01 \x01(\x0b\x32\x1c.tidegate.v1.StrategySummary\x12(\n\tpositions\x18\x02 \x03(\x0b\x32\x15.tidegate.v1.Position\",\n\x15GetPerformanceRequest\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\"G\n\x16GetPerformanceResponse\x12-\n\x0bperformance\x18\x01 \x01(\x0b\x32\x18.tidegate.v1.Performance2\xef\x02\n\x10PortfolioService\x12S\n\x0cGetPortfolio\x12 .tidegate.v1.GetPortfolioRequest\x1a!.tidegate.v1.GetPortfolioResponse\x12Y\n\x0eListStrategies\x12\".tidegate.v1.ListStrategiesRequest\x1a#.tidegate.v1.ListStrategiesResponse\x12P\n\x0bGetStrategy\x12\x1f.tidegate.v1.GetStrategyRequest\x1a .tidegate.v1.GetStrategyResponse\x12Y\n\x0eGetPerformance\x12\".tidegate.v1.GetPerformanceRequest\x1a#.tidegate.v1.GetPerformanceResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,25 +39,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CURRENCYCASH']._serialized_start=433
   _globals['_CURRENCYCASH']._serialized_end=513
   _globals['_STRATEGYSUMMARY']._serialized_start=516
-  _globals['_STRATEGYSUMMARY']._serialized_end=883
-  _globals['_CONSERVATION']._serialized_start=886
-  _globals['_CONSERVATION']._serialized_end=1019
-  _globals['_GETPORTFOLIOREQUEST']._serialized_start=1021
-  _globals['_GETPORTFOLIOREQUEST']._serialized_end=1042
-  _globals['_GETPORTFOLIORESPONSE']._serialized_start=1045
-  _globals['_GETPORTFOLIORESPONSE']._serialized_end=1364
-  _globals['_LISTSTRATEGIESREQUEST']._serialized_start=1366
-  _globals['_LISTSTRATEGIESREQUEST']._serialized_end=1389
-  _globals['_LISTSTRATEGIESRESPONSE']._serialized_start=1391
-  _globals['_LISTSTRATEGIESRESPONSE']._serialized_end=1465
-  _globals['_GETSTRATEGYREQUEST']._serialized_start=1467
-  _globals['_GETSTRATEGYREQUEST']._serialized_end=1508
-  _globals['_GETSTRATEGYRESPONSE']._serialized_start=1510
-  _globals['_GETSTRATEGYRESPONSE']._serialized_end=1621
-  _globals['_GETPERFORMANCEREQUEST']._serialized_start=1623
-  _globals['_GETPERFORMANCEREQUEST']._serialized_end=1667
-  _globals['_GETPERFORMANCERESPONSE']._serialized_start=1669
-  _globals['_GETPERFORMANCERESPONSE']._serialized_end=1740
-  _globals['_PORTFOLIOSERVICE']._serialized_start=1743
-  _globals['_PORTFOLIOSERVICE']._serialized_end=2110
+  _globals['_STRATEGYSUMMARY']._serialized_end=917
+  _globals['_PENDINGREBALANCE']._serialized_start=920
+  _globals['_PENDINGREBALANCE']._serialized_end=1058
+  _globals['_PENDINGCAPITAL']._serialized_start=1060
+  _globals['_PENDINGCAPITAL']._serialized_end=1113
+  _globals['_CONSERVATION']._serialized_start=1116
+  _globals['_CONSERVATION']._serialized_end=1249
+  _globals['_GETPORTFOLIOREQUEST']._serialized_start=1251
+  _globals['_GETPORTFOLIOREQUEST']._serialized_end=1272
+  _globals['_GETPORTFOLIORESPONSE']._serialized_start=1275
+  _globals['_GETPORTFOLIORESPONSE']._serialized_end=1644
+  _globals['_LISTSTRATEGIESREQUEST']._serialized_start=1646
+  _globals['_LISTSTRATEGIESREQUEST']._serialized_end=1669
+  _globals['_LISTSTRATEGIESRESPONSE']._serialized_start=1671
+  _globals['_LISTSTRATEGIESRESPONSE']._serialized_end=1745
+  _globals['_GETSTRATEGYREQUEST']._serialized_start=1747
+  _globals['_GETSTRATEGYREQUEST']._serialized_end=1788
+  _globals['_GETSTRATEGYRESPONSE']._serialized_start=1790
+  _globals['_GETSTRATEGYRESPONSE']._serialized_end=1901
+  _globals['_GETPERFORMANCEREQUEST']._serialized_start=1903
+  _globals['_GETPERFORMANCEREQUEST']._serialized_end=1947
+  _globals['_GETPERFORMANCERESPONSE']._serialized_start=1949
+  _globals['_GETPERFORMANCERESPONSE']._serialized_end=2020
+  _globals['_PORTFOLIOSERVICE']._serialized_start=2023
+  _globals['_PORTFOLIOSERVICE']._serialized_end=2390
 # @@protoc_insertion_point(module_scope)

@@ -19,6 +19,8 @@ from tidegate.v1 import journal_pb2
 if TYPE_CHECKING:
     from tidegate.risk.book import Book
 
+_DECISIONS = ("order_decided", "replace_decided")
+
 Take = Callable[[journal_pb2.Event, "Book"], None]
 
 
@@ -34,19 +36,23 @@ class Counters:
         self.fills = Fills(rules.throttle_fills)
         self.resting = Resting()
         self._takers: dict[str, list[Take]] = {}
-        decisions, prices = ("order_decided", "replace_decided"), ("bar_published", "prices_published")
+        prices = ("bar_published", "prices_published")
         if rules.price_move is not None:
             self._listen(self.price_moves.take, *prices)
         if rules.duplicate_within_ns:
             self._listen(self.duplicates.take, "order_decided")
-        if any(rates.messages_per_s is not None for rates in rules.all_rates):
-            self._listen(self.messages.take, *decisions, "cancel_requested")
-        if any(rates.counts_days for rates in rules.all_rates):
-            self._listen(self.daily.take, *decisions)
+        self.widen(rules)
         if rules.throttle_fills:
             self._listen(self.fills.take, "execution_booked", "throttle_released")
         if rules.is_self_trade_refused:
-            self._listen(self.resting.take, *decisions, "execution_booked")
+            self._listen(self.resting.take, *_DECISIONS, "execution_booked")
+
+    def widen(self, rules: OrderRules) -> None:
+        """Take what the rates need; those of a strategy that is added count from its beginning."""
+        if any(rates.messages_per_s is not None for rates in rules.all_rates):
+            self._listen(self.messages.take, *_DECISIONS, "cancel_requested")
+        if any(rates.counts_days for rates in rules.all_rates):
+            self._listen(self.daily.take, *_DECISIONS)
 
     def take(self, event: journal_pb2.Event, kind: str, book: "Book") -> None:
         """Count an event that the book has taken."""
@@ -55,4 +61,6 @@ class Counters:
 
     def _listen(self, take: Take, *kinds: str) -> None:
         for kind in kinds:
-            self._takers.setdefault(kind, []).append(take)
+            takers = self._takers.setdefault(kind, [])
+            if take not in takers:
+                takers.append(take)

@@ -1,0 +1,24 @@
+"""What each event moves between strategies and the reserve: one reading for the book, the copies and performance."""
+
+from decimal import Decimal
+
+from tidegate.v1 import journal_pb2
+
+# Besides transfers: what the reserve gives to strategies, or takes from them.
+FLOWS = frozenset({"strategy_added", "strategy_removed", "rebalanced", "rebalance_advanced"})
+
+
+def flows_of(event: journal_pb2.Event) -> dict[str, Decimal]:
+    """Return what each strategy gets by an event of such a kind; negative where it is taken from it."""
+    match event.WhichOneof("body"):
+        case "strategy_added":
+            terms = event.strategy_added.terms
+            return {terms.strategy_id: Decimal(terms.capital)}
+        case "strategy_removed":
+            removed = event.strategy_removed
+            return {removed.strategy_id: -Decimal(removed.amount)}
+        case "rebalanced":
+            moves = event.rebalanced.moves
+        case _:
+            moves = event.rebalance_advanced.moves
+    return {move.strategy_id: Decimal(move.amount) for move in moves}
