@@ -4,13 +4,18 @@ from decimal import Decimal
 
 from tidegate.v1 import journal_pb2
 
-# Besides transfers: what the reserve gives to strategies, or takes from them.
+# Besides transfers between two sides: what the reserve gives to strategies, or takes from them.
 FLOWS = frozenset({"strategy_added", "strategy_removed", "rebalanced", "rebalance_advanced"})
 
 
 def flows_of(event: journal_pb2.Event) -> dict[str, Decimal]:
     """Return what each strategy gets by an event of such a kind; negative where it is taken from it."""
     match event.WhichOneof("body"):
+        case "capital_transferred":
+            transfer = event.capital_transferred
+            amount = Decimal(transfer.amount)
+            sides = {transfer.from_strategy_id: -amount, transfer.to_strategy_id: amount}
+            return {strategy_id: step for strategy_id, step in sides.items() if strategy_id}
         case "strategy_added":
             terms = event.strategy_added.terms
             return {terms.strategy_id: Decimal(terms.capital)}
