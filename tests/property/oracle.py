@@ -24,7 +24,9 @@ def findings(book: Naive, order: orders_pb2.NewOrder, now_ns: int, replaced: str
     if missing is not None:
         return {(missing, REJECT)}
     reducing = is_reducing(book, order, replaced)
-    found = set(_permission(book, order, now_ns, reducing=reducing))
+    gone = order.strategy_id in book.removed and not order.HasField("emergency")
+    found = {(Reason.STRATEGY_REMOVED, REJECT)} if gone else set[Finding]()
+    found |= set(_permission(book, order, now_ns, reducing=reducing))
     found |= set(_option(book, order, now_ns, reducing=reducing))
     found |= set(_currency(book, order, now_ns, replaced, reducing=reducing))
     if not reducing:

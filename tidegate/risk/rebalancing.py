@@ -20,7 +20,7 @@ WEIGHTS_MAX = 1_000
 
 # What may set capital free that was tied up.
 _FREEING = frozenset(
-    {"execution_booked", "bar_published", "prices_published", "capital_transferred", "capital_moved", "rebalanced"}
+    {"execution_booked", "bar_published", "prices_published", "capital_transferred"}
 )
 
 
