@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from gateway.addresses import DEFAULT_ADDRESS
+from gateway.capital_commands import rebalance, strategy_app
 from gateway.client import new_order
 from gateway.credentials import CA, CERTIFICATE, KEY, TOKEN
 from gateway.explain_commands import explain_order
@@ -34,6 +35,8 @@ app.add_typer(token_app, name="token")
 app.command("explain")(explain_order)
 app.add_typer(limits_app, name="limits")
 app.command()(release)
+app.add_typer(strategy_app, name="strategy")
+app.command()(rebalance)
 app.add_typer(var_app, name="var")
 for command in (halt, flatten, confirm_reset):
     app.command()(command)
