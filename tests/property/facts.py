@@ -345,6 +345,8 @@ class Facts:
         assert name not in self.pending, "a rebalance waits for what has gone"
         self._move(name, "", Fraction(removed.amount))
         self.leaving.discard(name)
+        self.paused.discard(name)
+        self.halts.pop((common_pb2.SCOPE_KIND_STRATEGY, name), None)
         self.removed.add(name)
 
     def is_flat(self, name: str) -> bool:

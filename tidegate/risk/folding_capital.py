@@ -43,8 +43,13 @@ def _add_strategy(book: "Book", event: journal_pb2.Event) -> None:
 def _remove_strategy(book: "Book", event: journal_pb2.Event) -> None:
     strategy_id = event.strategy_removed.strategy_id
     _move(book, event)
+    scope = strategy_scope(strategy_id)
     # What it has lost is the portfolio's; nothing is measured by it any more.
-    book.high_water.rebase(strategy_scope(strategy_id), book.strategies[strategy_id].ledger.equity)
+    book.high_water.rebase(scope, book.strategies[strategy_id].ledger.equity)
+    # That it is removed refuses more than its own halt did.
+    book.halts.pop(scope, None)
+    book.reset_requests.pop(scope, None)
+    book.pauses.pop(strategy_id, None)
     book.roster.leaving.pop(strategy_id, None)
     book.roster.removed[strategy_id] = event
 

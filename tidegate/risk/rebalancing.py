@@ -19,9 +19,7 @@ from tidegate.v1 import admin_pb2, journal_pb2
 WEIGHTS_MAX = 1_000
 
 # What may set capital free that was tied up.
-_FREEING = frozenset(
-    {"execution_booked", "bar_published", "prices_published", "capital_transferred"}
-)
+_FREEING = frozenset({"execution_booked", "bar_published", "prices_published", "capital_transferred"})
 
 
 class _Plan(NamedTuple):

@@ -217,6 +217,18 @@ class TestRemoving:
         assert ["STRATEGY_REMOVED", ""] == [desk.refusal("TransferCapital", one) for one in (over, owed)]
         assert desk.state() == desk.restarted().state()
 
+    def test_what_a_late_report_brings_can_be_transferred_away(self, desk: Desk) -> None:
+        """Pins a correction to a better price after the removal: it is the strategy's, until somebody moves it."""
+        added(desk)
+        desk.hold("new", "100", "100")
+        trade = desk.trade(desk.sell("new", "100").order_id, "100", "100")
+        desk.report(trade)
+        desk.ask("RemoveStrategy", remove("new"), admin_pb2.RemoveStrategyResponse)
+        desk.report(desk.correction(trade, "100", "101"))
+        away = admin_pb2.TransferCapitalRequest(transfer_id="t", from_strategy_id="new", amount="100", **SIGNED)
+        assert "" == desk.refusal("TransferCapital", away)
+        assert (Decimal(20_100), "0") == (desk.book.reserve, desk.conserved())
+
     def test_a_loss_is_no_drawdown_of_what_has_gone(self, open_desk: OpenDesk) -> None:
         """Pins that a strategy that leaves below its high-water mark halts nothing by leaving."""
         configured = routed()
@@ -257,8 +269,9 @@ class TestLiquidating:
         assert ("30140", "ann", "plan") == (removed.amount, removed.operator, removed.reason)
 
     def test_what_is_flat_already_leaves_at_once(self, desk: Desk) -> None:
-        """Pins the answer, and that it cannot be liquidated once more."""
+        """Pins the answer, that its halt goes with it, and that it cannot be liquidated once more."""
         assert liquidated(desk, "margin", remove=True).removed
+        assert {} == desk.book.halts
         again = admin_pb2.LiquidateStrategyRequest(strategy_id="margin", **SIGNED)
         assert "STRATEGY_REMOVED" == desk.refusal("LiquidateStrategy", again)
 

@@ -181,6 +181,7 @@ class TestFree:
 class TestTiedUp:
     """What is tied up becomes an order that reduces, and moves when its cash is there."""
 
+    @pytest.mark.control("conservation")
     def test_it_moves_by_itself_as_it_becomes_free(self, desk: Desk) -> None:
         """Pins the order, each part that moves with its fill, the alerts, and the state over restarts."""
         desk.hold("cash", "400", "100")
@@ -350,6 +351,7 @@ class TestTiedUp:
         assert (common_pb2.ACTION_ALLOW, "0") == (desk.buy("cash", "1").action, desk.conserved())
 
 
+@pytest.mark.control("conservation")
 def test_a_journal_tells_every_move_by_itself(desk: Desk) -> None:
     """Pins that the moves of all events add up to what the strategies got: nothing moves besides."""
     desk.hold("cash", "400", "100")
