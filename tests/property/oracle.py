@@ -61,7 +61,8 @@ def _currency(
     """Ask for fresh rates, and that a cash strategy exchanges what it has, counting what all its orders may take."""
     ages_ns = [now_ns - book.mark_times_ns[symbol] for symbol in _rates(book, order)]
     limit_ns = book.configured.limits.max_price_age_s * NS_PER_S
-    if max(ages_ns, default=0) > limit_ns and not (reducing and order.limit_price):
+    is_way_out = reducing and (order.limit_price or order.HasField("emergency"))
+    if max(ages_ns, default=0) > limit_ns and not is_way_out:
         yield Reason.FX_RATE_STALE, REJECT
     owner, bought = order.strategy_id, book.bought(order.symbol)
     if bought and book.terms[owner].kind == "cash":
