@@ -7,6 +7,7 @@ import pytest
 
 from tests.unit.builders import BUY, CANCELED, SELL, Desk, action, configuration, strategy_scope
 from tests.unit.conftest import OpenDesk
+from tidegate.explanation import Wanted, explain
 from tidegate.v1 import actors_pb2, admin_pb2, common_pb2, journal_pb2, order_rules_pb2, portfolio_pb2
 
 SIGNED: dict[str, Any] = {"operator": "ann", "reason": "plan"}
@@ -317,3 +318,17 @@ def test_a_trader_buys_for_a_strategy_that_was_added(desk: Desk) -> None:
     """Pins that who may act for it is the access file's question, as for every other."""
     added(desk)
     assert "ALLOW" == action(desk.submit(desk.order("new", BUY, "1", "A")))
+
+
+def test_an_explanation_names_who_added_a_strategy_and_that_it_was_removed(desk: Desk) -> None:
+    """Pins the terms with their operator and event, and the figure of the check that refuses later orders."""
+    added(desk)
+    desk.ask("RemoveStrategy", remove("new"), admin_pb2.RemoveStrategyResponse)
+    refused = desk.buy("new", "1")
+    found = explain(desk.events(), Wanted(order_id=str(refused.sequence)))
+    (terms,) = [limit for limit in found.limits if limit.name == "terms of strategy new"]
+    assert ("margin, capital 8000, leverage up to 2", "ann (plan)") == (terms.value, terms.set_by)
+    assert terms.sequence == desk.events("strategy_added")[0].sequence
+    (check,) = [check for check in found.checks if check.name == "removed"]
+    assert [("strategy removed", "yes", "no")] == [tuple(figure) for figure in check.figures]
+    assert [] == found.differences
