@@ -1,4 +1,4 @@
-"""The orders by which capital gets free: all of a strategy's positions become smaller by the same share."""
+"""The orders by which capital gets free: a strategy's positions become smaller, each by the same share."""
 
 from collections.abc import Iterable, Iterator
 from decimal import ROUND_CEILING, ROUND_DOWN, Decimal
@@ -34,13 +34,12 @@ def due(book: Book, events: Iterable[journal_pb2.Event]) -> Iterator[str]:
 
 def reductions(book: Book, strategy_id: str, wanted: Decimal) -> Iterator[admin_pb2.Reduction]:
     """Say what is to be sold, or bought back, until so much may leave; nothing when what works already is enough."""
-    share = _share(book, strategy_id, wanted)
-    if share <= ZERO:
-        return
+    of_cash, of_all = _shares(book, strategy_id, wanted)
     for symbol, position in sorted(book.strategies[strategy_id].ledger.positions.items()):
         instrument, left = book.instruments.get(symbol), _left(position)
         if instrument is None or not left or (strategy_id, symbol) in book.flattenings:
             continue
+        share = max(of_cash, of_all) if _cash_from(position) > ZERO else of_all
         lots = (abs(left) * share / instrument.lot).to_integral_value(rounding=ROUND_CEILING)
         most = (abs(left) / instrument.lot).to_integral_value(rounding=ROUND_DOWN)
         if quantity := min(lots, most) * instrument.lot:
@@ -83,9 +82,9 @@ def order_of(book: Book, strategy_id: str, reduction: admin_pb2.Reduction) -> or
     )
 
 
-def _share(book: Book, strategy_id: str, wanted: Decimal) -> Decimal:
+def _shares(book: Book, strategy_id: str, wanted: Decimal) -> tuple[Decimal, Decimal]:
     """
-    Return the share of what is held that has to go.
+    Return the share that has to go of what brings cash, and the share of everything, by the strategy's own leverage.
 
     Cash that working buys have reserved gets free, or becomes a position whose fill asks again; so neither it nor what
     is on its way out is counted twice.
@@ -94,14 +93,14 @@ def _share(book: Book, strategy_id: str, wanted: Decimal) -> Decimal:
     ledger, positions = strategy.ledger, list(strategy.ledger.positions.values())
     coming = sum((_cash_from(p) * (ONE - _share_left(p)) for p in positions), ledger.reserved_cash)
     lacking = wanted - strategy.cash_available - coming
-    available = sum((_cash_from(p) * _share_left(p) for p in positions), ZERO)
-    share = lacking / available if lacking > ZERO and available > ZERO else ZERO
-    if terms.is_margin:
-        exposure = sum((abs(p.net_exposure) * p.rate * _share_left(p) for p in positions), ZERO)
-        excess = exposure - (ledger.equity - wanted) * terms.max_leverage
-        if excess > ZERO and exposure > ZERO:
-            share = max(share, excess / exposure)
-    return min(share, ONE)
+    available = sum((max(_cash_from(p), ZERO) * _share_left(p) for p in positions), ZERO)
+    of_cash = lacking / available if lacking > ZERO and available > ZERO else ZERO
+    if not terms.is_margin:
+        return min(of_cash, ONE), ZERO
+    exposure = sum((abs(p.net_exposure) * p.rate * _share_left(p) for p in positions), ZERO)
+    excess = exposure - (ledger.equity - wanted) * terms.max_leverage
+    of_all = excess / exposure if excess > ZERO and exposure > ZERO else ZERO
+    return min(of_cash, ONE), min(of_all, ONE)
 
 
 def _left(position: Position) -> Decimal:

@@ -215,16 +215,18 @@ class TestTiedUp:
         desk.fill(order_id, "23", "90")
         assert ({}, Decimal(177)) == (pending(desk), desk.position("cash"))
 
-    def test_all_positions_become_smaller_by_the_same_share(self, desk: Desk) -> None:
-        """Pins whole lots, shorts included."""
+    def test_what_brings_cash_goes_by_one_share_and_by_leverage_everything(self, desk: Desk) -> None:
+        """Pins whole lots, and that a short position, whose purchase brings nothing, shrinks no more than it must."""
         desk.hold("margin", "300", "100")
         desk.hold("margin", "-300", "50", "B")
         # The proceeds of the short sale are no cash to give away: half of what was bought has to go.
+        # And 15,000 carry an exposure of 30,000, not of 45,000: a third of everything.
         answer = rebalance(desk, margin="0.15")
         assert ("0", "-15000") == (answer.legs[0].moved, answer.legs[0].pending)
-        assert [("margin", "A", "-150"), ("margin", "B", "150")] == working(desk)
-        for order_id, price in zip(list(desk.book.orders), ("100", "50"), strict=True):
-            desk.fill(order_id, "150", price)
+        assert [("margin", "A", "-150"), ("margin", "B", "100")] == working(desk)
+        first, second = desk.book.orders
+        desk.fill(first, "150", "100")
+        desk.fill(second, "100", "50")
         assert (["50000", "15000", "35000"], {}) == (equities(desk), pending(desk))
 
     def test_a_reservation_that_ends_sets_its_cash_free(self, desk: Desk) -> None:
