@@ -62,6 +62,7 @@ def next_bar(gate: "Gate", _request: actors_pb2.NextBarRequest) -> actors_pb2.Ba
             update.strategies.add(
                 strategy_id=strategy_id,
                 paused=strategy_id in book.pauses or strategy_id in book.roster.removed,
+                removed=strategy_id in book.roster.removed,
                 events=[event for event in events if strategy_id in strategies_of(event)],
                 digest=strategy.ledger.digest(),
             )

@@ -7,8 +7,10 @@ from typing import Any
 
 import grpc
 import pytest
+import ray
 from typer.testing import CliRunner
 
+from actors.names import NAMESPACE, strategy_name
 from gateway.cli import app
 from gateway.status import refusal_of
 from gateway.testing import RunningGateway, running_gateway
@@ -153,6 +155,8 @@ def test_a_whole_run_goes_on_without_one_and_with_another(tmp_path: Path) -> Non
         desk.client.admin.LiquidateStrategy(leave)
         desk.replay(3, 9)
         first = desk.strategies()
+        with pytest.raises(ValueError, match="Failed to look up actor"):
+            ray.get_actor(strategy_name("two"), NAMESPACE)
         assert {"one": False, "two": True, "new": False} == {name: s.removed for name, s in first.items()}
     with open_desk(path) as desk:
         assert first == desk.strategies()

@@ -27,7 +27,7 @@ from tidegate.v1 import journal_pb2 as tidegate_dot_v1_dot_journal__pb2
 from tidegate.v1 import orders_pb2 as tidegate_dot_v1_dot_orders__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18tidegate/v1/actors.proto\x12\x0btidegate.v1\x1a\x18tidegate/v1/common.proto\x1a\x19tidegate/v1/journal.proto\x1a\x18tidegate/v1/orders.proto\"i\n\x0eStrategyUpdate\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x0e\n\x06paused\x18\x02 \x01(\x08\x12\"\n\x06\x65vents\x18\x03 \x03(\x0b\x32\x12.tidegate.v1.Event\x12\x0e\n\x06\x64igest\x18\x04 \x01(\x0c\"\x10\n\x0eNextBarRequest\"\x87\x01\n\tBarUpdate\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\x12\x1f\n\x03\x62\x61r\x18\x03 \x01(\x0b\x32\x12.tidegate.v1.Event\x12/\n\nstrategies\x18\x04 \x03(\x0b\x32\x1b.tidegate.v1.StrategyUpdate\"I\n\rStrategyFault\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x13\n\x0breason_code\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\xdc\x01\n\x12\x43ompleteBarRequest\x12\x14\n\x0c\x62\x61r_sequence\x18\x01 \x01(\x04\x12\x15\n\rseen_sequence\x18\x02 \x01(\x04\x12%\n\x06orders\x18\x03 \x03(\x0b\x32\x15.tidegate.v1.NewOrder\x12\x14\n\x0cstrategy_ids\x18\x04 \x03(\t\x12*\n\x06\x66\x61ults\x18\x05 \x03(\x0b\x32\x1a.tidegate.v1.StrategyFault\x12\x30\n\x07\x63\x61ncels\x18\x06 \x03(\x0b\x32\x1f.tidegate.v1.CancelOrderRequest\"?\n\x13\x43ompleteBarResponse\x12(\n\tdecisions\x18\x01 \x03(\x0b\x32\x15.tidegate.v1.Decision\"Y\n\x12ReadHistoryRequest\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\x12\x16\n\x0eup_to_sequence\x18\x03 \x01(\x04\"V\n\x13ReadHistoryResponse\x12\"\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x12.tidegate.v1.Event\x12\x1b\n\x13next_after_sequence\x18\x02 \x01(\x04\"\x14\n\x12\x41\x64vanceTimeRequest\"\x15\n\x13\x41\x64vanceTimeResponse\"|\n\x12OpenSessionRequest\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x13\n\x0bheartbeat_s\x18\x03 \x01(\r\x12,\n\x0chalt_on_loss\x18\x04 \x01(\x0e\x32\x16.tidegate.v1.HaltLevel\"*\n\x13OpenSessionResponse\x12\x13\n\x0bheartbeat_s\x18\x01 \x01(\r\":\n\x13\x43loseSessionRequest\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\"\x16\n\x14\x43loseSessionResponse\"9\n\x10ReadTopicRequest\x12\r\n\x05topic\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\"\x9b\x01\n\x11ReadTopicResponse\x12>\n\x08messages\x18\x01 \x03(\x0b\x32,.tidegate.v1.ReadTopicResponse.StreamMessage\x12\x15\n\rhead_sequence\x18\x02 \x01(\x04\x1a/\n\rStreamMessage\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0c\n\x04\x62ody\x18\x02 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18tidegate/v1/actors.proto\x12\x0btidegate.v1\x1a\x18tidegate/v1/common.proto\x1a\x19tidegate/v1/journal.proto\x1a\x18tidegate/v1/orders.proto\"z\n\x0eStrategyUpdate\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x0e\n\x06paused\x18\x02 \x01(\x08\x12\"\n\x06\x65vents\x18\x03 \x03(\x0b\x32\x12.tidegate.v1.Event\x12\x0e\n\x06\x64igest\x18\x04 \x01(\x0c\x12\x0f\n\x07removed\x18< \x01(\x08\"\x10\n\x0eNextBarRequest\"\x87\x01\n\tBarUpdate\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\x12\x1f\n\x03\x62\x61r\x18\x03 \x01(\x0b\x32\x12.tidegate.v1.Event\x12/\n\nstrategies\x18\x04 \x03(\x0b\x32\x1b.tidegate.v1.StrategyUpdate\"I\n\rStrategyFault\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x13\n\x0breason_code\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\xdc\x01\n\x12\x43ompleteBarRequest\x12\x14\n\x0c\x62\x61r_sequence\x18\x01 \x01(\x04\x12\x15\n\rseen_sequence\x18\x02 \x01(\x04\x12%\n\x06orders\x18\x03 \x03(\x0b\x32\x15.tidegate.v1.NewOrder\x12\x14\n\x0cstrategy_ids\x18\x04 \x03(\t\x12*\n\x06\x66\x61ults\x18\x05 \x03(\x0b\x32\x1a.tidegate.v1.StrategyFault\x12\x30\n\x07\x63\x61ncels\x18\x06 \x03(\x0b\x32\x1f.tidegate.v1.CancelOrderRequest\"?\n\x13\x43ompleteBarResponse\x12(\n\tdecisions\x18\x01 \x03(\x0b\x32\x15.tidegate.v1.Decision\"Y\n\x12ReadHistoryRequest\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\x12\x16\n\x0eup_to_sequence\x18\x03 \x01(\x04\"V\n\x13ReadHistoryResponse\x12\"\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x12.tidegate.v1.Event\x12\x1b\n\x13next_after_sequence\x18\x02 \x01(\x04\"\x14\n\x12\x41\x64vanceTimeRequest\"\x15\n\x13\x41\x64vanceTimeResponse\"|\n\x12OpenSessionRequest\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x13\n\x0bheartbeat_s\x18\x03 \x01(\r\x12,\n\x0chalt_on_loss\x18\x04 \x01(\x0e\x32\x16.tidegate.v1.HaltLevel\"*\n\x13OpenSessionResponse\x12\x13\n\x0bheartbeat_s\x18\x01 \x01(\r\":\n\x13\x43loseSessionRequest\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\"\x16\n\x14\x43loseSessionResponse\"9\n\x10ReadTopicRequest\x12\r\n\x05topic\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\"\x9b\x01\n\x11ReadTopicResponse\x12>\n\x08messages\x18\x01 \x03(\x0b\x32,.tidegate.v1.ReadTopicResponse.StreamMessage\x12\x15\n\rhead_sequence\x18\x02 \x01(\x04\x1a/\n\rStreamMessage\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0c\n\x04\x62ody\x18\x02 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,37 +35,37 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tidegate.v1.actors_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_STRATEGYUPDATE']._serialized_start=120
-  _globals['_STRATEGYUPDATE']._serialized_end=225
-  _globals['_NEXTBARREQUEST']._serialized_start=227
-  _globals['_NEXTBARREQUEST']._serialized_end=243
-  _globals['_BARUPDATE']._serialized_start=246
-  _globals['_BARUPDATE']._serialized_end=381
-  _globals['_STRATEGYFAULT']._serialized_start=383
-  _globals['_STRATEGYFAULT']._serialized_end=456
-  _globals['_COMPLETEBARREQUEST']._serialized_start=459
-  _globals['_COMPLETEBARREQUEST']._serialized_end=679
-  _globals['_COMPLETEBARRESPONSE']._serialized_start=681
-  _globals['_COMPLETEBARRESPONSE']._serialized_end=744
-  _globals['_READHISTORYREQUEST']._serialized_start=746
-  _globals['_READHISTORYREQUEST']._serialized_end=835
-  _globals['_READHISTORYRESPONSE']._serialized_start=837
-  _globals['_READHISTORYRESPONSE']._serialized_end=923
-  _globals['_ADVANCETIMEREQUEST']._serialized_start=925
-  _globals['_ADVANCETIMEREQUEST']._serialized_end=945
-  _globals['_ADVANCETIMERESPONSE']._serialized_start=947
-  _globals['_ADVANCETIMERESPONSE']._serialized_end=968
-  _globals['_OPENSESSIONREQUEST']._serialized_start=970
-  _globals['_OPENSESSIONREQUEST']._serialized_end=1094
-  _globals['_OPENSESSIONRESPONSE']._serialized_start=1096
-  _globals['_OPENSESSIONRESPONSE']._serialized_end=1138
-  _globals['_CLOSESESSIONREQUEST']._serialized_start=1140
-  _globals['_CLOSESESSIONREQUEST']._serialized_end=1198
-  _globals['_CLOSESESSIONRESPONSE']._serialized_start=1200
-  _globals['_CLOSESESSIONRESPONSE']._serialized_end=1222
-  _globals['_READTOPICREQUEST']._serialized_start=1224
-  _globals['_READTOPICREQUEST']._serialized_end=1281
-  _globals['_READTOPICRESPONSE']._serialized_start=1284
-  _globals['_READTOPICRESPONSE']._serialized_end=1439
-  _globals['_READTOPICRESPONSE_STREAMMESSAGE']._serialized_start=1392
-  _globals['_READTOPICRESPONSE_STREAMMESSAGE']._serialized_end=1439
+  _globals['_STRATEGYUPDATE']._serialized_end=242
+  _globals['_NEXTBARREQUEST']._serialized_start=244
+  _globals['_NEXTBARREQUEST']._serialized_end=260
+  _globals['_BARUPDATE']._serialized_start=263
+  _globals['_BARUPDATE']._serialized_end=398
+  _globals['_STRATEGYFAULT']._serialized_start=400
+  _globals['_STRATEGYFAULT']._serialized_end=473
+  _globals['_COMPLETEBARREQUEST']._serialized_start=476
+  _globals['_COMPLETEBARREQUEST']._serialized_end=696
+  _globals['_COMPLETEBARRESPONSE']._serialized_start=698
+  _globals['_COMPLETEBARRESPONSE']._serialized_end=761
+  _globals['_READHISTORYREQUEST']._serialized_start=763
+  _globals['_READHISTORYREQUEST']._serialized_end=852
+  _globals['_READHISTORYRESPONSE']._serialized_start=854
+  _globals['_READHISTORYRESPONSE']._serialized_end=940
+  _globals['_ADVANCETIMEREQUEST']._serialized_start=942
+  _globals['_ADVANCETIMEREQUEST']._serialized_end=962
+  _globals['_ADVANCETIMERESPONSE']._serialized_start=964
+  _globals['_ADVANCETIMERESPONSE']._serialized_end=985
+  _globals['_OPENSESSIONREQUEST']._serialized_start=987
+  _globals['_OPENSESSIONREQUEST']._serialized_end=1111
+  _globals['_OPENSESSIONRESPONSE']._serialized_start=1113
+  _globals['_OPENSESSIONRESPONSE']._serialized_end=1155
+  _globals['_CLOSESESSIONREQUEST']._serialized_start=1157
+  _globals['_CLOSESESSIONREQUEST']._serialized_end=1215
+  _globals['_CLOSESESSIONRESPONSE']._serialized_start=1217
+  _globals['_CLOSESESSIONRESPONSE']._serialized_end=1239
+  _globals['_READTOPICREQUEST']._serialized_start=1241
+  _globals['_READTOPICREQUEST']._serialized_end=1298
+  _globals['_READTOPICRESPONSE']._serialized_start=1301
+  _globals['_READTOPICRESPONSE']._serialized_end=1456
+  _globals['_READTOPICRESPONSE_STREAMMESSAGE']._serialized_start=1409
+  _globals['_READTOPICRESPONSE_STREAMMESSAGE']._serialized_end=1456
 # @@protoc_insertion_point(module_scope)

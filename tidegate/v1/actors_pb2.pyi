@@ -31,10 +31,13 @@ class StrategyUpdate(_message.Message):
     PAUSED_FIELD_NUMBER: _builtins.int
     EVENTS_FIELD_NUMBER: _builtins.int
     DIGEST_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
     strategy_id: _builtins.str
     paused: _builtins.bool
     digest: _builtins.bytes
     """Of its ledger after those events."""
+    removed: _builtins.bool
+    """It is paused for ever: its process may end."""
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[_journal_pb2.Event]:
         """Its own events since the last bar, oldest first."""
@@ -46,10 +49,11 @@ class StrategyUpdate(_message.Message):
         paused: _builtins.bool = ...,
         events: _abc.Iterable[_journal_pb2.Event] | None = ...,
         digest: _builtins.bytes = ...,
+        removed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "events", b"events", "paused", b"paused", "strategy_id", b"strategy_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "events", b"events", "paused", b"paused", "removed", b"removed", "strategy_id", b"strategy_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
