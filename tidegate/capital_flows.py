@@ -1,11 +1,12 @@
 """What each event moves between strategies and the reserve: one reading for the book, the copies and performance."""
 
 from decimal import Decimal
+from typing import Final
 
 from tidegate.v1 import journal_pb2
 
 # Besides transfers between two sides: what the reserve gives to strategies, or takes from them.
-FLOWS = frozenset({"strategy_added", "strategy_removed", "rebalanced", "rebalance_advanced"})
+FLOWS: Final = frozenset({"strategy_added", "strategy_removed", "rebalanced", "rebalance_advanced"})
 
 
 def flows_of(event: journal_pb2.Event) -> dict[str, Decimal]:

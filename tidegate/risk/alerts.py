@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Final
 
 from tidegate.reasons import Reason
 from tidegate.risk.scopes import PORTFOLIO, Scope, instrument_scope, strategy_scope
@@ -158,4 +159,4 @@ _PARTS: dict[str, Callable[[journal_pb2.Event], _Parts]] = {
     "strategy_removed": _strategy_removed,
     "rebalance_ended": _rebalance_ended,
 }
-ALERT_KINDS = frozenset(_PARTS)
+ALERT_KINDS: Final = frozenset(_PARTS)

@@ -1,7 +1,7 @@
 """The engine: commands in, events out. The same commands in the same order give the same events."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from google.protobuf.message import Message
 
@@ -71,7 +71,7 @@ _DECIDERS: dict[type[Message], Callable[[Draft, Any], Any]] = {
 }
 
 
-_CHANGES_CHECKS = frozenset(
+_CHANGES_CHECKS: Final = frozenset(
     {"portfolio_configured", "limit_changed", "limit_expired", "strategy_added", "strategy_removed"}
 )
 
@@ -109,9 +109,9 @@ class Engine:
         except Exception as error:  # noqa: BLE001 -- whatever it is: refused, alerted, and logged by the caller
             return self._internal(command, now_ns, error)
 
-    def apply(self, event: journal_pb2.Event) -> None:
-        """Fold one event into the state."""
-        kind = event.WhichOneof("body")
+    def apply(self, event: journal_pb2.Event) -> str:
+        """Fold one event into the state, and name its kind."""
+        kind = event.WhichOneof("body") or ""
         self.book.apply(event, kind)
         self.performance.apply(event, kind, self.book)
         if kind in _CHANGES_CHECKS:
@@ -121,6 +121,7 @@ class Engine:
             self._errors = ErrorRate(event.portfolio_configured) if has_bound else None
         elif self._errors is not None:
             self._errors.apply(event, kind)
+        return kind
 
     def execute(self, command: Message, now_ns: int) -> Draft:
         """
@@ -132,11 +133,10 @@ class Engine:
         decided = self.ask(command, now_ns)
         if decided.refused_sender is not None or isinstance(command, actors_pb2.AdvanceTimeRequest):
             self._bound_refusals(decided)
-        for event in decided.events:
-            self.apply(event)
+        kinds = [self.apply(event) for event in decided.events]
         if self.book.rebalance is not None or self.book.roster.leaving:
-            self._settle(decided)
-        causes = [event for event in decided.events if consequences.may_follow(event)]
+            kinds += self._settle(decided)
+        causes = [event for event, kind in zip(decided.events, kinds, strict=True) if consequences.may_follow(kind)]
         for event in causes:
             follow_up = self._draft(now_ns)
             consequences.follow(follow_up, event)
@@ -154,14 +154,16 @@ class Engine:
             self._reduce(decided)
         return decided
 
-    def _settle(self, decided: Draft) -> None:
+    def _settle(self, decided: Draft) -> list[str]:
         """Move the capital that has become free for a rebalance, and let those leave who are flat."""
         settled = self._draft(decided.now_ns)
         rebalancing.advance(settled, decided.events)
         lifecycle.retire(settled)
-        self._take(decided, settled)
+        kinds = [self.apply(event) for event in settled.events]
+        decided.events += settled.events
         if isinstance(decided.reply, admin_pb2.LiquidateStrategyResponse):
-            decided.reply.removed = any(event.HasField("strategy_removed") for event in settled.events)
+            decided.reply.removed = "strategy_removed" in kinds
+        return kinds
 
     def _reduce(self, decided: Draft) -> None:
         """Send the orders that set capital free for a rebalance; what is refused is alerted, and not recorded."""

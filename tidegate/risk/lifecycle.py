@@ -2,7 +2,7 @@
 
 import re
 from decimal import Decimal
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from tidegate.errors import RefusedError
 from tidegate.numbers import ONE, ZERO, plain
@@ -19,9 +19,9 @@ from tidegate.risk.terms import MARGIN
 from tidegate.risk.violation import money
 from tidegate.v1 import admin_pb2, journal_pb2, order_rules_pb2
 
-EXTERNAL = "external"
-_ID = re.compile(r"[A-Za-z0-9_.-]{1,32}")
-_NAMED_MAX = 5
+EXTERNAL: Final = "external"
+_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,32}")
+_NAMED_MAX: Final = 5
 
 
 def add_strategy(draft: Draft, command: admin_pb2.AddStrategyRequest) -> admin_pb2.AddStrategyResponse:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from decimal import ROUND_DOWN, ROUND_FLOOR, Decimal
-from typing import NamedTuple, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from tidegate.errors import RefusedError
 from tidegate.numbers import ONE, ZERO, plain, round_money
@@ -16,10 +16,10 @@ from tidegate.risk.scopes import PORTFOLIO
 from tidegate.risk.violation import money
 from tidegate.v1 import admin_pb2, journal_pb2
 
-WEIGHTS_MAX = 1_000
+WEIGHTS_MAX: Final = 1_000
 
 # What may set capital free that was tied up.
-_FREEING = frozenset({"execution_booked", "bar_published", "prices_published", "capital_transferred"})
+_FREEING: Final = frozenset({"execution_booked", "bar_published", "prices_published", "capital_transferred"})
 
 
 class _Plan(NamedTuple):
