@@ -100,6 +100,7 @@ class PortfolioAllocator:
             return
         update = actors_pb2.BarUpdate.FromString(reply.body)
         own = {entry.strategy_id: entry for entry in update.strategies}
+        self._end_removed(own)
         specs = [spec for spec in self._settings.strategies if not own[spec.strategy_id].paused]
         results = await asyncio.gather(*(self._run_strategy(spec, update, own[spec.strategy_id]) for spec in specs))
         request = _completion(update, specs, results)
@@ -110,6 +111,12 @@ class PortfolioAllocator:
         if completed.reason:
             self._log.error("bar_not_completed", bar=update.bar.sequence, reason=completed.reason, text=completed.text)
             await asyncio.sleep(_RETRY_PAUSE_S)
+
+    def _end_removed(self, own: dict[str, actors_pb2.StrategyUpdate]) -> None:
+        """End the processes of strategies that were removed; nobody asks them any more."""
+        for strategy_id in [name for name in self._actors if own[name].removed]:
+            ray.kill(self._actors.pop(strategy_id), no_restart=True)
+            self._log.info("strategy_removed", strategy=strategy_id)
 
     async def _run_strategy(
         self, spec: StrategySpec, update: actors_pb2.BarUpdate, own: actors_pb2.StrategyUpdate

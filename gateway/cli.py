@@ -13,6 +13,7 @@ from rich.console import Console
 
 from gateway.addresses import DEFAULT_ADDRESS
 from gateway.archive_commands import archive
+from gateway.capital_commands import rebalance, strategy_app
 from gateway.client import new_order
 from gateway.cluster_commands import down, scale, up
 from gateway.credentials import CA, CERTIFICATE, KEY, TOKEN
@@ -45,6 +46,8 @@ app.command("explain")(explain_order)
 app.add_typer(limits_app, name="limits")
 app.add_typer(instruments_app, name="instruments")
 app.command()(release)
+app.add_typer(strategy_app, name="strategy")
+app.command()(rebalance)
 app.add_typer(var_app, name="var")
 app.add_typer(suspense_app, name="suspense")
 app.command()(reconcile)

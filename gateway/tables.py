@@ -40,6 +40,9 @@ def show_portfolio(client: Client, console: Console) -> None:
                 f"{account.break_count} breaks"
             )
             console.print(text, highlight=False, soft_wrap=True)
+    for one in portfolio.rebalance.pending:
+        text = f"pending: {one.strategy_id} {_money(one.amount)}, by rebalance {portfolio.rebalance.rebalance_id}"
+        console.print(text, highlight=False, soft_wrap=True)
 
 
 def show_risk(client: Client, console: Console) -> None:
@@ -90,7 +93,9 @@ def _strategies_table(
     for name in ("capital", "value", "return", "Sharpe", "max DD", "orders", "rejects", "fills"):
         table.add_column(name, justify="right", no_wrap=True)
     for strategy in strategies:
-        name = f"{strategy.strategy_id} (paused)" if strategy.paused else strategy.strategy_id
+        words = {"removed": strategy.removed, "leaving": strategy.leaving, "paused": strategy.paused}
+        state = next((word for word, is_so in words.items() if is_so), "")
+        name = f"{strategy.strategy_id} ({state})" if state else strategy.strategy_id
         table.add_row(name, _units(strategy.capital), _units(strategy.equity), *_figures(strategy.performance))
     reserve = _units(portfolio.conservation.reserve)
     table.add_row("reserve", reserve, reserve)

@@ -18,6 +18,7 @@ MODULES = (
     "tidegate/accounts.py",
     "tidegate/archive.py",
     "tidegate/bars.py",
+    "tidegate/capital_flows.py",
     "tidegate/black_scholes.py",
     "tidegate/clocks.py",
     "tidegate/commands.py",

@@ -64,7 +64,8 @@ def next_bar(gate: "Gate", _request: actors_pb2.NextBarRequest) -> actors_pb2.Ba
         if strategy_id != SUSPENSE:
             update.strategies.add(
                 strategy_id=strategy_id,
-                paused=strategy_id in book.pauses,
+                paused=strategy_id in book.pauses or strategy_id in book.roster.removed,
+                removed=strategy_id in book.roster.removed,
                 events=[e for e in events if e.HasField("instrument_upserted") or strategy_id in strategies_of(e)],
                 digest=strategy.ledger.digest(),
                 saved_sequence=book.saved_sequences.get(strategy_id, 0),

@@ -123,6 +123,12 @@ def withdraw_capital(gate: "Gate", request: admin_pb2.WithdrawCapitalRequest) ->
     return admin_pb2.WithdrawCapitalResponse(sequence=_move_capital(gate, request, "-"))
 
 
+def rebalance(gate: "Gate", request: admin_pb2.RebalanceRequest) -> admin_pb2.RebalanceResponse:
+    """Rebalance; or say what that would do, and keep nothing of it."""
+    reply: admin_pb2.RebalanceResponse = gate.ask(request) if request.dry_run else gate.execute(request)
+    return reply
+
+
 def pause_strategy(gate: "Gate", request: admin_pb2.PauseStrategyRequest) -> admin_pb2.PauseStrategyResponse:
     """Pause a strategy in an operator's name."""
     command = journal_pb2.StrategyPaused(

@@ -100,6 +100,12 @@ METHODS = {
         reconciliation_pb2.AssignSuspenseRequest,
         keys=lambda r: (execution_key(r.account, r.execution_id), assignment_key(r.account, r.execution_id)),
     ),
+    "AddStrategy": _command(admin_pb2.AddStrategyRequest),
+    "RemoveStrategy": _command(admin_pb2.RemoveStrategyRequest),
+    "LiquidateStrategy": _command(admin_pb2.LiquidateStrategyRequest),
+    "Rebalance": _command(
+        admin_pb2.RebalanceRequest, commands.rebalance, lambda r: () if r.dry_run else (transfer_key(r.rebalance_id),)
+    ),
     "AcknowledgeAlert": _command(risk_pb2.AcknowledgeAlertRequest),
     # A read, but one that has to be decided in its place.
     "CheckOrder": _command(orders_pb2.CheckOrderRequest, commands.check_order, _order_key),

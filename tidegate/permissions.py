@@ -249,6 +249,7 @@ RULES: dict[str, Rule] = {
     # AdminService
     "DepositCapital": _ADMINISTER,
     "WithdrawCapital": _ADMINISTER,
+    "AddStrategy": _ADMINISTER,
     "ReadJournal": _VIEW,
     # To flatten is an officer's.
     "Halt": Rule(OFFICERS, strategies=lambda r: (None,) if r.flatten else _scoped(r.scope), is_signed=True),
@@ -257,6 +258,9 @@ RULES: dict[str, Rule] = {
     "ConfirmReset": _OPERATE,
     "Flatten": _OPERATE,
     "TransferCapital": _OPERATE,
+    "Rebalance": _OPERATE,
+    "RemoveStrategy": _OPERATE,
+    "LiquidateStrategy": _OPERATE,
     "UpdateLimits": _OPERATE,
     # An adapter may state its own account; to halt by it what is not its own is an officer's.
     "ReconcilePositions": Rule(

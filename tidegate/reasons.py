@@ -33,6 +33,11 @@ class Reason(StrEnum):
     LIMIT_INVALID = "LIMIT_INVALID", "The limit's figure, scope, action or thresholds do not go together."
     INSTRUMENT_INVALID = "INSTRUMENT_INVALID", "The portfolio file would not take the instrument as it is stated."
     HALT_LEVEL_INVALID = "HALT_LEVEL_INVALID", "The level is neither REDUCE_ONLY nor HALTED."
+    STRATEGY_TERMS_INVALID = (
+        "STRATEGY_TERMS_INVALID",
+        "An added strategy cannot be of this kind, or have this leverage.",
+    )
+    WEIGHTS_INVALID = "WEIGHTS_INVALID", "A weight is not from 0 to 1, is given twice, or they add up to more than 1."
     BATCH_TOO_LARGE = "BATCH_TOO_LARGE", "The batch has more entries than the method takes."
     BAR_EMPTY = "BAR_EMPTY", "The bar has no prices."
     SYMBOL_REPEATED = "SYMBOL_REPEATED", "A bar names the same symbol twice."
@@ -50,6 +55,7 @@ class Reason(StrEnum):
     CLIENT_ORDER_ID_REUSED = "CLIENT_ORDER_ID_REUSED", "The client_order_id was used before, for another order."
     EXECUTION_ID_REUSED = "EXECUTION_ID_REUSED", "The execution_id was used before, for another execution."
     TRANSFER_ID_REUSED = "TRANSFER_ID_REUSED", "The transfer_id was used before, for another transfer."
+    STRATEGY_ID_TAKEN = "STRATEGY_ID_TAKEN", "The strategy_id is or was another strategy's; no id is used twice."
     STRATEGY_UNKNOWN = "STRATEGY_UNKNOWN", "No strategy has this id."
     INSTRUMENT_UNKNOWN = "INSTRUMENT_UNKNOWN", "The instrument is not in the portfolio file."
     ACCOUNT_UNKNOWN = "ACCOUNT_UNKNOWN", "The portfolio file names no such account, or another adapter's."
@@ -59,6 +65,7 @@ class Reason(StrEnum):
     # Order checks.
     TRADING_HALTED = "TRADING_HALTED", "Trading is halted, for the portfolio, the strategy or the instrument."
     REDUCE_ONLY = "REDUCE_ONLY", "Only orders that reduce a position pass now."
+    STRATEGY_REMOVED = "STRATEGY_REMOVED", "The strategy was removed, or is to be removed once it is flat."
     STRATEGY_PAUSED = "STRATEGY_PAUSED", "The strategy is paused; only orders that reduce a position pass."
     PRICE_MISSING = "PRICE_MISSING", "The instrument has no price yet."
     PRICE_STALE = "PRICE_STALE", "The instrument's price is older than the limit."
@@ -151,6 +158,12 @@ class Reason(StrEnum):
     CASH_NOT_AVAILABLE = "CASH_NOT_AVAILABLE", "The cash is not there, is reserved, or is the proceeds of a short sale."
     TRANSFER_BREAKS_LIMIT = "TRANSFER_BREAKS_LIMIT", "The transfer would put the strategy over its own limit."
     TRANSFER_TO_ITSELF = "TRANSFER_TO_ITSELF", "The transfer's two sides are the same."
+    STRATEGY_NOT_FLAT = "STRATEGY_NOT_FLAT", "The strategy still has positions, working orders, foreign cash or a debt."
+    REBALANCE_NOT_FUNDED = "REBALANCE_NOT_FUNDED", "There is not the equity that the weights ask for."
+    REBALANCE_PENDING = "REBALANCE_PENDING", "A rebalance waits for capital that is tied up."
+    REBALANCE_BLOCKED = "REBALANCE_BLOCKED", "An order that would set capital free for a rebalance was refused."
+    REBALANCE_DONE = "REBALANCE_DONE", "What a rebalance waited for has moved."
+    REBALANCE_GIVEN_UP = "REBALANCE_GIVEN_UP", "What a rebalance still waited for is not moved any more."
     BAR_OUT_OF_ORDER = "BAR_OUT_OF_ORDER", "The bar is not newer than the last one."
     PRICE_OUT_OF_ORDER = "PRICE_OUT_OF_ORDER", "The price is older than the instrument's mark, or from the future."
     BAR_UNKNOWN = "BAR_UNKNOWN", "The sequence is not that of the newest bar."

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from tidegate.capital_flows import FLOWS, flows_of
 from tidegate.errors import BookError
 from tidegate.instruments import Instrument
 from tidegate.ledger import Ledger
@@ -30,7 +31,7 @@ def strategies_of(event: journal_pb2.Event) -> tuple[str, ...]:
     if body in {"order_claimed", "cancel_requested", "execution_booked", "order_overdue"}:
         strategy_id: str = getattr(event, body).strategy_id
         return (strategy_id,) if strategy_id else ()
-    return ()
+    return tuple(flows_of(event)) if body in FLOWS else ()
 
 
 @dataclass(slots=True)
@@ -69,6 +70,8 @@ class StrategyBook:
                 self.ledger.transfer(
                     -amount if event.capital_transferred.from_strategy_id == self.strategy_id else amount
                 )
+            case kind if kind in FLOWS:
+                self.ledger.transfer(flows_of(event)[self.strategy_id])
             case other:
                 text = f"event {event.sequence} ({other}) is not about a strategy"
                 raise BookError(text)

@@ -119,6 +119,23 @@ def portfolio(engine: Engine) -> portfolio_pb2.GetPortfolioResponse:
         bar_time=to_stamp(book.completed_bar_time_ns),
         sequence=book.sequence,
         cash_by_currency=cash_by_currency(book, [s.ledger for s in book.strategies.values()], book.reserve),
+        rebalance=_pending_rebalance(book),
+    )
+
+
+def _pending_rebalance(book: Book) -> portfolio_pb2.PendingRebalance | None:
+    standing = book.rebalance
+    if standing is None:
+        return None
+    return portfolio_pb2.PendingRebalance(
+        rebalance_id=standing.rebalance_id,
+        sequence=standing.sequence,
+        operator=standing.operator,
+        reason=standing.reason,
+        pending=[
+            portfolio_pb2.PendingCapital(strategy_id=strategy_id, amount=plain(amount))
+            for strategy_id, amount in standing.pending.items()
+        ],
     )
 
 
@@ -322,6 +339,8 @@ def _summary(engine: Engine, strategy_id: str) -> portfolio_pb2.StrategySummary:
         performance=engine.performance.strategies[strategy_id].to_wire(),
         exchange_pnl=plain(ledger.exchange_pnl),
         cash_by_currency=cash_by_currency(book, [ledger]),
+        removed=strategy_id in book.roster.removed,
+        leaving=strategy_id in book.roster.leaving,
     )
 
 

@@ -222,7 +222,7 @@ class AdapterMachine(GateMachine):
         mine = [(o, order) for o, order in working if order.request.route == adapter]
         cancel(mine, reason)
         level = naive.sessions[adapter][2]
-        routes = {(route.strategy_id, route.adapter) for route in naive.configured.routes}
+        routes = set(naive.routes.items())
         routes |= {(order.request.strategy_id, adapter) for _, order in mine}
         for name in naive.terms if level else ():
             standing = naive.halts.get((common_pb2.SCOPE_KIND_STRATEGY, name), 0)

@@ -5,7 +5,7 @@ It shares no arithmetic with the engine: an order keeps what it asked for and wh
 taken back, and then it is as if it had never been.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
@@ -102,6 +102,11 @@ class Facts:
         self.terms = {terms.strategy_id: terms for terms in configured.strategies}
         self.instruments = {instrument.symbol: instrument for instrument in configured.instruments}
         self.owners = [*self.terms, SUSPENSE]
+        self.routes = {route.strategy_id: route.adapter for route in configured.routes}
+        self.removed: set[str] = set()
+        self.leaving: set[str] = set()
+        # What a rebalance still has to move, by strategy; negative where it is to come from it.
+        self.pending: dict[str, Fraction] = {}
         self.cash = {owner: Fraction(0) for owner in self.owners}
         self.fees: dict[tuple[str, str], Fraction] = {}
         # By owner and currency; of the portfolio's own, ``cash`` tells.
@@ -332,6 +337,58 @@ class Facts:
             else:
                 self.reserve += step
 
+    def _take_strategy_added(self, added: journal_pb2.StrategyAdded) -> None:
+        name = added.terms.strategy_id
+        assert name not in self.terms, "added twice"
+        self.terms[name] = added.terms
+        self.owners.append(name)
+        self.cash[name] = self.capital[name] = Fraction(0)
+        if added.request.route:
+            self.routes[name] = added.request.route
+        self._move("", name, Fraction(added.terms.capital))
+
+    def _take_strategy_leaving(self, leaving: journal_pb2.StrategyLeaving) -> None:
+        self.leaving.add(leaving.strategy_id)
+
+    def _take_strategy_removed(self, removed: journal_pb2.StrategyRemoved) -> None:
+        name = removed.strategy_id
+        assert self.is_flat(name), "removed with something left"
+        assert Fraction(removed.amount) == self.cash[name], "removed, and not with all its cash"
+        assert name not in self.pending, "a rebalance waits for what has gone"
+        self._move(name, "", Fraction(removed.amount))
+        self.leaving.discard(name)
+        self.paused.discard(name)
+        self.halts.pop((common_pb2.SCOPE_KIND_STRATEGY, name), None)
+        self.removed.add(name)
+
+    def is_flat(self, name: str) -> bool:
+        """Tell whether a strategy has nothing but cash of its own."""
+        works = any(order.request.strategy_id == name for _, order in self.working_orders())
+        holds = any(quantity for (owner, _), quantity in self.held.items() if owner == name)
+        foreign = any(amount for (owner, _), amount in self.foreign_cash.items() if owner == name)
+        return not (works or holds or foreign) and self.cash[name] >= 0
+
+    def _take_rebalanced(self, rebalanced: journal_pb2.Rebalanced) -> None:
+        assert not self.pending, "one takes the place of another that has not ended"
+        self._move_all(rebalanced.moves)
+        self.pending = {move.strategy_id: Fraction(move.amount) for move in rebalanced.pending}
+
+    def _take_rebalance_advanced(self, advanced: journal_pb2.RebalanceAdvanced) -> None:
+        self._move_all(advanced.moves)
+        for move in advanced.moves:
+            left = self.pending[move.strategy_id] - Fraction(move.amount)
+            assert left * self.pending[move.strategy_id] >= 0, "more has moved than was pending"
+            self.pending[move.strategy_id] = left
+
+    def _take_rebalance_ended(self, ended: journal_pb2.RebalanceEnded) -> None:
+        left = {name: amount for name, amount in self.pending.items() if amount}
+        assert left == {move.strategy_id: Fraction(move.amount) for move in ended.given_up}
+        self.pending = {}
+
+    def _move_all(self, moves: Iterable[journal_pb2.CapitalMove]) -> None:
+        for move in moves:
+            self._move("", move.strategy_id, Fraction(move.amount))
+
     def _take_capital_moved(self, moved: journal_pb2.CapitalMoved) -> None:
         self.reserve += Fraction(moved.amount)
         self.deposits += Fraction(moved.amount)
@@ -341,6 +398,8 @@ class Facts:
 
     def _take_halt_reset(self, reset: journal_pb2.HaltReset) -> None:
         del self.halts[reset.scope.kind, reset.scope.name]
+        if reset.scope.kind == common_pb2.SCOPE_KIND_STRATEGY:
+            self.leaving.discard(reset.scope.name)
 
     def _take_strategy_paused(self, paused: journal_pb2.StrategyPaused) -> None:
         self.paused.add(paused.strategy_id)

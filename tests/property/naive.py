@@ -130,6 +130,15 @@ class Naive(Facts):
         ]
         return [self.halts[scope] for scope in scopes if scope in self.halts]
 
+    def free_cents(self, name: str) -> int:
+        """Say how many cents may leave a cash strategy that is not short and owes nobody; 0 for every other."""
+        mine = [(symbol, quantity) for (owner, symbol), quantity in self.held.items() if owner == name]
+        owes = any(self.cash_in(name, currency) < 0 for currency in self.rate_symbols)
+        odd = any(quantity < 0 or (quantity and self.is_future(symbol)) for symbol, quantity in mine)
+        if self.terms[name].kind != "cash" or owes or odd:
+            return 0
+        return max(floor((self.cash[name] - self.reserved_cash(name)) * 100), 0)
+
     # What has to be.
 
     def drawdown(self, loss: Fraction = Fraction(0)) -> common_pb2.Action.ValueType | None:

@@ -24,7 +24,9 @@ def findings(book: Naive, order: orders_pb2.NewOrder, now_ns: int, replaced: str
     if missing is not None:
         return {(missing, REJECT)}
     reducing = is_reducing(book, order, replaced)
-    found = set(_permission(book, order, now_ns, reducing=reducing))
+    gone = order.strategy_id in book.removed and not order.HasField("emergency")
+    found = {(Reason.STRATEGY_REMOVED, REJECT)} if gone else set[Finding]()
+    found |= set(_permission(book, order, now_ns, reducing=reducing))
     found |= set(_option(book, order, now_ns, reducing=reducing))
     found |= set(_currency(book, order, now_ns, replaced, reducing=reducing))
     if not reducing:
@@ -59,7 +61,8 @@ def _currency(
     """Ask for fresh rates, and that a cash strategy exchanges what it has, counting what all its orders may take."""
     ages_ns = [now_ns - book.mark_times_ns[symbol] for symbol in _rates(book, order)]
     limit_ns = book.configured.limits.max_price_age_s * NS_PER_S
-    if max(ages_ns, default=0) > limit_ns and not (reducing and order.limit_price):
+    is_way_out = reducing and (order.limit_price or order.HasField("emergency"))
+    if max(ages_ns, default=0) > limit_ns and not is_way_out:
         yield Reason.FX_RATE_STALE, REJECT
     owner, bought = order.strategy_id, book.bought(order.symbol)
     if bought and book.terms[owner].kind == "cash":

@@ -128,6 +128,8 @@ DOOR_REASONS = frozenset(
         Reason.HALT_LEVEL_INVALID,
         Reason.LIMIT_INVALID,
         Reason.INSTRUMENT_INVALID,
+        Reason.STRATEGY_TERMS_INVALID,
+        Reason.WEIGHTS_INVALID,
         Reason.BATCH_TOO_LARGE,
         Reason.SYMBOL_REPEATED,
         Reason.PAGE_TOKEN_INVALID,
@@ -155,6 +157,10 @@ RECORDED_REASONS = frozenset(
         Reason.ORDER_DONE,
         Reason.CASH_NOT_AVAILABLE,
         Reason.TRANSFER_BREAKS_LIMIT,
+        Reason.STRATEGY_ID_TAKEN,
+        Reason.STRATEGY_REMOVED,
+        Reason.STRATEGY_NOT_FLAT,
+        Reason.REBALANCE_NOT_FUNDED,
         Reason.BAR_OUT_OF_ORDER,
         Reason.PRICE_OUT_OF_ORDER,
         Reason.RESET_WOULD_HALT_AGAIN,
@@ -173,6 +179,8 @@ RECORDED_REASONS = frozenset(
 # Alerts about executions that are not booked; and about statements, which whoever makes the statement expects.
 NOT_BOOKED = frozenset({Reason.EXECUTION_ID_REUSED, Reason.EXECUTION_REFERENCE_UNKNOWN})
 OF_STATEMENTS = frozenset({Reason.RECONCILIATION_BREAK, Reason.RECONCILIATION_IN_FLIGHT, Reason.RECONCILED})
+# Alerts about rebalances; what they are about is compared itself.
+REBALANCING = frozenset({Reason.REBALANCE_PENDING, Reason.REBALANCE_BLOCKED})
 
 
 def scratch() -> tempfile.TemporaryDirectory[str]:
@@ -243,7 +251,7 @@ class Rig:
             held += [symbol for symbol in begun if now_ns - told_of.get(symbol, 0) >= HELD_ALERT_PERIOD_NS]
         assert [event.price_held.symbol for event in events if event.HasField("price_held")] == held
         raised = [event.alert_raised.reason_code for event in events if event.HasField("alert_raised")]
-        assert [reason for reason in raised if reason not in NOT_BOOKED | OF_STATEMENTS] == alerts
+        assert [reason for reason in raised if reason not in NOT_BOOKED | OF_STATEMENTS | REBALANCING] == alerts
         for reply in batch.replies:
             assert not reply.reason or reply.reason in DOOR_REASONS | RECORDED_REASONS, reply
         if all(reply.reason in DOOR_REASONS for reply in batch.replies):
@@ -294,7 +302,7 @@ class Rig:
             request("ListAccounts", portfolio_pb2.ListAccountsRequest()),
             request("NextBar", actors_pb2.NextBarRequest()),
         ]
-        requests += [request("GetStrategy", portfolio_pb2.GetStrategyRequest(strategy_id=s)) for s in STRATEGIES]
+        requests += [request("GetStrategy", portfolio_pb2.GetStrategyRequest(strategy_id=s)) for s in self.naive.terms]
         for order_id, order in self.naive.orders.items():
             requests.append(request("GetOrder", orders_pb2.GetOrderRequest(order_id=order_id)))
             mine = order.request.strategy_id
@@ -344,6 +352,7 @@ class Rig:
         assert levels == naive.halts
         assert set(book.pauses) == naive.paused
         assert {(code, (scope.kind, scope.name)) for code, scope in book.breaches} == set(naive.breaches())
+        self._compare_roster()
         if naive.drawdown() == common_pb2.ACTION_HALT:
             assert naive.halts.get((common_pb2.SCOPE_KIND_PORTFOLIO, "")) == HALTED
 
@@ -363,6 +372,16 @@ class Rig:
             assert Fraction(amount) - sum((Fraction(p.cost) for p in own), Fraction(0)) == given + paid - capital
         in_suspense = {name for name, fill in naive.fills.items() if fill.owner == SUSPENSE}
         assert {execution_id for _, execution_id in book.unassigned.fills} == in_suspense
+
+    def _compare_roster(self) -> None:
+        book, naive = self.gate.engine.book, self.naive
+        assert (set(book.roster.removed), set(book.roster.leaving)) == (naive.removed, naive.leaving)
+        assert not any(naive.is_flat(name) for name in naive.leaving), "flat, and still there"
+        pending = {name: amount for name, amount in naive.pending.items() if amount}
+        standing = {} if book.rebalance is None else book.rebalance.pending
+        assert {name: Fraction(amount) for name, amount in standing.items()} == pending
+        for name, amount in pending.items():
+            assert amount > 0 or not naive.free_cents(name), "free, and it has not moved"
 
     def _compare_ledger(self, owner: str) -> None:
         ledger, naive = self.gate.engine.book.strategies[owner].ledger, self.naive

@@ -9,7 +9,8 @@ import pytest
 
 from tests.property import wire
 from tests.property.adapter_machine import LEVELS, PAUSES
-from tests.property.listing_machine import CHANGED, LOTS, MULTIPLIERS, TICKS, ListingMachine
+from tests.property.capital_machine import NAMES, CapitalMachine
+from tests.property.listing_machine import CHANGED, LOTS, MULTIPLIERS, TICKS
 from tests.property.rig import ADAPTERS, STRATEGIES, SYMBOLS
 from tidegate.v1 import admin_pb2, common_pb2, orders_pb2
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 SEEDS = range(300 if os.environ.get("TIDEGATE_HYPOTHESIS") == "long" else 12)
 STEPS = 150
 
-TestGate = ListingMachine.TestCase
+TestGate = CapitalMachine.TestCase
 
 _SIZES = ("lots", "held", "half", "left", "flip", "large", "large", "large", "full", "full", "odd")
 _WAYS_OUT = ("half", "left", "held")
@@ -32,7 +33,7 @@ class Day:
     def __init__(self, seed: int) -> None:
         """Begin with a bar in which everything gets a price."""
         self.random = Random(seed)  # noqa: S311 -- a test that can be repeated
-        self.machine = ListingMachine()
+        self.machine = CapitalMachine()
         self.machine.first_bar(symbols=list(SYMBOLS))
         self.steps: list[tuple[int, Callable[[], None]]] = [
             (30, self.submit),
@@ -52,6 +53,8 @@ class Day:
             (15, self.replace),
             (5, self.take_back),
             (3, self.move_capital),
+            (3, self.change_roster),
+            (6, self.rebalance),
             (3, self.adapters),
             (4, self.pass_time),
             (1, lambda: self.machine.check(self.draft(*self.place(), self.random.choice(_SIZES)))),
@@ -75,7 +78,7 @@ class Day:
 
     def place(self) -> tuple[str, str]:
         pick = self.random.choice
-        return pick([*STRATEGIES * 10, "ghost"]), pick([*SYMBOLS * 10, "GONE"])
+        return pick([*STRATEGIES * 10, *wire.ADDED * 3, "ghost"]), pick([*SYMBOLS * 10, "GONE"])
 
     def leave(self) -> None:
         """Order a way out of a position."""
@@ -122,6 +125,28 @@ class Day:
         self.machine.move_capital(
             self.random.choice(["0.00000001", "999.99", "25000", "100000.00"]), take=self.random.random() < 1 / 2
         )
+
+    def change_roster(self) -> None:
+        """Add and remove strategies; those of the portfolio file leave late and seldom, so that a life goes on."""
+        pick = self.random.choice
+        name = pick([*wire.ADDED * 8, *STRATEGIES])
+        match self.random.randrange(6):
+            case 0:
+                self.machine.remove_strategy(name)
+            case 1:
+                self.machine.liquidate(name, remove=self.random.random() < 1 / 2)
+                self.machine.settle(fill=True)
+            case _:
+                name, route = pick(wire.ADDED), pick(["paper", "spare", ""])
+                self.machine.add_strategy(name, pick(["", "999.99", "25000"]), route)
+
+    def rebalance(self) -> None:
+        names = self.random.sample(NAMES, self.random.randint(0, 3))
+        self.machine.rebalance(names, self.number(), dry_run=self.random.random() < 1 / 8)
+        if self.machine.rebalanced and self.random.random() < 1 / 8:
+            self.machine.rebalance_again(self.number())
+        if self.random.random() < 1 / 2:
+            self.machine.settle(fill=True)
 
     def adapters(self) -> None:
         adapter = self.random.choice(ADAPTERS)

@@ -24,6 +24,9 @@ SLIPS = [Decimal(factor) for factor in ("1", "1.0003", "0.9991", "1.07")]
 REPLACE_SIZES = ("more", "more", "more", "less", "less", "same", "same", "filled", "just above", "held", "odd")
 CORRECTIONS = (None, None, Fraction(1), Fraction(1, 2), Fraction(2), Fraction(4, 3))
 OWNERS = st.sampled_from(["", *STRATEGIES])
+# Strategies that a life may add; until then nobody knows them.
+ADDED = ("late", "later")
+WEIGHTS = ("0", "0.02", "0.1", "0.2", "0.33333333", "0.5")
 AMOUNTS = st.sampled_from(["0.00000001", "1", "999.99", "25000", "100000.00", "133333.34", "299999.5", "900000"])
 HALT_LEVELS = st.sampled_from(
     [common_pb2.HALT_LEVEL_UNSPECIFIED, common_pb2.HALT_LEVEL_REDUCE_ONLY, common_pb2.HALT_LEVEL_HALTED]
@@ -168,7 +171,7 @@ def order_drafts() -> st.SearchStrategy[OrderDraft]:
     """Draw orders, most of them plausible."""
     return st.builds(
         OrderDraft,
-        strategy_id=st.sampled_from([*STRATEGIES * 5, "ghost"]),
+        strategy_id=st.sampled_from([*STRATEGIES * 5, *ADDED, "ghost"]),
         symbol=st.sampled_from([*SYMBOLS * 5, "GONE"]),
         side=_SIDES,
         size=st.sampled_from([*("lots", "held", "half", "left", "flip", "large", "large", "full") * 2, "odd"]),

@@ -247,6 +247,8 @@ def entry_of(event: journal_pb2.Event) -> Entry:
     elif kind == "replace_decided":
         replace, order_id = event.replace_decided.replace, event.replace_decided.order_id
         keys = (order_key(replace.strategy_id, replace.client_order_id),)
+    elif kind == "rebalanced":
+        keys = (transfer_key(event.rebalanced.request.rebalance_id),)
     elif kind in _CAPITAL:
         keys = (transfer_key(getattr(event, kind).transfer_id),)
     elif kind == "suspense_assigned":

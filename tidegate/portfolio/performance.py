@@ -5,8 +5,8 @@ from decimal import Decimal
 from math import sqrt
 from typing import TYPE_CHECKING, Final
 
+from tidegate.capital_flows import flows_of
 from tidegate.numbers import ZERO
-from tidegate.strategy_book import strategies_of
 from tidegate.v1 import common_pb2, journal_pb2, orders_pb2, portfolio_pb2
 
 if TYPE_CHECKING:
@@ -104,17 +104,21 @@ class Performance:
                 self.strategies = {s: Record(Returns(terms.capital)) for s, terms in book.terms.items()}
             case "execution_booked":
                 self._count_execution(event.execution_booked)
-            case "capital_transferred":
-                amount = Decimal(event.capital_transferred.amount)
-                for strategy_id in strategies_of(event):
-                    taken = strategy_id == event.capital_transferred.from_strategy_id
-                    self.strategies[strategy_id].returns.flow += -amount if taken else amount
+            case "strategy_added":
+                terms = event.strategy_added.terms
+                self.strategies[terms.strategy_id] = Record(Returns(Decimal(terms.capital)))
+            case "capital_transferred" | "strategy_removed" | "rebalanced" | "rebalance_advanced":
+                self._note_flows(event)
             case "capital_moved":
                 self.portfolio.returns.flow += Decimal(event.capital_moved.amount)
             case "trading_halted":
                 self.halts += event.trading_halted.scope.kind == common_pb2.SCOPE_KIND_PORTFOLIO
             case "bar_completed":
                 self._close_bar(book)
+
+    def _note_flows(self, event: journal_pb2.Event) -> None:
+        for strategy_id, amount in flows_of(event).items():
+            self.strategies[strategy_id].returns.flow += amount
 
     def _count_order(self, decided: journal_pb2.OrderDecided) -> None:
         decision = decided.decision

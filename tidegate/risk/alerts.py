@@ -6,7 +6,7 @@ from typing import Final
 
 from tidegate.reasons import Reason
 from tidegate.risk.scopes import PORTFOLIO, Scope, instrument_scope, strategy_scope
-from tidegate.risk.violation import percent
+from tidegate.risk.violation import money, percent
 from tidegate.v1 import common_pb2, journal_pb2, risk_pb2
 
 # An alert's reason code, scope and text.
@@ -122,6 +122,24 @@ def _reset_expired(event: journal_pb2.Event) -> _Parts:
     return Reason.RESET_EXPIRED, expired.scope, text
 
 
+def _strategy_removed(event: journal_pb2.Event) -> _Parts:
+    removed = event.strategy_removed
+    text = (
+        f"strategy {removed.strategy_id} is removed by {removed.operator}: {removed.reason}; "
+        f"{money(Decimal(removed.amount))} went back to the reserve"
+    )
+    return Reason.STRATEGY_REMOVED, strategy_scope(removed.strategy_id).to_wire(), text
+
+
+def _rebalance_ended(event: journal_pb2.Event) -> _Parts:
+    ended = event.rebalance_ended
+    if not ended.reason_code:
+        return Reason.REBALANCE_DONE, PORTFOLIO.to_wire(), f"rebalance {ended.rebalance_id} is done"
+    rest = ", ".join(f"{money(Decimal(move.amount))} of {move.strategy_id}" for move in ended.given_up)
+    text = f"rebalance {ended.rebalance_id} is given up with {rest}: {ended.reason}"
+    return ended.reason_code, PORTFOLIO.to_wire(), text
+
+
 _PARTS: dict[str, Callable[[journal_pb2.Event], _Parts]] = {
     "alert_raised": _raised,
     "limit_breached": _breached,
@@ -138,5 +156,7 @@ _PARTS: dict[str, Callable[[journal_pb2.Event], _Parts]] = {
     "flatten_ended": _flatten_ended,
     "reset_requested": _reset_requested,
     "reset_expired": _reset_expired,
+    "strategy_removed": _strategy_removed,
+    "rebalance_ended": _rebalance_ended,
 }
 ALERT_KINDS: Final = frozenset(_PARTS)

@@ -17,6 +17,7 @@ from tidegate.risk.limits import Limits
 from tidegate.risk.order_rules import OrderRules
 from tidegate.risk.price_bands import PriceBands
 from tidegate.risk.restarts import Restarts
+from tidegate.risk.roster import PendingRebalance, Roster
 from tidegate.risk.scopes import PORTFOLIO as PORTFOLIO_SCOPE
 from tidegate.risk.scopes import Scope, instrument_scope, strategy_scope
 from tidegate.risk.session_history import SessionHistory
@@ -62,6 +63,8 @@ class Book:
         self.upserted: dict[str, journal_pb2.Event] = {}
         self.traded: set[str] = set()
         self.terms: dict[str, Terms] = {}
+        self.roster = Roster()
+        self.rebalance: PendingRebalance | None = None
         self.adapters: frozenset[str] = frozenset()
         self.routes: dict[str, str] = {}
         self.strategies: dict[str, StrategyBook] = {}

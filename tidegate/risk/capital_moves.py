@@ -29,6 +29,7 @@ def transfer_capital(draft: Draft, command: admin_pb2.TransferCapitalRequest) ->
     if command.from_strategy_id == command.to_strategy_id:
         text = "a transfer needs two different sides"
         raise RefusedError(Reason.TRANSFER_TO_ITSELF, text, field="to_strategy_id")
+    _refuse_if_removed(draft, command, amount)
     _refuse_if_not_transferable(draft, command, amount)
     event = draft.record(capital_transferred=command)
     return admin_pb2.TransferCapitalResponse(sequence=event.sequence)
@@ -60,6 +61,15 @@ def move_capital(draft: Draft, command: journal_pb2.CapitalMoved) -> journal_pb2
 def _refuse_reused(draft: Draft, command: str, transfer_id: str, operator: str) -> None:
     text = f"transfer_id {transfer_id} was used before, for another transfer"
     draft.refuse(Reason.TRANSFER_ID_REUSED, text, command=command, subject=transfer_id, operator=operator)
+
+
+def _refuse_if_removed(draft: Draft, command: admin_pb2.TransferCapitalRequest, amount: Decimal) -> None:
+    """Let a removed strategy get no more than what a late report has made it owe."""
+    target = command.to_strategy_id
+    if target in draft.book.roster.removed and amount > -draft.book.strategies[target].ledger.cash:
+        subject = f"{command.from_strategy_id or 'reserve'} to {target}"
+        text, reason = f"strategy {target} was removed", Reason.STRATEGY_REMOVED
+        draft.refuse(reason, text, command="TransferCapital", subject=subject, operator=command.operator)
 
 
 def _refuse_if_not_transferable(draft: Draft, command: admin_pb2.TransferCapitalRequest, amount: Decimal) -> None:

@@ -18,12 +18,15 @@ from tidegate.risk import (
     flattening,
     halting,
     instrument_changes,
+    lifecycle,
     limit_changes,
     market_data,
     operators,
     orders,
+    rebalancing,
     reconciliation,
     recovery,
+    reductions,
     replaces,
     routing,
     sessions,
@@ -64,6 +67,10 @@ _DECIDERS: dict[type[Message], Callable[[Draft, Any], Any]] = {
     admin_pb2.ReleaseThrottleRequest: throttling.release_throttle,
     admin_pb2.ConfirmResetRequest: halting.confirm_reset,
     admin_pb2.FlattenRequest: flattening.flatten,
+    admin_pb2.AddStrategyRequest: lifecycle.add_strategy,
+    admin_pb2.RemoveStrategyRequest: lifecycle.remove_strategy,
+    admin_pb2.LiquidateStrategyRequest: lifecycle.liquidate_strategy,
+    admin_pb2.RebalanceRequest: rebalancing.rebalance,
     admin_pb2.TransferCapitalRequest: capital_moves.transfer_capital,
     reconciliation_pb2.ReconcilePositionsRequest: reconciliation.reconcile_positions,
     reconciliation_pb2.AssignSuspenseRequest: suspense.assign_suspense,
@@ -74,7 +81,16 @@ _DECIDERS: dict[type[Message], Callable[[Draft, Any], Any]] = {
 }
 
 
-_CHANGES_CHECKS: Final = frozenset({"portfolio_configured", "limit_changed", "limit_expired", "instrument_upserted"})
+_CHANGES_CHECKS: Final = frozenset(
+    {
+        "portfolio_configured",
+        "instrument_upserted",
+        "limit_changed",
+        "limit_expired",
+        "strategy_added",
+        "strategy_removed",
+    }
+)
 
 
 class Engine:
@@ -149,6 +165,8 @@ class Engine:
         if decided.refused_sender is not None or isinstance(command, actors_pb2.AdvanceTimeRequest):
             self._bound_refusals(decided)
         kinds = [self.apply(event) for event in decided.events]
+        if self.book.rebalance is not None or self.book.roster.leaving:
+            kinds += self._settle(decided)
         causes = [event for event, kind in zip(decided.events, kinds, strict=True) if consequences.may_follow(kind)]
         for event in causes:
             follow_up = self._draft(now_ns)
@@ -163,7 +181,37 @@ class Engine:
             self._take(decided, halts)
         if self.book.flattenings:
             self._flatten(decided)
+        if self.book.rebalance is not None:
+            self._reduce(decided)
         return decided
+
+    def _settle(self, decided: Draft) -> list[str]:
+        """Move the capital that has become free for a rebalance, and let those leave who are flat."""
+        settled = self._draft(decided.now_ns)
+        rebalancing.advance(settled, decided.events)
+        lifecycle.retire(settled)
+        kinds = [self.apply(event) for event in settled.events]
+        decided.events += settled.events
+        if isinstance(decided.reply, admin_pb2.LiquidateStrategyResponse):
+            decided.reply.removed = "strategy_removed" in kinds
+        return kinds
+
+    def _reduce(self, decided: Draft) -> None:
+        """Send the orders that set capital free for a rebalance; what is refused is alerted, and not recorded."""
+        for strategy_id in reductions.due(self.book, list(decided.events)):
+            for reduction in reductions.wanted(self.book, strategy_id):
+                order = reductions.order_of(self.book, strategy_id, reduction)
+                submitted = self.ask(order, decided.now_ns)
+                while quantity := flattening.smaller(self.book, order, submitted):
+                    order.quantity = quantity
+                    submitted = self.ask(order, decided.now_ns)
+                blocked = reductions.blocked(order, submitted)
+                if blocked is not None:
+                    cause = submitted.refusal.__cause__ if submitted.refusal is not None else None
+                    decided.failure = cause or decided.failure
+                    submitted = self._draft(decided.now_ns)
+                    submitted.record(alert_raised=blocked)
+                self._take(decided, submitted)
 
     def _flatten(self, decided: Draft) -> None:
         """Go on closing what is being closed, where the events of a command have changed it."""
@@ -180,7 +228,7 @@ class Engine:
                     last.record(flatten_ended=todo)
                     self._take(decided, last)
                 break
-        if isinstance(decided.reply, admin_pb2.FlattenResponse):
+        if isinstance(decided.reply, admin_pb2.FlattenResponse | admin_pb2.LiquidateStrategyResponse):
             decided.reply.positions.extend(flattening.report(self.book, decided.events))
 
     def _submit_exit(self, decided: Draft, place: Place, order: orders_pb2.NewOrder) -> journal_pb2.FlattenEnded | None:

@@ -39,6 +39,9 @@ class ErrorRate:
             for name in [scope.name] if scope.kind == _STRATEGY else self._stamps:
                 self._stamps[name].clear()
             return
+        if kind == "strategy_added":
+            self._stamps[event.strategy_added.terms.strategy_id] = deque(maxlen=self._most + 1)
+            return
         strategy_id, count = refused(event, kind)
         if strategy_id in self._stamps:
             self._stamps[strategy_id].extend([to_ns(event.time)] * min(count, self._most + 1))

@@ -23,6 +23,7 @@ from tidegate.risk.checks.net_exposure import NetExposure
 from tidegate.risk.checks.order_size import OrderSize
 from tidegate.risk.checks.price_age import PriceAge
 from tidegate.risk.checks.reduce_only import ReduceOnly
+from tidegate.risk.checks.removed import Removed
 from tidegate.risk.checks.scenario_limit import ScenarioLimit
 from tidegate.risk.checks.scoped_limit import ScopedLimit
 from tidegate.risk.figure import Figure
@@ -103,6 +104,11 @@ def limits_in_force(book: Book, asked: orders_pb2.NewOrder, set_at: Mapping[Limi
         if terms.strategy_id == strategy_id:
             value = f"{terms.kind}, capital {terms.capital}, leverage up to {terms.max_leverage}"
             found.append(LimitInForce(f"terms of strategy {strategy_id}", value, set_by, 1))
+    if (added := book.roster.added.get(strategy_id)) is not None:
+        terms, request = added.strategy_added.terms, added.strategy_added.request
+        value = f"{terms.kind}, capital {terms.capital}, leverage up to {terms.max_leverage}"
+        set_by = f"{request.operator} ({request.reason})"
+        found.append(LimitInForce(f"terms of strategy {strategy_id}", value, set_by, added.sequence))
     return found
 
 
@@ -142,6 +148,10 @@ def _increments(_check: Increments, proposal: Proposal) -> list[Figure]:
 def _reduce_only(_check: ReduceOnly, proposal: Proposal) -> list[Figure]:
     asked = proposal.request.reduce_only
     return [Figure("only reduces", _yes(is_so=proposal.reducing), "yes" if asked else "")]
+
+
+def _removed(check: Removed, proposal: Proposal) -> list[Figure]:
+    return [Figure("strategy removed", _yes(is_so=proposal.request.strategy_id in check.strategy_ids), "no")]
 
 
 def _order_size(check: OrderSize, proposal: Proposal) -> list[Figure]:
@@ -229,6 +239,7 @@ _FIGURES: dict[type, Callable[[Any, Proposal], list[Figure]]] = {
     PriceAge: _price_age,
     Increments: _increments,
     ReduceOnly: _reduce_only,
+    Removed: _removed,
     ScopedLimit: _scoped_limit,
     ScenarioLimit: _scenario_limit,
     NetExposure: _scoped_limit,

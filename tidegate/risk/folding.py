@@ -8,6 +8,7 @@ from tidegate.instruments import Instrument
 from tidegate.ledger import Ledger
 from tidegate.risk.alerts import ALERT_KINDS
 from tidegate.risk.counters import Counters
+from tidegate.risk.folding_capital import CAPITAL
 from tidegate.risk.folding_controls import CONTROLS, group_exposures_of_limits, note_alert, note_exit
 from tidegate.risk.folding_instruments import upsert_instrument
 from tidegate.risk.folding_reconciliation import RECONCILIATION, open_accounts, take_execution
@@ -250,6 +251,7 @@ def _ignore(_book: "Book", _event: journal_pb2.Event) -> None:
 _APPLIERS: dict[str, Callable[["Book", journal_pb2.Event], None]] = {
     **CONTROLS,
     **RECONCILIATION,
+    **CAPITAL,
     "portfolio_configured": _configure,
     "order_decided": _decide,
     "replace_decided": _decide_replace,

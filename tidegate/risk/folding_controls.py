@@ -11,7 +11,7 @@ from tidegate.risk.limit import Limit, LimitKey
 from tidegate.risk.restarts import note_start, note_stop
 from tidegate.risk.scopes import Scope, groups_of
 from tidegate.risk.session import Session
-from tidegate.v1 import admin_pb2, journal_pb2
+from tidegate.v1 import admin_pb2, common_pb2, journal_pb2
 
 if TYPE_CHECKING:
     from tidegate.risk.book import Book
@@ -30,6 +30,8 @@ def _reset(book: "Book", event: journal_pb2.Event) -> None:
     scope = Scope.from_wire(event.halt_reset.scope)
     book.halts.pop(scope, None)
     book.reset_requests.pop(scope, None)
+    if scope.kind == common_pb2.SCOPE_KIND_STRATEGY:
+        book.roster.leaving.pop(scope.name, None)
     book.flattenings = {place: one for place, one in book.flattenings.items() if one.scope != scope}
     if event.halt_reset.high_water_mark == admin_pb2.HIGH_WATER_MARK_CHOICE_REBASE:
         book.high_water.rebase(scope, book.equity_of(scope))

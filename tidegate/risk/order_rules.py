@@ -1,6 +1,6 @@
 """What the portfolio file asks of orders, beyond limits on exposure."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from tidegate.times import NS_PER_MS, NS_PER_S
@@ -83,6 +83,18 @@ class OrderRules:
             caller_messages_per_s=configured.max_caller_messages_per_s or None,
             has_sizes=any(i.min_quantity or i.max_quantity or i.min_notional or i.max_notional for i in instruments),
             has_calendars=any(i.calendar for i in instruments),
+        )
+
+    def with_strategy(self, terms: journal_pb2.StrategyTerms) -> "OrderRules":
+        """Return the rules with those of one more strategy."""
+        name = terms.strategy_id
+        permitted = {name: frozenset(terms.instruments)} if terms.instruments else {}
+        rates = {name: Rates.from_wire(terms.rates)} if terms.HasField("rates") else {}
+        return replace(
+            self,
+            permitted=self.permitted | permitted,
+            strategy_rates=self.strategy_rates | rates,
+            long_only=self.long_only | {name} if terms.long_only else self.long_only,
         )
 
     @property

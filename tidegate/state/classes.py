@@ -34,6 +34,7 @@ from tidegate.risk.limits import Limits
 from tidegate.risk.order_rules import OrderRules, Rates
 from tidegate.risk.price_bands import Band, PriceBands
 from tidegate.risk.restarts import Restarts
+from tidegate.risk.roster import PendingRebalance, Roster
 from tidegate.risk.scopes import Scope
 from tidegate.risk.session import Session
 from tidegate.risk.session_history import SessionHistory
@@ -63,7 +64,7 @@ class NoPast:
 RECORDS: tuple[type[Any], ...] = (
     *(Account, Amount, Band, Effect, Flattening, Halt, Instrument, Ledger, Limit, LimitKey, Limits, OptionTerms),
     *(OrderRules, Pause, Position, Print, Range, Rates, Record, Replacement, Returns, Scope, Session, StrategyBook),
-    *(Terms, Totals, Units),
+    *(PendingRebalance, Roster, Terms, Totals, Units),
 )
 # Other classes: made empty, then given their attributes.
 EMPTY: dict[type[Any], Callable[[], Any]] = {

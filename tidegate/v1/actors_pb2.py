@@ -27,7 +27,7 @@ from tidegate.v1 import journal_pb2 as tidegate_dot_v1_dot_journal__pb2
 from tidegate.v1 import orders_pb2 as tidegate_dot_v1_dot_orders__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18tidegate/v1/actors.proto\x12\x0btidegate.v1\x1a\x18tidegate/v1/common.proto\x1a\x19tidegate/v1/journal.proto\x1a\x18tidegate/v1/orders.proto\"\x96\x01\n\x0eStrategyUpdate\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x0e\n\x06paused\x18\x02 \x01(\x08\x12\"\n\x06\x65vents\x18\x03 \x03(\x0b\x32\x12.tidegate.v1.Event\x12\x0e\n\x06\x64igest\x18\x04 \x01(\x0c\x12\x16\n\x0esaved_sequence\x18\x05 \x01(\x04\x12\x13\n\x0bwants_state\x18\x06 \x01(\x08\"\x10\n\x0eNextBarRequest\"\x87\x01\n\tBarUpdate\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\x12\x1f\n\x03\x62\x61r\x18\x03 \x01(\x0b\x32\x12.tidegate.v1.Event\x12/\n\nstrategies\x18\x04 \x03(\x0b\x32\x1b.tidegate.v1.StrategyUpdate\"I\n\rStrategyFault\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x13\n\x0breason_code\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x85\x02\n\x12\x43ompleteBarRequest\x12\x14\n\x0c\x62\x61r_sequence\x18\x01 \x01(\x04\x12\x15\n\rseen_sequence\x18\x02 \x01(\x04\x12%\n\x06orders\x18\x03 \x03(\x0b\x32\x15.tidegate.v1.NewOrder\x12\x14\n\x0cstrategy_ids\x18\x04 \x03(\t\x12*\n\x06\x66\x61ults\x18\x05 \x03(\x0b\x32\x1a.tidegate.v1.StrategyFault\x12\x30\n\x07\x63\x61ncels\x18\x06 \x03(\x0b\x32\x1f.tidegate.v1.CancelOrderRequest\x12\'\n\x06states\x18\x07 \x03(\x0b\x32\x17.tidegate.v1.SavedState\"?\n\x13\x43ompleteBarResponse\x12(\n\tdecisions\x18\x01 \x03(\x0b\x32\x15.tidegate.v1.Decision\"Y\n\x12ReadHistoryRequest\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\x12\x16\n\x0eup_to_sequence\x18\x03 \x01(\x04\"V\n\x13ReadHistoryResponse\x12\"\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x12.tidegate.v1.Event\x12\x1b\n\x13next_after_sequence\x18\x02 \x01(\x04\"\x14\n\x12\x41\x64vanceTimeRequest\"\x15\n\x13\x41\x64vanceTimeResponse\"|\n\x12OpenSessionRequest\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x13\n\x0bheartbeat_s\x18\x03 \x01(\r\x12,\n\x0chalt_on_loss\x18\x04 \x01(\x0e\x32\x16.tidegate.v1.HaltLevel\"*\n\x13OpenSessionResponse\x12\x13\n\x0bheartbeat_s\x18\x01 \x01(\r\":\n\x13\x43loseSessionRequest\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\"\x16\n\x14\x43loseSessionResponse\"9\n\x10ReadTopicRequest\x12\r\n\x05topic\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\"\x9b\x01\n\x11ReadTopicResponse\x12>\n\x08messages\x18\x01 \x03(\x0b\x32,.tidegate.v1.ReadTopicResponse.StreamMessage\x12\x15\n\rhead_sequence\x18\x02 \x01(\x04\x1a/\n\rStreamMessage\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0c\n\x04\x62ody\x18\x02 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18tidegate/v1/actors.proto\x12\x0btidegate.v1\x1a\x18tidegate/v1/common.proto\x1a\x19tidegate/v1/journal.proto\x1a\x18tidegate/v1/orders.proto\"\xa7\x01\n\x0eStrategyUpdate\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x0e\n\x06paused\x18\x02 \x01(\x08\x12\"\n\x06\x65vents\x18\x03 \x03(\x0b\x32\x12.tidegate.v1.Event\x12\x0e\n\x06\x64igest\x18\x04 \x01(\x0c\x12\x16\n\x0esaved_sequence\x18\x05 \x01(\x04\x12\x13\n\x0bwants_state\x18\x06 \x01(\x08\x12\x0f\n\x07removed\x18< \x01(\x08\"\x10\n\x0eNextBarRequest\"\x87\x01\n\tBarUpdate\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\x12\x1f\n\x03\x62\x61r\x18\x03 \x01(\x0b\x32\x12.tidegate.v1.Event\x12/\n\nstrategies\x18\x04 \x03(\x0b\x32\x1b.tidegate.v1.StrategyUpdate\"I\n\rStrategyFault\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x13\n\x0breason_code\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x85\x02\n\x12\x43ompleteBarRequest\x12\x14\n\x0c\x62\x61r_sequence\x18\x01 \x01(\x04\x12\x15\n\rseen_sequence\x18\x02 \x01(\x04\x12%\n\x06orders\x18\x03 \x03(\x0b\x32\x15.tidegate.v1.NewOrder\x12\x14\n\x0cstrategy_ids\x18\x04 \x03(\t\x12*\n\x06\x66\x61ults\x18\x05 \x03(\x0b\x32\x1a.tidegate.v1.StrategyFault\x12\x30\n\x07\x63\x61ncels\x18\x06 \x03(\x0b\x32\x1f.tidegate.v1.CancelOrderRequest\x12\'\n\x06states\x18\x07 \x03(\x0b\x32\x17.tidegate.v1.SavedState\"?\n\x13\x43ompleteBarResponse\x12(\n\tdecisions\x18\x01 \x03(\x0b\x32\x15.tidegate.v1.Decision\"Y\n\x12ReadHistoryRequest\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\x12\x16\n\x0eup_to_sequence\x18\x03 \x01(\x04\"V\n\x13ReadHistoryResponse\x12\"\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x12.tidegate.v1.Event\x12\x1b\n\x13next_after_sequence\x18\x02 \x01(\x04\"\x14\n\x12\x41\x64vanceTimeRequest\"\x15\n\x13\x41\x64vanceTimeResponse\"|\n\x12OpenSessionRequest\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x13\n\x0bheartbeat_s\x18\x03 \x01(\r\x12,\n\x0chalt_on_loss\x18\x04 \x01(\x0e\x32\x16.tidegate.v1.HaltLevel\"*\n\x13OpenSessionResponse\x12\x13\n\x0bheartbeat_s\x18\x01 \x01(\r\":\n\x13\x43loseSessionRequest\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\"\x16\n\x14\x43loseSessionResponse\"9\n\x10ReadTopicRequest\x12\r\n\x05topic\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\"\x9b\x01\n\x11ReadTopicResponse\x12>\n\x08messages\x18\x01 \x03(\x0b\x32,.tidegate.v1.ReadTopicResponse.StreamMessage\x12\x15\n\rhead_sequence\x18\x02 \x01(\x04\x1a/\n\rStreamMessage\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0c\n\x04\x62ody\x18\x02 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,37 +35,37 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tidegate.v1.actors_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_STRATEGYUPDATE']._serialized_start=121
-  _globals['_STRATEGYUPDATE']._serialized_end=271
-  _globals['_NEXTBARREQUEST']._serialized_start=273
-  _globals['_NEXTBARREQUEST']._serialized_end=289
-  _globals['_BARUPDATE']._serialized_start=292
-  _globals['_BARUPDATE']._serialized_end=427
-  _globals['_STRATEGYFAULT']._serialized_start=429
-  _globals['_STRATEGYFAULT']._serialized_end=502
-  _globals['_COMPLETEBARREQUEST']._serialized_start=505
-  _globals['_COMPLETEBARREQUEST']._serialized_end=766
-  _globals['_COMPLETEBARRESPONSE']._serialized_start=768
-  _globals['_COMPLETEBARRESPONSE']._serialized_end=831
-  _globals['_READHISTORYREQUEST']._serialized_start=833
-  _globals['_READHISTORYREQUEST']._serialized_end=922
-  _globals['_READHISTORYRESPONSE']._serialized_start=924
-  _globals['_READHISTORYRESPONSE']._serialized_end=1010
-  _globals['_ADVANCETIMEREQUEST']._serialized_start=1012
-  _globals['_ADVANCETIMEREQUEST']._serialized_end=1032
-  _globals['_ADVANCETIMERESPONSE']._serialized_start=1034
-  _globals['_ADVANCETIMERESPONSE']._serialized_end=1055
-  _globals['_OPENSESSIONREQUEST']._serialized_start=1057
-  _globals['_OPENSESSIONREQUEST']._serialized_end=1181
-  _globals['_OPENSESSIONRESPONSE']._serialized_start=1183
-  _globals['_OPENSESSIONRESPONSE']._serialized_end=1225
-  _globals['_CLOSESESSIONREQUEST']._serialized_start=1227
-  _globals['_CLOSESESSIONREQUEST']._serialized_end=1285
-  _globals['_CLOSESESSIONRESPONSE']._serialized_start=1287
-  _globals['_CLOSESESSIONRESPONSE']._serialized_end=1309
-  _globals['_READTOPICREQUEST']._serialized_start=1311
-  _globals['_READTOPICREQUEST']._serialized_end=1368
-  _globals['_READTOPICRESPONSE']._serialized_start=1371
-  _globals['_READTOPICRESPONSE']._serialized_end=1526
-  _globals['_READTOPICRESPONSE_STREAMMESSAGE']._serialized_start=1479
-  _globals['_READTOPICRESPONSE_STREAMMESSAGE']._serialized_end=1526
+  _globals['_STRATEGYUPDATE']._serialized_end=288
+  _globals['_NEXTBARREQUEST']._serialized_start=290
+  _globals['_NEXTBARREQUEST']._serialized_end=306
+  _globals['_BARUPDATE']._serialized_start=309
+  _globals['_BARUPDATE']._serialized_end=444
+  _globals['_STRATEGYFAULT']._serialized_start=446
+  _globals['_STRATEGYFAULT']._serialized_end=519
+  _globals['_COMPLETEBARREQUEST']._serialized_start=522
+  _globals['_COMPLETEBARREQUEST']._serialized_end=783
+  _globals['_COMPLETEBARRESPONSE']._serialized_start=785
+  _globals['_COMPLETEBARRESPONSE']._serialized_end=848
+  _globals['_READHISTORYREQUEST']._serialized_start=850
+  _globals['_READHISTORYREQUEST']._serialized_end=939
+  _globals['_READHISTORYRESPONSE']._serialized_start=941
+  _globals['_READHISTORYRESPONSE']._serialized_end=1027
+  _globals['_ADVANCETIMEREQUEST']._serialized_start=1029
+  _globals['_ADVANCETIMEREQUEST']._serialized_end=1049
+  _globals['_ADVANCETIMERESPONSE']._serialized_start=1051
+  _globals['_ADVANCETIMERESPONSE']._serialized_end=1072
+  _globals['_OPENSESSIONREQUEST']._serialized_start=1074
+  _globals['_OPENSESSIONREQUEST']._serialized_end=1198
+  _globals['_OPENSESSIONRESPONSE']._serialized_start=1200
+  _globals['_OPENSESSIONRESPONSE']._serialized_end=1242
+  _globals['_CLOSESESSIONREQUEST']._serialized_start=1244
+  _globals['_CLOSESESSIONREQUEST']._serialized_end=1302
+  _globals['_CLOSESESSIONRESPONSE']._serialized_start=1304
+  _globals['_CLOSESESSIONRESPONSE']._serialized_end=1326
+  _globals['_READTOPICREQUEST']._serialized_start=1328
+  _globals['_READTOPICREQUEST']._serialized_end=1385
+  _globals['_READTOPICRESPONSE']._serialized_start=1388
+  _globals['_READTOPICRESPONSE']._serialized_end=1543
+  _globals['_READTOPICRESPONSE_STREAMMESSAGE']._serialized_start=1496
+  _globals['_READTOPICRESPONSE_STREAMMESSAGE']._serialized_end=1543
 # @@protoc_insertion_point(module_scope)

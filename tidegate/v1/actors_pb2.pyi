@@ -33,6 +33,7 @@ class StrategyUpdate(_message.Message):
     DIGEST_FIELD_NUMBER: _builtins.int
     SAVED_SEQUENCE_FIELD_NUMBER: _builtins.int
     WANTS_STATE_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
     strategy_id: _builtins.str
     paused: _builtins.bool
     digest: _builtins.bytes
@@ -41,6 +42,8 @@ class StrategyUpdate(_message.Message):
     """After which event its newest saved state, and whatever it has not seen, is found; 0 when there is none."""
     wants_state: _builtins.bool
     """Whether enough bars have passed for another one."""
+    removed: _builtins.bool
+    """It is paused for ever: its process may end."""
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[_journal_pb2.Event]:
         """Its own events since the last bar, oldest first."""
@@ -54,10 +57,11 @@ class StrategyUpdate(_message.Message):
         digest: _builtins.bytes = ...,
         saved_sequence: _builtins.int = ...,
         wants_state: _builtins.bool = ...,
+        removed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "events", b"events", "paused", b"paused", "saved_sequence", b"saved_sequence", "strategy_id", b"strategy_id", "wants_state", b"wants_state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "events", b"events", "paused", b"paused", "removed", b"removed", "saved_sequence", b"saved_sequence", "strategy_id", b"strategy_id", "wants_state", b"wants_state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

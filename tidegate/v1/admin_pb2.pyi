@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from tidegate.v1 import common_pb2 as _common_pb2
 from tidegate.v1 import instruments_pb2 as _instruments_pb2
+from tidegate.v1 import order_rules_pb2 as _order_rules_pb2
 from tidegate.v1 import risk_pb2 as _risk_pb2
 import builtins as _builtins
 import sys
@@ -753,3 +754,353 @@ class ReadJournalResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReadJournalResponse: _TypeAlias = ReadJournalResponse  # noqa: Y015
+
+@_typing.final
+class AddStrategyRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    MAX_LEVERAGE_FIELD_NUMBER: _builtins.int
+    INSTRUMENTS_FIELD_NUMBER: _builtins.int
+    RATES_FIELD_NUMBER: _builtins.int
+    LONG_ONLY_FIELD_NUMBER: _builtins.int
+    ROUTE_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    strategy_id: _builtins.str
+    """1 to 32 letters, digits, dots, dashes or underscores."""
+    kind: _builtins.str
+    """external, and nothing else: a class is named in the portfolio file only. Empty is read as external."""
+    amount: _builtins.str
+    """Decimal; taken from the reserve. Empty: nothing yet."""
+    max_leverage: _builtins.str
+    """Decimal, positive: its gross exposure as a multiple of its own equity. Empty: 1."""
+    long_only: _builtins.bool
+    """Sell only what it has."""
+    route: _builtins.str
+    """The adapter that sends the orders by which its positions are closed or reduced; empty: none does."""
+    operator: _builtins.str
+    reason: _builtins.str
+    @_builtins.property
+    def instruments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it may trade; empty: all."""
+
+    @_builtins.property
+    def rates(self) -> _order_rules_pb2.OrderRates: ...
+    def __init__(
+        self,
+        *,
+        strategy_id: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        amount: _builtins.str = ...,
+        max_leverage: _builtins.str = ...,
+        instruments: _abc.Iterable[_builtins.str] | None = ...,
+        rates: _order_rules_pb2.OrderRates | None = ...,
+        long_only: _builtins.bool = ...,
+        route: _builtins.str = ...,
+        operator: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rates", b"rates"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "instruments", b"instruments", "kind", b"kind", "long_only", b"long_only", "max_leverage", b"max_leverage", "operator", b"operator", "rates", b"rates", "reason", b"reason", "route", b"route", "strategy_id", b"strategy_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddStrategyRequest: _TypeAlias = AddStrategyRequest  # noqa: Y015
+
+@_typing.final
+class AddStrategyResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddStrategyResponse: _TypeAlias = AddStrategyResponse  # noqa: Y015
+
+@_typing.final
+class RemoveStrategyRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    strategy_id: _builtins.str
+    operator: _builtins.str
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        strategy_id: _builtins.str = ...,
+        operator: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["operator", b"operator", "reason", b"reason", "strategy_id", b"strategy_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveStrategyRequest: _TypeAlias = RemoveStrategyRequest  # noqa: Y015
+
+@_typing.final
+class RemoveStrategyResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    amount: _builtins.str
+    """Decimal; what went back to the reserve."""
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+        amount: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveStrategyResponse: _TypeAlias = RemoveStrategyResponse  # noqa: Y015
+
+@_typing.final
+class LiquidateStrategyRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REMOVE_FIELD_NUMBER: _builtins.int
+    strategy_id: _builtins.str
+    operator: _builtins.str
+    reason: _builtins.str
+    remove: _builtins.bool
+    """Remove it once it is flat. A reset of its halt takes that back."""
+    def __init__(
+        self,
+        *,
+        strategy_id: _builtins.str = ...,
+        operator: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        remove: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["operator", b"operator", "reason", b"reason", "remove", b"remove", "strategy_id", b"strategy_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiquidateStrategyRequest: _TypeAlias = LiquidateStrategyRequest  # noqa: Y015
+
+@_typing.final
+class LiquidateStrategyResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CANCELS_REQUESTED_FIELD_NUMBER: _builtins.int
+    POSITIONS_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
+    cancels_requested: _builtins.int
+    """Cancels asked for by this call."""
+    removed: _builtins.bool
+    """It was flat, and is removed already."""
+    @_builtins.property
+    def positions(self) -> _containers.RepeatedCompositeFieldContainer[Global___FlattenedPosition]:
+        """As in FlattenResponse."""
+
+    def __init__(
+        self,
+        *,
+        cancels_requested: _builtins.int = ...,
+        positions: _abc.Iterable[Global___FlattenedPosition] | None = ...,
+        removed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancels_requested", b"cancels_requested", "positions", b"positions", "removed", b"removed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiquidateStrategyResponse: _TypeAlias = LiquidateStrategyResponse  # noqa: Y015
+
+@_typing.final
+class TargetWeight(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    strategy_id: _builtins.str
+    weight: _builtins.str
+    """Decimal, 0 to 1: a share of the portfolio's equity."""
+    def __init__(
+        self,
+        *,
+        strategy_id: _builtins.str = ...,
+        weight: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["strategy_id", b"strategy_id", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TargetWeight: _TypeAlias = TargetWeight  # noqa: Y015
+
+@_typing.final
+class RebalanceRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REBALANCE_ID_FIELD_NUMBER: _builtins.int
+    WEIGHTS_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    rebalance_id: _builtins.str
+    """The operator's own id; a retry with the same one moves nothing twice. Shared with TransferCapital."""
+    operator: _builtins.str
+    reason: _builtins.str
+    dry_run: _builtins.bool
+    """Answer what would be done now, and do nothing of it."""
+    @_builtins.property
+    def weights(self) -> _containers.RepeatedCompositeFieldContainer[Global___TargetWeight]:
+        """At most 1,000. A strategy that is not named keeps what it has. None at all: what was pending is given up."""
+
+    def __init__(
+        self,
+        *,
+        rebalance_id: _builtins.str = ...,
+        weights: _abc.Iterable[Global___TargetWeight] | None = ...,
+        operator: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "operator", b"operator", "reason", b"reason", "rebalance_id", b"rebalance_id", "weights", b"weights"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RebalanceRequest: _TypeAlias = RebalanceRequest  # noqa: Y015
+
+@_typing.final
+class RebalanceResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    EQUITY_FIELD_NUMBER: _builtins.int
+    RESERVE_FIELD_NUMBER: _builtins.int
+    RESERVE_TARGET_FIELD_NUMBER: _builtins.int
+    LEGS_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """0 for a dry run."""
+    equity: _builtins.str
+    """Decimal; the portfolio's, that the weights are shares of."""
+    reserve: _builtins.str
+    """Decimal; the reserve's, before and once everything has moved."""
+    reserve_target: _builtins.str
+    @_builtins.property
+    def legs(self) -> _containers.RepeatedCompositeFieldContainer[Global___RebalanceLeg]:
+        """In the request's order."""
+
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+        equity: _builtins.str = ...,
+        reserve: _builtins.str = ...,
+        reserve_target: _builtins.str = ...,
+        legs: _abc.Iterable[Global___RebalanceLeg] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["equity", b"equity", "legs", b"legs", "reserve", b"reserve", "reserve_target", b"reserve_target", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RebalanceResponse: _TypeAlias = RebalanceResponse  # noqa: Y015
+
+@_typing.final
+class RebalanceLeg(_message.Message):
+    """One strategy's part of a rebalance. Positive amounts go to the strategy, negative ones come from it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    EQUITY_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    MOVED_FIELD_NUMBER: _builtins.int
+    PENDING_FIELD_NUMBER: _builtins.int
+    REDUCTIONS_FIELD_NUMBER: _builtins.int
+    strategy_id: _builtins.str
+    weight: _builtins.str
+    equity: _builtins.str
+    """Decimals: its equity before, and what it is to be."""
+    target: _builtins.str
+    moved: _builtins.str
+    """What moves at once, and what waits for cash that is tied up."""
+    pending: _builtins.str
+    @_builtins.property
+    def reductions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reduction]:
+        """The orders by which it gets free."""
+
+    def __init__(
+        self,
+        *,
+        strategy_id: _builtins.str = ...,
+        weight: _builtins.str = ...,
+        equity: _builtins.str = ...,
+        target: _builtins.str = ...,
+        moved: _builtins.str = ...,
+        pending: _builtins.str = ...,
+        reductions: _abc.Iterable[Global___Reduction] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["equity", b"equity", "moved", b"moved", "pending", b"pending", "reductions", b"reductions", "strategy_id", b"strategy_id", "target", b"target", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RebalanceLeg: _TypeAlias = RebalanceLeg  # noqa: Y015
+
+@_typing.final
+class Reduction(_message.Message):
+    """A position that is to become smaller."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    symbol: _builtins.str
+    side: _common_pb2.Side.ValueType
+    quantity: _builtins.str
+    """Decimal."""
+    def __init__(
+        self,
+        *,
+        symbol: _builtins.str = ...,
+        side: _common_pb2.Side.ValueType = ...,
+        quantity: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["quantity", b"quantity", "side", b"side", "symbol", b"symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reduction: _TypeAlias = Reduction  # noqa: Y015

@@ -111,6 +111,26 @@ class AdminServiceStub:
                 request_serializer=tidegate_dot_v1_dot_reconciliation__pb2.AssignSuspenseRequest.SerializeToString,
                 response_deserializer=tidegate_dot_v1_dot_reconciliation__pb2.AssignSuspenseResponse.FromString,
                 _registered_method=True)
+        self.AddStrategy = channel.unary_unary(
+                '/tidegate.v1.AdminService/AddStrategy',
+                request_serializer=tidegate_dot_v1_dot_admin__pb2.AddStrategyRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_admin__pb2.AddStrategyResponse.FromString,
+                _registered_method=True)
+        self.RemoveStrategy = channel.unary_unary(
+                '/tidegate.v1.AdminService/RemoveStrategy',
+                request_serializer=tidegate_dot_v1_dot_admin__pb2.RemoveStrategyRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_admin__pb2.RemoveStrategyResponse.FromString,
+                _registered_method=True)
+        self.LiquidateStrategy = channel.unary_unary(
+                '/tidegate.v1.AdminService/LiquidateStrategy',
+                request_serializer=tidegate_dot_v1_dot_admin__pb2.LiquidateStrategyRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_admin__pb2.LiquidateStrategyResponse.FromString,
+                _registered_method=True)
+        self.Rebalance = channel.unary_unary(
+                '/tidegate.v1.AdminService/Rebalance',
+                request_serializer=tidegate_dot_v1_dot_admin__pb2.RebalanceRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_admin__pb2.RebalanceResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -223,6 +243,36 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AddStrategy(self, request, context):
+        """Adds a strategy without code, with capital from the reserve; the journal keeps it, the portfolio file does not know
+        it. A retry with the same words is answered as before; an id is never used for another strategy.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveStrategy(self, request, context):
+        """Removes a strategy that holds nothing and has no working orders; its cash goes back to the reserve.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LiquidateStrategy(self, request, context):
+        """Stops a strategy from adding risk and closes its positions, as Flatten does; perhaps removes it once it is flat.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Rebalance(self, request, context):
+        """Moves capital until each strategy that is named has its weight of the portfolio's equity of now. What is tied up is
+        pending: positions are reduced where that is needed, and it moves by itself as soon as it is free.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -300,6 +350,26 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.AssignSuspense,
                     request_deserializer=tidegate_dot_v1_dot_reconciliation__pb2.AssignSuspenseRequest.FromString,
                     response_serializer=tidegate_dot_v1_dot_reconciliation__pb2.AssignSuspenseResponse.SerializeToString,
+            ),
+            'AddStrategy': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddStrategy,
+                    request_deserializer=tidegate_dot_v1_dot_admin__pb2.AddStrategyRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_admin__pb2.AddStrategyResponse.SerializeToString,
+            ),
+            'RemoveStrategy': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveStrategy,
+                    request_deserializer=tidegate_dot_v1_dot_admin__pb2.RemoveStrategyRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_admin__pb2.RemoveStrategyResponse.SerializeToString,
+            ),
+            'LiquidateStrategy': grpc.unary_unary_rpc_method_handler(
+                    servicer.LiquidateStrategy,
+                    request_deserializer=tidegate_dot_v1_dot_admin__pb2.LiquidateStrategyRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_admin__pb2.LiquidateStrategyResponse.SerializeToString,
+            ),
+            'Rebalance': grpc.unary_unary_rpc_method_handler(
+                    servicer.Rebalance,
+                    request_deserializer=tidegate_dot_v1_dot_admin__pb2.RebalanceRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_admin__pb2.RebalanceResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -708,6 +778,114 @@ class AdminService:
             '/tidegate.v1.AdminService/AssignSuspense',
             tidegate_dot_v1_dot_reconciliation__pb2.AssignSuspenseRequest.SerializeToString,
             tidegate_dot_v1_dot_reconciliation__pb2.AssignSuspenseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddStrategy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.AdminService/AddStrategy',
+            tidegate_dot_v1_dot_admin__pb2.AddStrategyRequest.SerializeToString,
+            tidegate_dot_v1_dot_admin__pb2.AddStrategyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveStrategy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.AdminService/RemoveStrategy',
+            tidegate_dot_v1_dot_admin__pb2.RemoveStrategyRequest.SerializeToString,
+            tidegate_dot_v1_dot_admin__pb2.RemoveStrategyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LiquidateStrategy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.AdminService/LiquidateStrategy',
+            tidegate_dot_v1_dot_admin__pb2.LiquidateStrategyRequest.SerializeToString,
+            tidegate_dot_v1_dot_admin__pb2.LiquidateStrategyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Rebalance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.AdminService/Rebalance',
+            tidegate_dot_v1_dot_admin__pb2.RebalanceRequest.SerializeToString,
+            tidegate_dot_v1_dot_admin__pb2.RebalanceResponse.FromString,
             options,
             channel_credentials,
             insecure,

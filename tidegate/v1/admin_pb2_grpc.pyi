@@ -66,6 +66,18 @@ class AdminServiceStub:
     """Holds a broker's statement of one account against what went through the gate, to the unit; a difference is alerted."""
     AssignSuspense: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.AssignSuspenseRequest, _reconciliation_pb2.AssignSuspenseResponse]
     """Moves a fill that nobody knew, with its cash and fee, from the suspense ledger to a strategy's. Once; a retry is safe."""
+    AddStrategy: _grpc.UnaryUnaryMultiCallable[_admin_pb2.AddStrategyRequest, _admin_pb2.AddStrategyResponse]
+    """Adds a strategy without code, with capital from the reserve; the journal keeps it, the portfolio file does not know
+    it. A retry with the same words is answered as before; an id is never used for another strategy.
+    """
+    RemoveStrategy: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RemoveStrategyRequest, _admin_pb2.RemoveStrategyResponse]
+    """Removes a strategy that holds nothing and has no working orders; its cash goes back to the reserve."""
+    LiquidateStrategy: _grpc.UnaryUnaryMultiCallable[_admin_pb2.LiquidateStrategyRequest, _admin_pb2.LiquidateStrategyResponse]
+    """Stops a strategy from adding risk and closes its positions, as Flatten does; perhaps removes it once it is flat."""
+    Rebalance: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RebalanceRequest, _admin_pb2.RebalanceResponse]
+    """Moves capital until each strategy that is named has its weight of the portfolio's equity of now. What is tied up is
+    pending: positions are reduced where that is needed, and it moves by itself as soon as it is free.
+    """
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -104,6 +116,18 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Holds a broker's statement of one account against what went through the gate, to the unit; a difference is alerted."""
     AssignSuspense: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.AssignSuspenseRequest, _reconciliation_pb2.AssignSuspenseResponse]  # type: ignore[assignment]
     """Moves a fill that nobody knew, with its cash and fee, from the suspense ledger to a strategy's. Once; a retry is safe."""
+    AddStrategy: _aio.UnaryUnaryMultiCallable[_admin_pb2.AddStrategyRequest, _admin_pb2.AddStrategyResponse]  # type: ignore[assignment]
+    """Adds a strategy without code, with capital from the reserve; the journal keeps it, the portfolio file does not know
+    it. A retry with the same words is answered as before; an id is never used for another strategy.
+    """
+    RemoveStrategy: _aio.UnaryUnaryMultiCallable[_admin_pb2.RemoveStrategyRequest, _admin_pb2.RemoveStrategyResponse]  # type: ignore[assignment]
+    """Removes a strategy that holds nothing and has no working orders; its cash goes back to the reserve."""
+    LiquidateStrategy: _aio.UnaryUnaryMultiCallable[_admin_pb2.LiquidateStrategyRequest, _admin_pb2.LiquidateStrategyResponse]  # type: ignore[assignment]
+    """Stops a strategy from adding risk and closes its positions, as Flatten does; perhaps removes it once it is flat."""
+    Rebalance: _aio.UnaryUnaryMultiCallable[_admin_pb2.RebalanceRequest, _admin_pb2.RebalanceResponse]  # type: ignore[assignment]
+    """Moves capital until each strategy that is named has its weight of the portfolio's equity of now. What is tied up is
+    pending: positions are reduced where that is needed, and it moves by itself as soon as it is free.
+    """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """What a named operator does, with a reason, and the journal keeps."""
@@ -229,5 +253,41 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_reconciliation_pb2.AssignSuspenseResponse, _abc.Awaitable[_reconciliation_pb2.AssignSuspenseResponse]]:
         """Moves a fill that nobody knew, with its cash and fee, from the suspense ledger to a strategy's. Once; a retry is safe."""
+
+    @_abc_1.abstractmethod
+    def AddStrategy(
+        self,
+        request: _admin_pb2.AddStrategyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.AddStrategyResponse, _abc.Awaitable[_admin_pb2.AddStrategyResponse]]:
+        """Adds a strategy without code, with capital from the reserve; the journal keeps it, the portfolio file does not know
+        it. A retry with the same words is answered as before; an id is never used for another strategy.
+        """
+
+    @_abc_1.abstractmethod
+    def RemoveStrategy(
+        self,
+        request: _admin_pb2.RemoveStrategyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.RemoveStrategyResponse, _abc.Awaitable[_admin_pb2.RemoveStrategyResponse]]:
+        """Removes a strategy that holds nothing and has no working orders; its cash goes back to the reserve."""
+
+    @_abc_1.abstractmethod
+    def LiquidateStrategy(
+        self,
+        request: _admin_pb2.LiquidateStrategyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.LiquidateStrategyResponse, _abc.Awaitable[_admin_pb2.LiquidateStrategyResponse]]:
+        """Stops a strategy from adding risk and closes its positions, as Flatten does; perhaps removes it once it is flat."""
+
+    @_abc_1.abstractmethod
+    def Rebalance(
+        self,
+        request: _admin_pb2.RebalanceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.RebalanceResponse, _abc.Awaitable[_admin_pb2.RebalanceResponse]]:
+        """Moves capital until each strategy that is named has its weight of the portfolio's equity of now. What is tied up is
+        pending: positions are reduced where that is needed, and it moves by itself as soon as it is free.
+        """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -74,6 +74,12 @@ class Event(_message.Message):
     POSITIONS_RECONCILED_FIELD_NUMBER: _builtins.int
     SUSPENSE_ASSIGNED_FIELD_NUMBER: _builtins.int
     INSTRUMENT_UPSERTED_FIELD_NUMBER: _builtins.int
+    STRATEGY_ADDED_FIELD_NUMBER: _builtins.int
+    STRATEGY_REMOVED_FIELD_NUMBER: _builtins.int
+    STRATEGY_LEAVING_FIELD_NUMBER: _builtins.int
+    REBALANCED_FIELD_NUMBER: _builtins.int
+    REBALANCE_ADVANCED_FIELD_NUMBER: _builtins.int
+    REBALANCE_ENDED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     caller: _builtins.str
     """Whose command it was, where the portfolio file limits callers' messages: everybody's without an access file is *, the
@@ -163,6 +169,18 @@ class Event(_message.Message):
     def suspense_assigned(self) -> Global___SuspenseAssigned: ...
     @_builtins.property
     def instrument_upserted(self) -> Global___InstrumentUpserted: ...
+    @_builtins.property
+    def strategy_added(self) -> Global___StrategyAdded: ...
+    @_builtins.property
+    def strategy_removed(self) -> Global___StrategyRemoved: ...
+    @_builtins.property
+    def strategy_leaving(self) -> Global___StrategyLeaving: ...
+    @_builtins.property
+    def rebalanced(self) -> Global___Rebalanced: ...
+    @_builtins.property
+    def rebalance_advanced(self) -> Global___RebalanceAdvanced: ...
+    @_builtins.property
+    def rebalance_ended(self) -> Global___RebalanceEnded: ...
     def __init__(
         self,
         *,
@@ -209,12 +227,18 @@ class Event(_message.Message):
         positions_reconciled: Global___PositionsReconciled | None = ...,
         suspense_assigned: Global___SuspenseAssigned | None = ...,
         instrument_upserted: Global___InstrumentUpserted | None = ...,
+        strategy_added: Global___StrategyAdded | None = ...,
+        strategy_removed: Global___StrategyRemoved | None = ...,
+        strategy_leaving: Global___StrategyLeaving | None = ...,
+        rebalanced: Global___Rebalanced | None = ...,
+        rebalance_advanced: Global___RebalanceAdvanced | None = ...,
+        rebalance_ended: Global___RebalanceEnded | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "flatten_ended", b"flatten_ended", "flatten_requested", b"flatten_requested", "gate_started", b"gate_started", "gate_stopped", b"gate_stopped", "halt_reset", b"halt_reset", "instrument_upserted", b"instrument_upserted", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "positions_reconciled", b"positions_reconciled", "price_held", b"price_held", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "reset_expired", b"reset_expired", "reset_requested", b"reset_requested", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "suspense_assigned", b"suspense_assigned", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "flatten_ended", b"flatten_ended", "flatten_requested", b"flatten_requested", "gate_started", b"gate_started", "gate_stopped", b"gate_stopped", "halt_reset", b"halt_reset", "instrument_upserted", b"instrument_upserted", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "positions_reconciled", b"positions_reconciled", "price_held", b"price_held", "prices_published", b"prices_published", "rebalance_advanced", b"rebalance_advanced", "rebalance_ended", b"rebalance_ended", "rebalanced", b"rebalanced", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "reset_expired", b"reset_expired", "reset_requested", b"reset_requested", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_added", b"strategy_added", "strategy_leaving", b"strategy_leaving", "strategy_paused", b"strategy_paused", "strategy_removed", b"strategy_removed", "strategy_resumed", b"strategy_resumed", "suspense_assigned", b"suspense_assigned", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "caller", b"caller", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "flatten_ended", b"flatten_ended", "flatten_requested", b"flatten_requested", "gate_started", b"gate_started", "gate_stopped", b"gate_stopped", "halt_reset", b"halt_reset", "instrument_upserted", b"instrument_upserted", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "positions_reconciled", b"positions_reconciled", "price_held", b"price_held", "prices_published", b"prices_published", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "reset_expired", b"reset_expired", "reset_requested", b"reset_requested", "sequence", b"sequence", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_paused", b"strategy_paused", "strategy_resumed", b"strategy_resumed", "suspense_assigned", b"suspense_assigned", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "caller", b"caller", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "flatten_ended", b"flatten_ended", "flatten_requested", b"flatten_requested", "gate_started", b"gate_started", "gate_stopped", b"gate_stopped", "halt_reset", b"halt_reset", "instrument_upserted", b"instrument_upserted", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "positions_reconciled", b"positions_reconciled", "price_held", b"price_held", "prices_published", b"prices_published", "rebalance_advanced", b"rebalance_advanced", "rebalance_ended", b"rebalance_ended", "rebalanced", b"rebalanced", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "reset_expired", b"reset_expired", "reset_requested", b"reset_requested", "sequence", b"sequence", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_added", b"strategy_added", "strategy_leaving", b"strategy_leaving", "strategy_paused", b"strategy_paused", "strategy_removed", b"strategy_removed", "strategy_resumed", b"strategy_resumed", "suspense_assigned", b"suspense_assigned", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["portfolio_configured", "order_decided", "order_claimed", "cancel_requested", "execution_booked", "bar_published", "prices_published", "bar_acknowledged", "bar_completed", "trading_halted", "halt_reset", "capital_transferred", "strategy_paused", "strategy_resumed", "limit_breached", "limit_restored", "command_refused", "alert_raised", "refusals_counted", "order_overdue", "session_opened", "session_closed", "replace_decided", "capital_moved", "alert_acknowledged", "limit_changed", "limit_expired", "calendar_recorded", "throttle_tripped", "throttle_released", "price_held", "flatten_requested", "flatten_ended", "reset_requested", "reset_expired", "gate_stopped", "gate_started", "positions_reconciled", "suspense_assigned", "instrument_upserted"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["portfolio_configured", "order_decided", "order_claimed", "cancel_requested", "execution_booked", "bar_published", "prices_published", "bar_acknowledged", "bar_completed", "trading_halted", "halt_reset", "capital_transferred", "strategy_paused", "strategy_resumed", "limit_breached", "limit_restored", "command_refused", "alert_raised", "refusals_counted", "order_overdue", "session_opened", "session_closed", "replace_decided", "capital_moved", "alert_acknowledged", "limit_changed", "limit_expired", "calendar_recorded", "throttle_tripped", "throttle_released", "price_held", "flatten_requested", "flatten_ended", "reset_requested", "reset_expired", "gate_stopped", "gate_started", "positions_reconciled", "suspense_assigned", "instrument_upserted", "strategy_added", "strategy_removed", "strategy_leaving", "rebalanced", "rebalance_advanced", "rebalance_ended"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -1571,3 +1595,207 @@ class CommandInFlight(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CommandInFlight: _TypeAlias = CommandInFlight  # noqa: Y015
+
+@_typing.final
+class StrategyAdded(_message.Message):
+    """A strategy that the portfolio file does not state; from here on it is one like all others."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_FIELD_NUMBER: _builtins.int
+    TERMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def request(self) -> _admin_pb2.AddStrategyRequest: ...
+    @_builtins.property
+    def terms(self) -> Global___StrategyTerms:
+        """Its capital is what the reserve gave."""
+
+    def __init__(
+        self,
+        *,
+        request: _admin_pb2.AddStrategyRequest | None = ...,
+        terms: Global___StrategyTerms | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request", "terms", b"terms"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request", b"request", "terms", b"terms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StrategyAdded: _TypeAlias = StrategyAdded  # noqa: Y015
+
+@_typing.final
+class StrategyRemoved(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    strategy_id: _builtins.str
+    amount: _builtins.str
+    """Decimal; its cash, which is the reserve's again."""
+    operator: _builtins.str
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        strategy_id: _builtins.str = ...,
+        amount: _builtins.str = ...,
+        operator: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "operator", b"operator", "reason", b"reason", "strategy_id", b"strategy_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StrategyRemoved: _TypeAlias = StrategyRemoved  # noqa: Y015
+
+@_typing.final
+class StrategyLeaving(_message.Message):
+    """A strategy is to be removed once it is flat."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    strategy_id: _builtins.str
+    operator: _builtins.str
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        strategy_id: _builtins.str = ...,
+        operator: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["operator", b"operator", "reason", b"reason", "strategy_id", b"strategy_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StrategyLeaving: _TypeAlias = StrategyLeaving  # noqa: Y015
+
+@_typing.final
+class CapitalMove(_message.Message):
+    """One strategy's part of what moves at once; what all of them get, the reserve gives."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    strategy_id: _builtins.str
+    amount: _builtins.str
+    """Decimal; negative when it is taken from the strategy."""
+    def __init__(
+        self,
+        *,
+        strategy_id: _builtins.str = ...,
+        amount: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "strategy_id", b"strategy_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CapitalMove: _TypeAlias = CapitalMove  # noqa: Y015
+
+@_typing.final
+class Rebalanced(_message.Message):
+    """Capital was moved to given weights of the portfolio's equity, as far as it was free."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_FIELD_NUMBER: _builtins.int
+    RESPONSE_FIELD_NUMBER: _builtins.int
+    MOVES_FIELD_NUMBER: _builtins.int
+    PENDING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def request(self) -> _admin_pb2.RebalanceRequest: ...
+    @_builtins.property
+    def response(self) -> _admin_pb2.RebalanceResponse:
+        """What was answered, but for the sequence."""
+
+    @_builtins.property
+    def moves(self) -> _containers.RepeatedCompositeFieldContainer[Global___CapitalMove]: ...
+    @_builtins.property
+    def pending(self) -> _containers.RepeatedCompositeFieldContainer[Global___CapitalMove]:
+        """What could not move yet; negative: it is to come from the strategy."""
+
+    def __init__(
+        self,
+        *,
+        request: _admin_pb2.RebalanceRequest | None = ...,
+        response: _admin_pb2.RebalanceResponse | None = ...,
+        moves: _abc.Iterable[Global___CapitalMove] | None = ...,
+        pending: _abc.Iterable[Global___CapitalMove] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request", "response", b"response"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["moves", b"moves", "pending", b"pending", "request", b"request", "response", b"response"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Rebalanced: _TypeAlias = Rebalanced  # noqa: Y015
+
+@_typing.final
+class RebalanceAdvanced(_message.Message):
+    """A part of what was pending has moved."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REBALANCE_ID_FIELD_NUMBER: _builtins.int
+    MOVES_FIELD_NUMBER: _builtins.int
+    rebalance_id: _builtins.str
+    @_builtins.property
+    def moves(self) -> _containers.RepeatedCompositeFieldContainer[Global___CapitalMove]: ...
+    def __init__(
+        self,
+        *,
+        rebalance_id: _builtins.str = ...,
+        moves: _abc.Iterable[Global___CapitalMove] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["moves", b"moves", "rebalance_id", b"rebalance_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RebalanceAdvanced: _TypeAlias = RebalanceAdvanced  # noqa: Y015
+
+@_typing.final
+class RebalanceEnded(_message.Message):
+    """Nothing of a rebalance is pending any more: everything has moved, or the rest was given up."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REBALANCE_ID_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    GIVEN_UP_FIELD_NUMBER: _builtins.int
+    rebalance_id: _builtins.str
+    reason_code: _builtins.str
+    """Why the rest was given up; empty when there is none."""
+    reason: _builtins.str
+    @_builtins.property
+    def given_up(self) -> _containers.RepeatedCompositeFieldContainer[Global___CapitalMove]: ...
+    def __init__(
+        self,
+        *,
+        rebalance_id: _builtins.str = ...,
+        reason_code: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        given_up: _abc.Iterable[Global___CapitalMove] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["given_up", b"given_up", "reason", b"reason", "reason_code", b"reason_code", "rebalance_id", b"rebalance_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RebalanceEnded: _TypeAlias = RebalanceEnded  # noqa: Y015

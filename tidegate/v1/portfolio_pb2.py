@@ -28,7 +28,7 @@ from tidegate.v1 import reconciliation_pb2 as tidegate_dot_v1_dot_reconciliation
 from tidegate.v1 import instruments_pb2 as tidegate_dot_v1_dot_instruments__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btidegate/v1/portfolio.proto\x12\x0btidegate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18tidegate/v1/common.proto\x1a tidegate/v1/reconciliation.proto\x1a\x1dtidegate/v1/instruments.proto\"\x8d\x01\n\x0bPerformance\x12\x0c\n\x04\x62\x61rs\x18\x01 \x01(\r\x12\x14\n\x0ctotal_return\x18\x02 \x01(\t\x12\x14\n\x0csharpe_ratio\x18\x03 \x01(\t\x12\x14\n\x0cmax_drawdown\x18\x04 \x01(\t\x12\x0e\n\x06orders\x18\x05 \x01(\x04\x12\x0f\n\x07rejects\x18\x06 \x01(\x04\x12\r\n\x05\x66ills\x18\x07 \x01(\x04\"\x18\n\x16ListInstrumentsRequest\"L\n\x17ListInstrumentsResponse\x12\x31\n\x0binstruments\x18\x01 \x03(\x0b\x32\x1c.tidegate.v1.InstrumentState\"\xd1\x01\n\x08Position\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\t\x12\x14\n\x0c\x61verage_cost\x18\x03 \x01(\t\x12\x0c\n\x04mark\x18\x04 \x01(\t\x12\x14\n\x0cmarket_value\x18\x05 \x01(\t\x12\x16\n\x0eunrealised_pnl\x18\x06 \x01(\t\x12\x14\n\x0cworking_buys\x18\x07 \x01(\t\x12\x15\n\rworking_sells\x18\x08 \x01(\t\x12\x10\n\x08\x63urrency\x18\x14 \x01(\t\x12\x12\n\nbase_value\x18\x15 \x01(\t\"P\n\x0c\x43urrencyCash\x12\x10\n\x08\x63urrency\x18\x01 \x01(\t\x12\x0c\n\x04\x63\x61sh\x18\x02 \x01(\t\x12\x0c\n\x04rate\x18\x03 \x01(\t\x12\x12\n\nbase_value\x18\x04 \x01(\t\"\xef\x02\n\x0fStrategySummary\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0e\n\x06paused\x18\x03 \x01(\x08\x12\x15\n\rpaused_reason\x18\x04 \x01(\t\x12\x0f\n\x07\x63\x61pital\x18\x05 \x01(\t\x12\x0e\n\x06\x65quity\x18\x06 \x01(\t\x12\x0c\n\x04\x63\x61sh\x18\x07 \x01(\t\x12\x15\n\rreserved_cash\x18\x08 \x01(\t\x12\x16\n\x0egross_exposure\x18\t \x01(\t\x12\x14\n\x0crealised_pnl\x18\n \x01(\t\x12\x16\n\x0eunrealised_pnl\x18\x0b \x01(\t\x12\x0c\n\x04\x66\x65\x65s\x18\x0c \x01(\t\x12-\n\x0bperformance\x18\r \x01(\x0b\x32\x18.tidegate.v1.Performance\x12\x14\n\x0c\x65xchange_pnl\x18\x14 \x01(\t\x12\x33\n\x10\x63\x61sh_by_currency\x18\x15 \x03(\x0b\x32\x19.tidegate.v1.CurrencyCash\"\x85\x01\n\x0c\x43onservation\x12\x12\n\nstrategies\x18\x01 \x01(\t\x12\x0f\n\x07reserve\x18\x02 \x01(\t\x12\x10\n\x08suspense\x18\x03 \x01(\t\x12\x0f\n\x07\x63\x61pital\x18\x04 \x01(\t\x12\x0b\n\x03pnl\x18\x05 \x01(\t\x12\x0c\n\x04\x66\x65\x65s\x18\x06 \x01(\t\x12\x12\n\ndifference\x18\x07 \x01(\t\"\x15\n\x13GetPortfolioRequest\"\xbf\x02\n\x14GetPortfolioResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12\x0e\n\x06\x65quity\x18\x03 \x01(\t\x12-\n\x0bperformance\x18\x04 \x01(\x0b\x32\x18.tidegate.v1.Performance\x12/\n\x0c\x63onservation\x18\x05 \x01(\x0b\x32\x19.tidegate.v1.Conservation\x12\r\n\x05halts\x18\x06 \x01(\r\x12\x13\n\x0bhalted_bars\x18\x07 \x01(\r\x12,\n\x08\x62\x61r_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08sequence\x18\t \x01(\x04\x12\x33\n\x10\x63\x61sh_by_currency\x18\x14 \x03(\x0b\x32\x19.tidegate.v1.CurrencyCash\"\x17\n\x15ListStrategiesRequest\"J\n\x16ListStrategiesResponse\x12\x30\n\nstrategies\x18\x01 \x03(\x0b\x32\x1c.tidegate.v1.StrategySummary\")\n\x12GetStrategyRequest\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\"o\n\x13GetStrategyResponse\x12.\n\x08strategy\x18\x01 \x01(\x0b\x32\x1c.tidegate.v1.StrategySummary\x12(\n\tpositions\x18\x02 \x03(\x0b\x32\x15.tidegate.v1.Position\",\n\x15GetPerformanceRequest\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\"G\n\x16GetPerformanceResponse\x12-\n\x0bperformance\x18\x01 \x01(\x0b\x32\x18.tidegate.v1.Performance\"\x15\n\x13ListSuspenseRequest\"\xb1\x01\n\x14ListSuspenseResponse\x12(\n\x05\x66ills\x18\x01 \x03(\x0b\x32\x19.tidegate.v1.SuspenseFill\x12\x10\n\x08left_out\x18\x02 \x01(\x04\x12(\n\tpositions\x18\x03 \x03(\x0b\x32\x15.tidegate.v1.Position\x12\x33\n\x10\x63\x61sh_by_currency\x18\x04 \x03(\x0b\x32\x19.tidegate.v1.CurrencyCash\"\xf3\x01\n\x0cSuspenseFill\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61\x63\x63ount\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x64\x61pter\x18\x04 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x05 \x01(\t\x12\x10\n\x08order_id\x18\x06 \x01(\t\x12\x0e\n\x06symbol\x18\x07 \x01(\t\x12\x1f\n\x04side\x18\x08 \x01(\x0e\x32\x11.tidegate.v1.Side\x12\x10\n\x08quantity\x18\t \x01(\t\x12\r\n\x05price\x18\n \x01(\t\x12\x0b\n\x03\x66\x65\x65\x18\x0b \x01(\t\"\x15\n\x13ListAccountsRequest\"C\n\x14ListAccountsResponse\x12+\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x19.tidegate.v1.AccountState\"\xc8\x02\n\x0c\x41\x63\x63ountState\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x61pter\x18\x02 \x01(\t\x12.\n\tpositions\x18\x03 \x03(\x0b\x32\x1b.tidegate.v1.StatedPosition\x12%\n\x04\x63\x61sh\x18\x04 \x03(\x0b\x32\x17.tidegate.v1.StatedCash\x12\x32\n\x0estatement_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nclean_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x0b\x64ifferences\x18\x07 \x03(\x0b\x32\x17.tidegate.v1.Difference\x12\x18\n\x10\x64ifference_count\x18\x08 \x01(\r\x12\x13\n\x0b\x62reak_count\x18\t \x01(\r2\xf7\x04\n\x10PortfolioService\x12S\n\x0cGetPortfolio\x12 .tidegate.v1.GetPortfolioRequest\x1a!.tidegate.v1.GetPortfolioResponse\x12Y\n\x0eListStrategies\x12\".tidegate.v1.ListStrategiesRequest\x1a#.tidegate.v1.ListStrategiesResponse\x12P\n\x0bGetStrategy\x12\x1f.tidegate.v1.GetStrategyRequest\x1a .tidegate.v1.GetStrategyResponse\x12\\\n\x0fListInstruments\x12#.tidegate.v1.ListInstrumentsRequest\x1a$.tidegate.v1.ListInstrumentsResponse\x12Y\n\x0eGetPerformance\x12\".tidegate.v1.GetPerformanceRequest\x1a#.tidegate.v1.GetPerformanceResponse\x12S\n\x0cListSuspense\x12 .tidegate.v1.ListSuspenseRequest\x1a!.tidegate.v1.ListSuspenseResponse\x12S\n\x0cListAccounts\x12 .tidegate.v1.ListAccountsRequest\x1a!.tidegate.v1.ListAccountsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btidegate/v1/portfolio.proto\x12\x0btidegate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18tidegate/v1/common.proto\x1a tidegate/v1/reconciliation.proto\x1a\x1dtidegate/v1/instruments.proto\"\x8d\x01\n\x0bPerformance\x12\x0c\n\x04\x62\x61rs\x18\x01 \x01(\r\x12\x14\n\x0ctotal_return\x18\x02 \x01(\t\x12\x14\n\x0csharpe_ratio\x18\x03 \x01(\t\x12\x14\n\x0cmax_drawdown\x18\x04 \x01(\t\x12\x0e\n\x06orders\x18\x05 \x01(\x04\x12\x0f\n\x07rejects\x18\x06 \x01(\x04\x12\r\n\x05\x66ills\x18\x07 \x01(\x04\"\x18\n\x16ListInstrumentsRequest\"L\n\x17ListInstrumentsResponse\x12\x31\n\x0binstruments\x18\x01 \x03(\x0b\x32\x1c.tidegate.v1.InstrumentState\"\xd1\x01\n\x08Position\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\t\x12\x14\n\x0c\x61verage_cost\x18\x03 \x01(\t\x12\x0c\n\x04mark\x18\x04 \x01(\t\x12\x14\n\x0cmarket_value\x18\x05 \x01(\t\x12\x16\n\x0eunrealised_pnl\x18\x06 \x01(\t\x12\x14\n\x0cworking_buys\x18\x07 \x01(\t\x12\x15\n\rworking_sells\x18\x08 \x01(\t\x12\x10\n\x08\x63urrency\x18\x14 \x01(\t\x12\x12\n\nbase_value\x18\x15 \x01(\t\"P\n\x0c\x43urrencyCash\x12\x10\n\x08\x63urrency\x18\x01 \x01(\t\x12\x0c\n\x04\x63\x61sh\x18\x02 \x01(\t\x12\x0c\n\x04rate\x18\x03 \x01(\t\x12\x12\n\nbase_value\x18\x04 \x01(\t\"\x91\x03\n\x0fStrategySummary\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0e\n\x06paused\x18\x03 \x01(\x08\x12\x15\n\rpaused_reason\x18\x04 \x01(\t\x12\x0f\n\x07\x63\x61pital\x18\x05 \x01(\t\x12\x0e\n\x06\x65quity\x18\x06 \x01(\t\x12\x0c\n\x04\x63\x61sh\x18\x07 \x01(\t\x12\x15\n\rreserved_cash\x18\x08 \x01(\t\x12\x16\n\x0egross_exposure\x18\t \x01(\t\x12\x14\n\x0crealised_pnl\x18\n \x01(\t\x12\x16\n\x0eunrealised_pnl\x18\x0b \x01(\t\x12\x0c\n\x04\x66\x65\x65s\x18\x0c \x01(\t\x12-\n\x0bperformance\x18\r \x01(\x0b\x32\x18.tidegate.v1.Performance\x12\x14\n\x0c\x65xchange_pnl\x18\x14 \x01(\t\x12\x33\n\x10\x63\x61sh_by_currency\x18\x15 \x03(\x0b\x32\x19.tidegate.v1.CurrencyCash\x12\x0f\n\x07removed\x18< \x01(\x08\x12\x0f\n\x07leaving\x18= \x01(\x08\"\x8a\x01\n\x10PendingRebalance\x12\x14\n\x0crebalance_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12,\n\x07pending\x18\x05 \x03(\x0b\x32\x1b.tidegate.v1.PendingCapital\"5\n\x0ePendingCapital\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\t\"\x85\x01\n\x0c\x43onservation\x12\x12\n\nstrategies\x18\x01 \x01(\t\x12\x0f\n\x07reserve\x18\x02 \x01(\t\x12\x10\n\x08suspense\x18\x03 \x01(\t\x12\x0f\n\x07\x63\x61pital\x18\x04 \x01(\t\x12\x0b\n\x03pnl\x18\x05 \x01(\t\x12\x0c\n\x04\x66\x65\x65s\x18\x06 \x01(\t\x12\x12\n\ndifference\x18\x07 \x01(\t\"\x15\n\x13GetPortfolioRequest\"\xf1\x02\n\x14GetPortfolioResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12\x0e\n\x06\x65quity\x18\x03 \x01(\t\x12-\n\x0bperformance\x18\x04 \x01(\x0b\x32\x18.tidegate.v1.Performance\x12/\n\x0c\x63onservation\x18\x05 \x01(\x0b\x32\x19.tidegate.v1.Conservation\x12\r\n\x05halts\x18\x06 \x01(\r\x12\x13\n\x0bhalted_bars\x18\x07 \x01(\r\x12,\n\x08\x62\x61r_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08sequence\x18\t \x01(\x04\x12\x33\n\x10\x63\x61sh_by_currency\x18\x14 \x03(\x0b\x32\x19.tidegate.v1.CurrencyCash\x12\x30\n\trebalance\x18< \x01(\x0b\x32\x1d.tidegate.v1.PendingRebalance\"\x17\n\x15ListStrategiesRequest\"J\n\x16ListStrategiesResponse\x12\x30\n\nstrategies\x18\x01 \x03(\x0b\x32\x1c.tidegate.v1.StrategySummary\")\n\x12GetStrategyRequest\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\"o\n\x13GetStrategyResponse\x12.\n\x08strategy\x18\x01 \x01(\x0b\x32\x1c.tidegate.v1.StrategySummary\x12(\n\tpositions\x18\x02 \x03(\x0b\x32\x15.tidegate.v1.Position\",\n\x15GetPerformanceRequest\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\"G\n\x16GetPerformanceResponse\x12-\n\x0bperformance\x18\x01 \x01(\x0b\x32\x18.tidegate.v1.Performance\"\x15\n\x13ListSuspenseRequest\"\xb1\x01\n\x14ListSuspenseResponse\x12(\n\x05\x66ills\x18\x01 \x03(\x0b\x32\x19.tidegate.v1.SuspenseFill\x12\x10\n\x08left_out\x18\x02 \x01(\x04\x12(\n\tpositions\x18\x03 \x03(\x0b\x32\x15.tidegate.v1.Position\x12\x33\n\x10\x63\x61sh_by_currency\x18\x04 \x03(\x0b\x32\x19.tidegate.v1.CurrencyCash\"\xf3\x01\n\x0cSuspenseFill\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61\x63\x63ount\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x64\x61pter\x18\x04 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x05 \x01(\t\x12\x10\n\x08order_id\x18\x06 \x01(\t\x12\x0e\n\x06symbol\x18\x07 \x01(\t\x12\x1f\n\x04side\x18\x08 \x01(\x0e\x32\x11.tidegate.v1.Side\x12\x10\n\x08quantity\x18\t \x01(\t\x12\r\n\x05price\x18\n \x01(\t\x12\x0b\n\x03\x66\x65\x65\x18\x0b \x01(\t\"\x15\n\x13ListAccountsRequest\"C\n\x14ListAccountsResponse\x12+\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x19.tidegate.v1.AccountState\"\xc8\x02\n\x0c\x41\x63\x63ountState\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x61pter\x18\x02 \x01(\t\x12.\n\tpositions\x18\x03 \x03(\x0b\x32\x1b.tidegate.v1.StatedPosition\x12%\n\x04\x63\x61sh\x18\x04 \x03(\x0b\x32\x17.tidegate.v1.StatedCash\x12\x32\n\x0estatement_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nclean_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x0b\x64ifferences\x18\x07 \x03(\x0b\x32\x17.tidegate.v1.Difference\x12\x18\n\x10\x64ifference_count\x18\x08 \x01(\r\x12\x13\n\x0b\x62reak_count\x18\t \x01(\r2\xf7\x04\n\x10PortfolioService\x12S\n\x0cGetPortfolio\x12 .tidegate.v1.GetPortfolioRequest\x1a!.tidegate.v1.GetPortfolioResponse\x12Y\n\x0eListStrategies\x12\".tidegate.v1.ListStrategiesRequest\x1a#.tidegate.v1.ListStrategiesResponse\x12P\n\x0bGetStrategy\x12\x1f.tidegate.v1.GetStrategyRequest\x1a .tidegate.v1.GetStrategyResponse\x12\\\n\x0fListInstruments\x12#.tidegate.v1.ListInstrumentsRequest\x1a$.tidegate.v1.ListInstrumentsResponse\x12Y\n\x0eGetPerformance\x12\".tidegate.v1.GetPerformanceRequest\x1a#.tidegate.v1.GetPerformanceResponse\x12S\n\x0cListSuspense\x12 .tidegate.v1.ListSuspenseRequest\x1a!.tidegate.v1.ListSuspenseResponse\x12S\n\x0cListAccounts\x12 .tidegate.v1.ListAccountsRequest\x1a!.tidegate.v1.ListAccountsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,37 +46,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CURRENCYCASH']._serialized_start=628
   _globals['_CURRENCYCASH']._serialized_end=708
   _globals['_STRATEGYSUMMARY']._serialized_start=711
-  _globals['_STRATEGYSUMMARY']._serialized_end=1078
-  _globals['_CONSERVATION']._serialized_start=1081
-  _globals['_CONSERVATION']._serialized_end=1214
-  _globals['_GETPORTFOLIOREQUEST']._serialized_start=1216
-  _globals['_GETPORTFOLIOREQUEST']._serialized_end=1237
-  _globals['_GETPORTFOLIORESPONSE']._serialized_start=1240
-  _globals['_GETPORTFOLIORESPONSE']._serialized_end=1559
-  _globals['_LISTSTRATEGIESREQUEST']._serialized_start=1561
-  _globals['_LISTSTRATEGIESREQUEST']._serialized_end=1584
-  _globals['_LISTSTRATEGIESRESPONSE']._serialized_start=1586
-  _globals['_LISTSTRATEGIESRESPONSE']._serialized_end=1660
-  _globals['_GETSTRATEGYREQUEST']._serialized_start=1662
-  _globals['_GETSTRATEGYREQUEST']._serialized_end=1703
-  _globals['_GETSTRATEGYRESPONSE']._serialized_start=1705
-  _globals['_GETSTRATEGYRESPONSE']._serialized_end=1816
-  _globals['_GETPERFORMANCEREQUEST']._serialized_start=1818
-  _globals['_GETPERFORMANCEREQUEST']._serialized_end=1862
-  _globals['_GETPERFORMANCERESPONSE']._serialized_start=1864
-  _globals['_GETPERFORMANCERESPONSE']._serialized_end=1935
-  _globals['_LISTSUSPENSEREQUEST']._serialized_start=1937
-  _globals['_LISTSUSPENSEREQUEST']._serialized_end=1958
-  _globals['_LISTSUSPENSERESPONSE']._serialized_start=1961
-  _globals['_LISTSUSPENSERESPONSE']._serialized_end=2138
-  _globals['_SUSPENSEFILL']._serialized_start=2141
-  _globals['_SUSPENSEFILL']._serialized_end=2384
-  _globals['_LISTACCOUNTSREQUEST']._serialized_start=2386
-  _globals['_LISTACCOUNTSREQUEST']._serialized_end=2407
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=2409
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=2476
-  _globals['_ACCOUNTSTATE']._serialized_start=2479
-  _globals['_ACCOUNTSTATE']._serialized_end=2807
-  _globals['_PORTFOLIOSERVICE']._serialized_start=2810
-  _globals['_PORTFOLIOSERVICE']._serialized_end=3441
+  _globals['_STRATEGYSUMMARY']._serialized_end=1112
+  _globals['_PENDINGREBALANCE']._serialized_start=1115
+  _globals['_PENDINGREBALANCE']._serialized_end=1253
+  _globals['_PENDINGCAPITAL']._serialized_start=1255
+  _globals['_PENDINGCAPITAL']._serialized_end=1308
+  _globals['_CONSERVATION']._serialized_start=1311
+  _globals['_CONSERVATION']._serialized_end=1444
+  _globals['_GETPORTFOLIOREQUEST']._serialized_start=1446
+  _globals['_GETPORTFOLIOREQUEST']._serialized_end=1467
+  _globals['_GETPORTFOLIORESPONSE']._serialized_start=1470
+  _globals['_GETPORTFOLIORESPONSE']._serialized_end=1839
+  _globals['_LISTSTRATEGIESREQUEST']._serialized_start=1841
+  _globals['_LISTSTRATEGIESREQUEST']._serialized_end=1864
+  _globals['_LISTSTRATEGIESRESPONSE']._serialized_start=1866
+  _globals['_LISTSTRATEGIESRESPONSE']._serialized_end=1940
+  _globals['_GETSTRATEGYREQUEST']._serialized_start=1942
+  _globals['_GETSTRATEGYREQUEST']._serialized_end=1983
+  _globals['_GETSTRATEGYRESPONSE']._serialized_start=1985
+  _globals['_GETSTRATEGYRESPONSE']._serialized_end=2096
+  _globals['_GETPERFORMANCEREQUEST']._serialized_start=2098
+  _globals['_GETPERFORMANCEREQUEST']._serialized_end=2142
+  _globals['_GETPERFORMANCERESPONSE']._serialized_start=2144
+  _globals['_GETPERFORMANCERESPONSE']._serialized_end=2215
+  _globals['_LISTSUSPENSEREQUEST']._serialized_start=2217
+  _globals['_LISTSUSPENSEREQUEST']._serialized_end=2238
+  _globals['_LISTSUSPENSERESPONSE']._serialized_start=2241
+  _globals['_LISTSUSPENSERESPONSE']._serialized_end=2418
+  _globals['_SUSPENSEFILL']._serialized_start=2421
+  _globals['_SUSPENSEFILL']._serialized_end=2664
+  _globals['_LISTACCOUNTSREQUEST']._serialized_start=2666
+  _globals['_LISTACCOUNTSREQUEST']._serialized_end=2687
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=2689
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=2756
+  _globals['_ACCOUNTSTATE']._serialized_start=2759
+  _globals['_ACCOUNTSTATE']._serialized_end=3087
+  _globals['_PORTFOLIOSERVICE']._serialized_start=3090
+  _globals['_PORTFOLIOSERVICE']._serialized_end=3721
 # @@protoc_insertion_point(module_scope)

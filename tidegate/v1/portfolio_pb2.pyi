@@ -200,6 +200,8 @@ class StrategySummary(_message.Message):
     PERFORMANCE_FIELD_NUMBER: _builtins.int
     EXCHANGE_PNL_FIELD_NUMBER: _builtins.int
     CASH_BY_CURRENCY_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
+    LEAVING_FIELD_NUMBER: _builtins.int
     strategy_id: _builtins.str
     kind: _builtins.str
     """cash, margin."""
@@ -216,6 +218,10 @@ class StrategySummary(_message.Message):
     fees: _builtins.str
     exchange_pnl: _builtins.str
     """What exchanging currencies, and their rates since, have earned; in the portfolio's currency, like all P&L here."""
+    removed: _builtins.bool
+    """It was removed: it takes no orders, and this is its history."""
+    leaving: _builtins.bool
+    """It is removed once it is flat."""
     @_builtins.property
     def performance(self) -> Global___Performance: ...
     @_builtins.property
@@ -240,14 +246,74 @@ class StrategySummary(_message.Message):
         performance: Global___Performance | None = ...,
         exchange_pnl: _builtins.str = ...,
         cash_by_currency: _abc.Iterable[Global___CurrencyCash] | None = ...,
+        removed: _builtins.bool = ...,
+        leaving: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["performance", b"performance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capital", b"capital", "cash", b"cash", "cash_by_currency", b"cash_by_currency", "equity", b"equity", "exchange_pnl", b"exchange_pnl", "fees", b"fees", "gross_exposure", b"gross_exposure", "kind", b"kind", "paused", b"paused", "paused_reason", b"paused_reason", "performance", b"performance", "realised_pnl", b"realised_pnl", "reserved_cash", b"reserved_cash", "strategy_id", b"strategy_id", "unrealised_pnl", b"unrealised_pnl"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capital", b"capital", "cash", b"cash", "cash_by_currency", b"cash_by_currency", "equity", b"equity", "exchange_pnl", b"exchange_pnl", "fees", b"fees", "gross_exposure", b"gross_exposure", "kind", b"kind", "leaving", b"leaving", "paused", b"paused", "paused_reason", b"paused_reason", "performance", b"performance", "realised_pnl", b"realised_pnl", "removed", b"removed", "reserved_cash", b"reserved_cash", "strategy_id", b"strategy_id", "unrealised_pnl", b"unrealised_pnl"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StrategySummary: _TypeAlias = StrategySummary  # noqa: Y015
+
+@_typing.final
+class PendingRebalance(_message.Message):
+    """What a rebalance could not move yet, because it is tied up."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REBALANCE_ID_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    PENDING_FIELD_NUMBER: _builtins.int
+    rebalance_id: _builtins.str
+    sequence: _builtins.int
+    """The event that recorded it."""
+    operator: _builtins.str
+    reason: _builtins.str
+    @_builtins.property
+    def pending(self) -> _containers.RepeatedCompositeFieldContainer[Global___PendingCapital]: ...
+    def __init__(
+        self,
+        *,
+        rebalance_id: _builtins.str = ...,
+        sequence: _builtins.int = ...,
+        operator: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        pending: _abc.Iterable[Global___PendingCapital] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["operator", b"operator", "pending", b"pending", "reason", b"reason", "rebalance_id", b"rebalance_id", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PendingRebalance: _TypeAlias = PendingRebalance  # noqa: Y015
+
+@_typing.final
+class PendingCapital(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    strategy_id: _builtins.str
+    amount: _builtins.str
+    """Decimal; negative: it is to come from the strategy."""
+    def __init__(
+        self,
+        *,
+        strategy_id: _builtins.str = ...,
+        amount: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "strategy_id", b"strategy_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PendingCapital: _TypeAlias = PendingCapital  # noqa: Y015
 
 @_typing.final
 class Conservation(_message.Message):
@@ -319,6 +385,7 @@ class GetPortfolioResponse(_message.Message):
     BAR_TIME_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
     CASH_BY_CURRENCY_FIELD_NUMBER: _builtins.int
+    REBALANCE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     currency: _builtins.str
     equity: _builtins.str
@@ -338,6 +405,10 @@ class GetPortfolioResponse(_message.Message):
     def cash_by_currency(self) -> _containers.RepeatedCompositeFieldContainer[Global___CurrencyCash]:
         """Of all strategies, the reserve and the suspense ledger together; the portfolio's currency first."""
 
+    @_builtins.property
+    def rebalance(self) -> Global___PendingRebalance:
+        """Absent when nothing is pending."""
+
     def __init__(
         self,
         *,
@@ -351,10 +422,11 @@ class GetPortfolioResponse(_message.Message):
         bar_time: _timestamp_pb2.Timestamp | None = ...,
         sequence: _builtins.int = ...,
         cash_by_currency: _abc.Iterable[Global___CurrencyCash] | None = ...,
+        rebalance: Global___PendingRebalance | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["bar_time", b"bar_time", "conservation", b"conservation", "performance", b"performance"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bar_time", b"bar_time", "conservation", b"conservation", "performance", b"performance", "rebalance", b"rebalance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_time", b"bar_time", "cash_by_currency", b"cash_by_currency", "conservation", b"conservation", "currency", b"currency", "equity", b"equity", "halted_bars", b"halted_bars", "halts", b"halts", "name", b"name", "performance", b"performance", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_time", b"bar_time", "cash_by_currency", b"cash_by_currency", "conservation", b"conservation", "currency", b"currency", "equity", b"equity", "halted_bars", b"halted_bars", "halts", b"halts", "name", b"name", "performance", b"performance", "rebalance", b"rebalance", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -382,7 +454,7 @@ class ListStrategiesResponse(_message.Message):
     STRATEGIES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def strategies(self) -> _containers.RepeatedCompositeFieldContainer[Global___StrategySummary]:
-        """In the portfolio file's order."""
+        """In the portfolio file's order; then those that were added, in theirs."""
 
     def __init__(
         self,

@@ -55,6 +55,15 @@ def test_every_kind_of_alert_says_what_it_is_about(open_desk: OpenDesk) -> None:
     orders = [desk.order("cash", BUY, "99999", "A") for _ in range(101)]
     desk.ask("SubmitOrders", orders_pb2.SubmitOrdersRequest(orders=orders), orders_pb2.SubmitOrdersResponse)
     desk.tick(31)
+    empty = admin_pb2.RebalanceRequest(rebalance_id="r1", operator="ann", reason="plan")
+    empty.weights.add(strategy_id="cash", weight="0")
+    desk.ask("Rebalance", empty, admin_pb2.RebalanceResponse)
+    done = admin_pb2.RebalanceRequest(rebalance_id="r2", operator="ann", reason="not now")
+    desk.ask("Rebalance", done, admin_pb2.RebalanceResponse)
+    add = admin_pb2.AddStrategyRequest(strategy_id="new", amount="1000", operator="ann", reason="a trial")
+    desk.ask("AddStrategy", add, admin_pb2.AddStrategyResponse)
+    remove = admin_pb2.RemoveStrategyRequest(strategy_id="new", operator="ann", reason="enough")
+    desk.ask("RemoveStrategy", remove, admin_pb2.RemoveStrategyResponse)
     expected = [
         ("EXECUTION_AFTER_DONE", strategy_scope("cash"), "fill of 1 for order cash/o1, which was done"),
         ("EXECUTION_THROTTLE", strategy_scope("cash"), "strategy cash had 2 buys of A filled within 10 s"),
@@ -104,6 +113,26 @@ def test_every_kind_of_alert_says_what_it_is_about(open_desk: OpenDesk) -> None:
             "REFUSALS_COUNTED",
             strategy_scope("cash"),
             "1 more refusals of SubmitOrder within a second are only counted, the last one REDUCE_ONLY",
+        ),
+        (
+            "REBALANCE_PENDING",
+            PORTFOLIO,
+            "rebalance r1 waits for capital that is tied up: 32,630.00 of cash",
+        ),
+        (
+            "REBALANCE_BLOCKED",
+            strategy_scope("cash"),
+            "251 A of cash are not closed for a rebalance: ROUTE_MISSING: no adapter sends the strategy's orders",
+        ),
+        (
+            "REBALANCE_GIVEN_UP",
+            PORTFOLIO,
+            "rebalance r1 is given up with -32,630.00 of cash: rebalance r2 takes its place",
+        ),
+        (
+            "STRATEGY_REMOVED",
+            strategy_scope("new"),
+            "strategy new is removed by ann: enough; 1,000.00 went back to the reserve",
         ),
     ]
     found = desk.alerts()[::-1]

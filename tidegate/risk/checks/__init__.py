@@ -23,6 +23,7 @@ from tidegate.risk.checks.order_size import OrderSize
 from tidegate.risk.checks.price_age import PriceAge
 from tidegate.risk.checks.products import MarginNeeded, OptionAlive
 from tidegate.risk.checks.reduce_only import ReduceOnly
+from tidegate.risk.checks.removed import Removed
 from tidegate.risk.checks.scoped_limit import Measured, ScopedLimit
 from tidegate.risk.limit import (
     CONCENTRATION,
@@ -104,6 +105,8 @@ def build(book: "Book") -> Checks:
     """Build the checks that the book's limits, rules and bands ask for; one that is not configured costs nothing."""
     limits, table, rules, price_bands = book.limits, book.limits_in_force, book.order_rules, book.price_bands
     permission: list[Check] = [HaltState(), PriceAge(limits.max_price_age_ns), Increments(), ReduceOnly()]
+    if book.roster.removed:
+        permission.insert(0, Removed(frozenset(book.roster.removed)))
     if price_bands.is_on:
         permission.append(HeldPrice())
     sizes = [limit.limit if _is_built_in(limit := table.get(figure)) else None for figure in _SIZES]

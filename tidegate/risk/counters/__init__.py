@@ -19,6 +19,8 @@ from tidegate.v1 import journal_pb2
 if TYPE_CHECKING:
     from tidegate.risk.book import Book
 
+_DECISIONS = ("order_decided", "replace_decided")
+
 Take = Callable[[journal_pb2.Event, "Book"], None]
 
 
@@ -39,19 +41,19 @@ class Counters:
     def listen(self, rules: OrderRules) -> None:
         """Let those take events that the rules need."""
         self._takers.clear()
-        decisions, prices = ("order_decided", "replace_decided"), ("bar_published", "prices_published")
+        prices = ("bar_published", "prices_published")
         if rules.price_move is not None:
             self._listen(self.price_moves.take, *prices)
         if rules.duplicate_within_ns:
             self._listen(self.duplicates.take, "order_decided")
         if rules.counts_messages:
-            self._listen(self.messages.take, *decisions, "cancel_requested")
+            self._listen(self.messages.take, *_DECISIONS, "cancel_requested")
         if any(rates.counts_days for rates in rules.all_rates):
-            self._listen(self.daily.take, *decisions)
+            self._listen(self.daily.take, *_DECISIONS)
         if rules.throttle_fills:
             self._listen(self.fills.take, "execution_booked", "throttle_released")
         if rules.is_self_trade_refused:
-            self._listen(self.resting.take, *decisions, "execution_booked")
+            self._listen(self.resting.take, *_DECISIONS, "execution_booked")
 
     def take(self, event: journal_pb2.Event, kind: str, book: "Book") -> None:
         """Count an event that the book has taken."""
