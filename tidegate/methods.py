@@ -117,6 +117,9 @@ METHODS = {
         risk_pb2.WatchRiskMetricsRequest, lambda gate, r: views.risk_metrics_after(gate.engine.book, r)
     ),
     "GetPerformance": Method(portfolio_pb2.GetPerformanceRequest, lambda gate, r: views.performance(gate.engine, r)),
+    "GetCorrelations": Method(
+        portfolio_pb2.GetCorrelationsRequest, lambda gate, _: views.correlations(gate.engine.book)
+    ),
     "GetPortfolio": Method(portfolio_pb2.GetPortfolioRequest, lambda gate, _: views.portfolio(gate.engine)),
     "ListStrategies": Method(portfolio_pb2.ListStrategiesRequest, lambda gate, _: views.strategies(gate.engine)),
     "GetStrategy": Method(portfolio_pb2.GetStrategyRequest, lambda gate, r: views.strategy(gate.engine, r.strategy_id)),

@@ -233,6 +233,7 @@ RULES: dict[str, Rule] = {
     "AcknowledgeAlert": _OPERATE,
     # PortfolioService
     "GetPortfolio": _VIEW,
+    "GetCorrelations": _VIEW,
     "ListStrategies": Rule(_VIEWERS, strategies=lambda _: (), cut=_cut_strategies),
     "GetStrategy": Rule(_VIEWERS, strategies=lambda r: (r.strategy_id,)),
     "GetPerformance": Rule(_VIEWERS, strategies=lambda r: (r.strategy_id or None,)),

@@ -98,6 +98,10 @@ class Reason(StrEnum):
     EXPECTED_SHORTFALL = "EXPECTED_SHORTFALL", "What the worst sessions lose on average is over its share."
     VOLATILITY = "VOLATILITY", "The profits of past sessions on this book vary more than the limit allows."
     RISK_UNDEFINED = "RISK_UNDEFINED", "An instrument has too few sessions of returns for a limit that needs them."
+    STRATEGY_CORRELATION = (
+        "STRATEGY_CORRELATION",
+        "Two strategies make the same, session by session; neither adds risk.",
+    )
     DAILY_LOSS = "DAILY_LOSS", "Too much was lost since the UTC day began."
     CAPITAL = "CAPITAL", "The strategy's own capital does not carry the order."
     SHORT_SALE = "SHORT_SALE", "The strategy may not sell what it does not have."

@@ -91,6 +91,7 @@ _DAY: list[tuple[str, dict[str, Any]]] = [
     ("GetRiskMetrics", {}),
     ("GetHaltState", {}),
     ("GetLimits", {}),
+    ("GetCorrelations", {}),
     ("GetPerformance", {"strategy_id": "saver"}),
     ("GetPortfolio", {}),
     ("ListStrategies", {}),

@@ -123,6 +123,7 @@ WHOLE: dict[str, set[Role]] = {
     "GetRiskMetrics": VIEWERS,
     "GetHaltState": VIEWERS,
     "GetLimits": VIEWERS,
+    "GetCorrelations": VIEWERS,
     "WatchRiskMetrics": VIEWERS,
     "ListAlerts": VIEWERS,
     "WatchAlerts": VIEWERS,

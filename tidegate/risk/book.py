@@ -8,6 +8,7 @@ from tidegate.errors import BookError
 from tidegate.numbers import ONE, ZERO
 from tidegate.options import Options
 from tidegate.orders import Order
+from tidegate.risk.correlation_breaches import CorrelationBreaches
 from tidegate.risk.counters import Counters
 from tidegate.risk.folding import fold
 from tidegate.risk.halts import Flattening, Halt, Pause, Place
@@ -19,6 +20,7 @@ from tidegate.risk.price_bands import PriceBands
 from tidegate.risk.scopes import PORTFOLIO as PORTFOLIO_SCOPE
 from tidegate.risk.scopes import Scope, instrument_scope, strategy_scope
 from tidegate.risk.session_history import SessionHistory
+from tidegate.risk.strategy_returns import StrategyReturns
 from tidegate.totals import Totals
 from tidegate.v1 import common_pb2, journal_pb2, market_data_pb2, risk_pb2
 
@@ -78,6 +80,7 @@ class Book:
         self.totals = Totals()
         self.high_water = HighWater("")
         self.history = SessionHistory()
+        self.strategy_returns = StrategyReturns()
         # Worked out only while a limit needs them.
         self.scenarios: Scenarios | None = None
 
@@ -87,6 +90,7 @@ class Book:
         self.reset_requests: dict[Scope, journal_pb2.Event] = {}
         self.flattenings: dict[Place, Flattening] = {}
         self.breaches: dict[tuple[str, Scope], common_pb2.Violation] = {}
+        self.correlation_breaches = CorrelationBreaches()
 
         self.last_bar = market_data_pb2.PublishBarsRequest()
         self.last_bar_sequence = 0

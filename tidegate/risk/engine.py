@@ -13,6 +13,7 @@ from tidegate.risk import (
     capital_moves,
     checks,
     consequences,
+    correlation,
     executions,
     flattening,
     halting,
@@ -130,6 +131,7 @@ class Engine:
             follow_up = self._draft(now_ns)
             consequences.follow(follow_up, event)
             throttling.follow(follow_up, event)
+            correlation.follow(follow_up, event)
             for consequence in follow_up.events:
                 self.apply(consequence)
             decided.events += follow_up.events

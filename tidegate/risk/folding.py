@@ -151,7 +151,8 @@ def _mark(book: "Book", symbol: str, new: Print, band: Band) -> None:
             if new is mark:
                 return
     book.marks[symbol], book.mark_times_ns[symbol] = new
-    book.history.mark(symbol, *new)
+    if book.history.mark(symbol, *new):
+        book.strategy_returns.close(book)
     _revalue(book, symbol, new)
 
 
@@ -205,6 +206,7 @@ def _transfer(book: "Book", event: journal_pb2.Event) -> None:
         strategy, before = book.strategies[strategy_id], book.strategies[strategy_id].ledger.equity
         strategy.apply(event)
         book.high_water.move(strategy_scope(strategy_id), before, strategy.ledger.equity - before)
+        book.strategy_returns.move(strategy_id, strategy.ledger.equity - before)
 
 
 def _move_capital(book: "Book", event: journal_pb2.Event) -> None:

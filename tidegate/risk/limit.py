@@ -21,6 +21,7 @@ ORDER_NOTIONAL = risk_pb2.LIMIT_FIGURE_ORDER_NOTIONAL
 VALUE_AT_RISK = risk_pb2.LIMIT_FIGURE_VALUE_AT_RISK
 EXPECTED_SHORTFALL = risk_pb2.LIMIT_FIGURE_EXPECTED_SHORTFALL
 VOLATILITY = risk_pb2.LIMIT_FIGURE_VOLATILITY
+STRATEGY_CORRELATION = risk_pb2.LIMIT_FIGURE_STRATEGY_CORRELATION
 
 _EVERYWHERE = frozenset(
     {
@@ -45,10 +46,15 @@ SCOPES: dict[Figure, frozenset[common_pb2.ScopeKind.ValueType]] = {
     VALUE_AT_RISK: _PORTFOLIO_ONLY,
     EXPECTED_SHORTFALL: _PORTFOLIO_ONLY,
     VOLATILITY: _PORTFOLIO_ONLY,
+    STRATEGY_CORRELATION: _PORTFOLIO_ONLY,
 }
 # What is worked out on scenarios.
 OF_SCENARIOS = frozenset({VALUE_AT_RISK, EXPECTED_SHORTFALL, VOLATILITY})
+# What takes a history that there may not be.
+MAY_BE_UNDEFINED = OF_SCENARIOS | {STRATEGY_CORRELATION}
 CONFIDENCE = Decimal("0.95")
+# Where a limit on it names no threshold (RustyBT).
+CORRELATION_MAX = Decimal("0.80")
 # Of what is a share of itself, all of it is the most that a limit may say.
 SHARES = frozenset({DRAWDOWN, DAILY_LOSS})
 # Above it a hedge fund is a bet; the configuration refuses it (RustyBT).
@@ -127,5 +133,5 @@ class Limit:
             reason=self.reason,
             expires=to_stamp(self.expires_ns) if self.expires_ns else None,
             confidence=plain(self.confidence) if is_of_scenarios else "",
-            on_undefined=self.on_undefined if is_of_scenarios else common_pb2.ACTION_UNSPECIFIED,
+            on_undefined=self.on_undefined if self.figure in MAY_BE_UNDEFINED else common_pb2.ACTION_UNSPECIFIED,
         )

@@ -41,6 +41,8 @@ class PortfolioServiceStub:
     """One strategy with its positions."""
     GetPerformance: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.GetPerformanceRequest, _portfolio_pb2.GetPerformanceResponse]
     """Of the portfolio, or of one strategy."""
+    GetCorrelations: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.GetCorrelationsRequest, _portfolio_pb2.GetCorrelationsResponse]
+    """How alike the strategies' returns are, each pair once."""
 
 @_typing.type_check_only
 class PortfolioServiceAsyncStub(PortfolioServiceStub):
@@ -55,6 +57,8 @@ class PortfolioServiceAsyncStub(PortfolioServiceStub):
     """One strategy with its positions."""
     GetPerformance: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.GetPerformanceRequest, _portfolio_pb2.GetPerformanceResponse]  # type: ignore[assignment]
     """Of the portfolio, or of one strategy."""
+    GetCorrelations: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.GetCorrelationsRequest, _portfolio_pb2.GetCorrelationsResponse]  # type: ignore[assignment]
+    """How alike the strategies' returns are, each pair once."""
 
 class PortfolioServiceServicer(metaclass=_abc_1.ABCMeta):
     """Who owns what."""
@@ -90,5 +94,13 @@ class PortfolioServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_portfolio_pb2.GetPerformanceResponse, _abc.Awaitable[_portfolio_pb2.GetPerformanceResponse]]:
         """Of the portfolio, or of one strategy."""
+
+    @_abc_1.abstractmethod
+    def GetCorrelations(
+        self,
+        request: _portfolio_pb2.GetCorrelationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_portfolio_pb2.GetCorrelationsResponse, _abc.Awaitable[_portfolio_pb2.GetCorrelationsResponse]]:
+        """How alike the strategies' returns are, each pair once."""
 
 def add_PortfolioServiceServicer_to_server(servicer: PortfolioServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

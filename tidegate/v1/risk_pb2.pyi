@@ -49,6 +49,8 @@ class _LimitFigureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LimitFigu
     LIMIT_FIGURE_EXPECTED_SHORTFALL: _LimitFigure.ValueType  # 9
     LIMIT_FIGURE_VOLATILITY: _LimitFigure.ValueType  # 10
     """Of a year, as a share of the portfolio's equity; the portfolio's."""
+    LIMIT_FIGURE_STRATEGY_CORRELATION: _LimitFigure.ValueType  # 80
+    """Of what two strategies made, session by session; the portfolio's scope stands for each pair."""
 
 class LimitFigure(_LimitFigure, metaclass=_LimitFigureEnumTypeWrapper):
     """What a limit bounds."""
@@ -75,6 +77,8 @@ LIMIT_FIGURE_VALUE_AT_RISK: LimitFigure.ValueType  # 8
 LIMIT_FIGURE_EXPECTED_SHORTFALL: LimitFigure.ValueType  # 9
 LIMIT_FIGURE_VOLATILITY: LimitFigure.ValueType  # 10
 """Of a year, as a share of the portfolio's equity; the portfolio's."""
+LIMIT_FIGURE_STRATEGY_CORRELATION: LimitFigure.ValueType  # 80
+"""Of what two strategies made, session by session; the portfolio's scope stands for each pair."""
 Global___LimitFigure: _TypeAlias = LimitFigure  # noqa: Y015
 
 @_typing.final
@@ -450,7 +454,7 @@ class Limit(_message.Message):
     confidence: _builtins.str
     """Of value at risk and expected shortfall; 0.95 when empty."""
     on_undefined: _common_pb2.Action.ValueType
-    """What is done while an instrument has fewer than 60 sessions of returns: WARN or REJECT; read as REJECT."""
+    """What is done while an instrument, or a strategy, has fewer than 60 sessions of returns: WARN or REJECT; read as REJECT."""
     @_builtins.property
     def scope(self) -> _common_pb2.Scope: ...
     @_builtins.property

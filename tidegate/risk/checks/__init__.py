@@ -23,7 +23,17 @@ from tidegate.risk.checks.price_age import PriceAge
 from tidegate.risk.checks.products import MarginNeeded, OptionAlive
 from tidegate.risk.checks.reduce_only import ReduceOnly
 from tidegate.risk.checks.scoped_limit import Measured, ScopedLimit
-from tidegate.risk.limit import CONCENTRATION, DRAWDOWN, LEVERAGE, OF_SCENARIOS, ORDER_NOTIONAL, ORDER_QUANTITY, Limit
+from tidegate.risk.checks.strategy_correlation import StrategyCorrelation
+from tidegate.risk.limit import (
+    CONCENTRATION,
+    DRAWDOWN,
+    LEVERAGE,
+    OF_SCENARIOS,
+    ORDER_NOTIONAL,
+    ORDER_QUANTITY,
+    STRATEGY_CORRELATION,
+    Limit,
+)
 from tidegate.risk.limit_table import HALT, REJECT, LimitTable
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.scopes import PORTFOLIO, Scope
@@ -84,6 +94,8 @@ class Checks(NamedTuple):
 # Bounds on one order: on reducing ones as well.
 _SIZES = (ORDER_QUANTITY, ORDER_NOTIONAL)
 _OF_ORDERS = frozenset(_SIZES)
+# Whose state is another than a figure of the book: single orders, and what strategies made.
+_OF_NO_BOOK = _OF_ORDERS | {STRATEGY_CORRELATION}
 
 
 def build(book: "Book") -> Checks:
@@ -107,7 +119,8 @@ def build(book: "Book") -> Checks:
     further = [limit for limit in table if not _is_built_in(limit)]
     of_portfolio = [limit for limit in further if limit.scope == PORTFOLIO]
     permission += [ScopedLimit(limit) for limit in of_portfolio if limit.figure in _OF_ORDERS]
-    exposure += [check_of(limit) for limit in of_portfolio if limit.figure not in _OF_ORDERS]
+    exposure += [check_of(limit) for limit in of_portfolio if limit.figure not in _OF_NO_BOOK]
+    exposure += [StrategyCorrelation(limit) for limit in of_portfolio if limit.figure == STRATEGY_CORRELATION]
     exposure.append(Capital())
     scoped = _scoped([limit for limit in further if limit.scope != PORTFOLIO])
     standing = tuple(check_of(replace(limit, warn=None)) for limit in further if _has_state(limit))
@@ -169,7 +182,7 @@ def _is_built_in(limit: Limit) -> bool:
 def _has_state(limit: Limit) -> bool:
     """Whether the book itself can be over a limit; each instrument's share is looked at where it changes."""
     is_of_instruments = limit.figure == CONCENTRATION and limit.scope == PORTFOLIO
-    return limit.limit is not None and limit.figure not in _OF_ORDERS and not is_of_instruments
+    return limit.limit is not None and limit.figure not in _OF_NO_BOOK and not is_of_instruments
 
 
 def _scoped(limits: list[Limit]) -> dict[Scope, Scoped]:
