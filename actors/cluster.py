@@ -12,11 +12,13 @@ from ray.exceptions import RayActorError, RayTaskError
 
 from actors.allocator import AllocatorSettings, PortfolioAllocator
 from actors.gateway_host import GatewayHost
-from actors.names import ALLOCATOR, NAMESPACE, RISK_MANAGER, gateway_name, strategy_name
+from actors.names import ALLOCATOR, NAMESPACE, REPORTER, RISK_MANAGER, gateway_name, strategy_name
 from actors.port import OpenFrontDoor
 from actors.risk_manager import RiskManager, RiskManagerSettings
+from actors.risk_reporter import ReporterSettings, RiskReporter
 from actors.strategy_actor import StrategySpec
 from tidegate.errors import TidegateError
+from tidegate.report_rules import ReportRules
 
 _STOP_TIMEOUT_S = 10.0
 # A node that does not come up in Ray's own half minute, on a busy machine or beside another one, may do so later.
@@ -31,12 +33,14 @@ class ClusterSettings:
     What runs: the RiskManager, the strategies, and any number of gateways.
 
     gateways_apart: opens each in an actor of its own, by its name; the one beside is in the RiskManager's settings.
+    reports: None where nobody wants them.
     """
 
     risk_manager: RiskManagerSettings
     strategies: Sequence[StrategySpec]
     bar_deadline_s: float
     gateways_apart: Mapping[str, OpenFrontDoor] = field(default_factory=dict)
+    reports: ReportRules | None = None
 
 
 def start_ray() -> None:
@@ -84,6 +88,10 @@ def start(settings: ClusterSettings) -> int:
         )
         allocator = _actor(PortfolioAllocator, ALLOCATOR).remote(allocator_settings)
         ray.get(allocator.start.remote())
+        if settings.reports is not None:
+            own = settings.risk_manager
+            reporter_settings = ReporterSettings(settings.reports, own.journal, RISK_MANAGER, own.logs)
+            ray.get(_actor(RiskReporter, REPORTER).remote(reporter_settings).start.remote())
         for name, open_front_door in settings.gateways_apart.items():
             host = _actor(GatewayHost, gateway_name(name))
             gateway = host.remote(name, open_front_door, RISK_MANAGER, settings.risk_manager)
@@ -106,7 +114,7 @@ def stop(settings: ClusterSettings) -> None:
     """Stop every actor: first who asks, last who writes."""
     gateways = [gateway_name(name) for name in settings.gateways_apart]
     strategies = [strategy_name(spec.strategy_id) for spec in settings.strategies]
-    for name in (*gateways, ALLOCATOR, *strategies, RISK_MANAGER):
+    for name in (*gateways, REPORTER, ALLOCATOR, *strategies, RISK_MANAGER):
         try:
             actor = ray.get_actor(name, NAMESPACE)
         except ValueError:

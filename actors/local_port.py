@@ -14,6 +14,7 @@ from tidegate.errors import JournalError
 from tidegate.gate import Gate, Reply, Request
 from tidegate.history import read_past
 from tidegate.journal.contract import Journal
+from tidegate.journal.reports import ReportFile
 from tidegate.permissions import INTERNAL
 from tidegate.v1 import journal_pb2
 
@@ -38,13 +39,21 @@ class LocalPort:
         self._feed = Feed()
         self._engine: EngineThread | None = None
         self._gate: Gate | None = None
+        self._reports: ReportFile | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._on_failures = on_failures
         self._on_fatal = on_fatal
 
-    async def open(self, open_gate: Callable[[], Gate], configuration: journal_pb2.PortfolioConfigured) -> int:
+    async def open(
+        self,
+        open_gate: Callable[[], Gate],
+        configuration: journal_pb2.PortfolioConfigured,
+        reports: ReportFile | None = None,
+    ) -> int:
         """
         Open the journal and fold it, off the event loop; return the number of events folded.
+
+        reports: those of sessions, where some are made.
 
         Raises:
             JournalError, ConfigurationError: the journal cannot be used; the port stays closed.
@@ -59,7 +68,7 @@ class LocalPort:
                 raise
 
         gate, count = await asyncio.to_thread(read)
-        self._gate = gate
+        self._gate, self._reports = gate, reports
         self._feed.floor = count
         self._engine = EngineThread(gate, self._feed, self._on_failures, self._on_fatal)
         self._engine.start()
@@ -116,7 +125,7 @@ class LocalPort:
         self._opened()
         if self._gate is None:
             raise _closed()
-        return await asyncio.to_thread(read_past, self._gate.journal, request)
+        return await asyncio.to_thread(read_past, self._gate.journal, request, self._reports)
 
     async def is_serving(self) -> bool:
         """Tell whether the journal has been read."""

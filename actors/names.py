@@ -3,6 +3,7 @@
 NAMESPACE = "tidegate"
 RISK_MANAGER = "RiskManager"
 ALLOCATOR = "PortfolioAllocator"
+REPORTER = "RiskReporter"
 
 
 def strategy_name(strategy_id: str) -> str:

@@ -15,6 +15,7 @@ from actors.metrics import MeasuredJournal
 from actors.port import FrontDoor, OpenFrontDoor, StreamMessage
 from actors.restarts import EXIT_FATAL, start_again_after_a_restart
 from tidegate.gate import Gate, Reply, Request
+from tidegate.journal.reports import ReportFile
 from tidegate.v1 import journal_pb2
 
 
@@ -24,7 +25,8 @@ class RiskManagerSettings:
     What a RiskManager needs to begin, and to begin again.
 
     configuration: a serialized PortfolioConfigured. open_front_door: opens a gateway beside it; None without one.
-    open_metrics: serves this process's figures; None where nobody wants them.
+    open_metrics: serves this process's figures; None where nobody wants them. reports: the file of those of sessions;
+    None where none are made.
     """
 
     configuration: bytes
@@ -32,6 +34,7 @@ class RiskManagerSettings:
     logs: Path
     open_front_door: OpenFrontDoor | None = None
     open_metrics: Callable[[], None] | None = None
+    reports: Path | None = None
 
 
 class RiskManager:
@@ -65,7 +68,8 @@ class RiskManager:
             self._has_metrics = True
         if settings.open_front_door is not None and self._front_door is None:
             self._front_door = await settings.open_front_door(self._port)
-        count = await self._port.open(lambda: Gate(MeasuredJournal(settings.journal), clock), configuration)
+        reports = None if settings.reports is None else ReportFile(settings.reports)
+        count = await self._port.open(lambda: Gate(MeasuredJournal(settings.journal), clock), configuration, reports)
         REGISTRY.register(self._port.collector())
         collect_rarely()
         self._log.info("started", events=count, journal=str(settings.journal), clock=configuration.clock)

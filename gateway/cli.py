@@ -16,6 +16,7 @@ from gateway.explain_commands import explain_order
 from gateway.halt_commands import confirm_reset, flatten, halt, operator_name
 from gateway.limit_commands import limits_app
 from gateway.protection import Protection
+from gateway.report_commands import report
 from gateway.tables import show_portfolio, show_risk
 from gateway.terminal import REFUSED, Shown, connected, fail, fail_call
 from gateway.throttle_commands import release
@@ -34,6 +35,7 @@ app.add_typer(token_app, name="token")
 app.command("explain")(explain_order)
 app.add_typer(limits_app, name="limits")
 app.command()(release)
+app.command()(report)
 app.add_typer(var_app, name="var")
 for command in (halt, flatten, confirm_reset):
     app.command()(command)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any, NamedTuple, NoReturn
 
@@ -33,11 +34,14 @@ from gateway.replay import Replay
 from gateway.server import Gateway, open_gateway
 from gateway.tables import show_portfolio
 from tidegate.errors import TidegateError
+from tidegate.journal.reports import beside as beside_journal
 from tidegate.portfolio_file import PortfolioFile, read_portfolio_file
+from tidegate.report_rules import ReportRules
 from tidegate.times import to_datetime
 from tidegate.yaml_file import Problem
 
 _PLAIN_PROGRESS_PERIOD_S = 10.0
+_REPORTS_NEED = "scipy"
 
 OpenGateway = partial[Coroutine[Any, Any, Gateway]]
 
@@ -145,10 +149,12 @@ def started(
     """
     with inside(portfolio, options.address, options.protection) as own:
         open_front_door = partial(open_gateway, address=options.address, protection=own.protection)
+        rules = _report_rules(portfolio, say)
         settings = cluster.ClusterSettings(
             risk_manager=RiskManagerSettings(
                 configuration=configuration_of(portfolio).SerializeToString(),
                 journal=options.journal.resolve(),
+                reports=None if rules is None else beside_journal(options.journal.resolve()),
                 logs=_logs(options),
                 open_front_door=None if options.apart else open_front_door,
                 open_metrics=None if not options.metrics else _metrics(options).open,
@@ -156,6 +162,7 @@ def started(
             strategies=specs,
             bar_deadline_s=portfolio.bar_deadline_s,
             gateways_apart=_gateways_apart(options, open_front_door),
+            reports=rules,
         )
         _logs(options).mkdir(parents=True, exist_ok=True)
         folder = options.portfolio.parent.resolve()
@@ -167,6 +174,16 @@ def started(
         finally:
             adapters.stop()
             cluster.stop(settings)
+
+
+def _report_rules(portfolio: PortfolioFile, say: Callable[[str], None]) -> ReportRules | None:
+    """Return what reports are made by; None, said aloud, without the extra: trading does not wait for it."""
+    if portfolio.reports is None:
+        return None
+    if find_spec(_REPORTS_NEED) is None:
+        say(f"reports: no risk reports are made: {_REPORTS_NEED} is missing, install the extra tidegate[statistics]")
+        return None
+    return portfolio.reports.to_rules()
 
 
 def _gateways_apart(options: RunOptions, open_front_door: OpenGateway) -> dict[str, OpenFrontDoor]:

@@ -61,6 +61,7 @@ _BY_CODE = {
         Reason.BAR_OUT_OF_ORDER,
         Reason.PRICE_OUT_OF_ORDER,
         Reason.BAR_UNKNOWN,
+        Reason.REPORTS_UNAVAILABLE,
     ),
     grpc.StatusCode.INTERNAL: (Reason.INTERNAL,),
     grpc.StatusCode.UNIMPLEMENTED: (Reason.METHOD_UNKNOWN, Reason.METHOD_ELSEWHERE),

@@ -86,6 +86,7 @@ METHODS = {
     "UpdateLimits": _command(admin_pb2.UpdateLimitsRequest),
     "PauseStrategy": _command(admin_pb2.PauseStrategyRequest, commands.pause_strategy),
     "ResumeStrategy": _command(admin_pb2.ResumeStrategyRequest, commands.resume_strategy),
+    "RecordRiskReport": _command(actors_pb2.RecordRiskReportRequest),
     "CompleteBar": _command(actors_pb2.CompleteBarRequest, commands.complete_bar, _bar_keys),
     "DepositCapital": _command(
         admin_pb2.DepositCapitalRequest, commands.deposit_capital, lambda r: (transfer_key(r.transfer_id),)

@@ -231,6 +231,7 @@ RULES: dict[str, Rule] = {
     "ListAlerts": _VIEW,
     "WatchAlerts": _VIEW,
     "AcknowledgeAlert": _OPERATE,
+    "ListRiskReports": _VIEW,
     # PortfolioService
     "GetPortfolio": _VIEW,
     "GetCorrelations": _VIEW,
@@ -254,6 +255,7 @@ RULES: dict[str, Rule] = {
     # What the actors ask each other; not on the wire.
     "NextBar": _INTERNAL,
     "CompleteBar": _INTERNAL,
+    "RecordRiskReport": _INTERNAL,
     "AdvanceTime": _INTERNAL,
     # What a gateway asks for its streams.
     "OpenSession": _FOR_GATEWAYS,

@@ -14,6 +14,7 @@ from tidegate.limits_section import Leverage, LimitsSection, Positive, Share
 from tidegate.numbers import ONE, ZERO, plain, round_money
 from tidegate.orders_section import OrdersSection, RatesSection
 from tidegate.price_bands_section import BANDS, PriceBandSection
+from tidegate.reports_section import ReportsSection
 from tidegate.risk.consequences import GATE
 from tidegate.risk.limit_table import portfolio_limits
 from tidegate.risk.scopes import Scope, groups_of, instrument_scope, strategy_scope
@@ -130,6 +131,7 @@ class PortfolioFile(_Section):
     A whole portfolio file.
 
     currencies: for each foreign currency, the fx instrument whose price is its rate.
+    reports: only runs beside the gate, and decides nothing: the journal does not know it.
     """
 
     name: Name
@@ -143,6 +145,7 @@ class PortfolioFile(_Section):
     orders: OrdersSection = OrdersSection()
     price_bands: list[PriceBandSection] = []
     halts: HaltsSection = HaltsSection()
+    reports: ReportsSection | None = None
     instruments: Annotated[list[InstrumentSection], Field(min_length=1)]
     strategies: Annotated[list[StrategySection], Field(min_length=1)]
     adapters: list[AdapterSection] = []
@@ -157,6 +160,9 @@ class PortfolioFile(_Section):
         yield from instrument_problems(self.instruments, self.currency, self.currencies)
         yield from self._price_band_problems()
         yield from self._limit_problems()
+        benchmark = self.reports.benchmark if self.reports is not None else ""
+        if benchmark and benchmark not in {instrument.symbol for instrument in self.instruments}:
+            yield Problem(("reports", "benchmark"), f"no instrument is called {benchmark}")
         operator = self.replay.operator if self.replay is not None else None
         if operator is not None and operator.name.casefold() == GATE:
             yield Problem(("replay", "operator", "name"), f"{GATE} is the gate itself; nobody else has this name")

@@ -145,6 +145,16 @@ class Reason(StrEnum):
     TRANSFER_TO_ITSELF = "TRANSFER_TO_ITSELF", "The transfer's two sides are the same."
     BAR_OUT_OF_ORDER = "BAR_OUT_OF_ORDER", "The bar is not newer than the last one."
     PRICE_OUT_OF_ORDER = "PRICE_OUT_OF_ORDER", "The price is older than the instrument's mark, or from the future."
+    REPORTS_UNAVAILABLE = (
+        "REPORTS_UNAVAILABLE",
+        "No risk reports are made: the portfolio file asks for none, or the extra tidegate[statistics] is missing.",
+    )
+    POSITION_RISK = "POSITION_RISK", "A position may lose more in a session than its share of equity."
+    POSITION_CORRELATION = "POSITION_CORRELATION", "A position moves with the portfolio's others more than it may."
+    DRAWDOWN_CRITICAL = (
+        "DRAWDOWN_CRITICAL",
+        "A session ended with equity further below its high-water mark than it may.",
+    )
     BAR_UNKNOWN = "BAR_UNKNOWN", "The sequence is not that of the newest bar."
 
     # What the gate itself raises.

@@ -129,6 +129,7 @@ DOOR_REASONS = frozenset(
         Reason.HEARTBEAT_INVALID,
         Reason.ALERT_UNKNOWN,
         Reason.RESET_REQUEST_UNKNOWN,
+        Reason.REPORTS_UNAVAILABLE,
     }
 )
 

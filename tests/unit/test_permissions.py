@@ -20,6 +20,7 @@ from tidegate.v1 import actors_pb2, admin_pb2, market_data_pb2, orders_pb2, port
 NOT_ON_THE_WIRE = {
     "NextBar",
     "CompleteBar",
+    "RecordRiskReport",
     "ReadHistory",
     "ReadTopic",
     "OpenSession",
@@ -124,6 +125,7 @@ WHOLE: dict[str, set[Role]] = {
     "GetHaltState": VIEWERS,
     "GetLimits": VIEWERS,
     "GetCorrelations": VIEWERS,
+    "ListRiskReports": VIEWERS,
     "WatchRiskMetrics": VIEWERS,
     "ListAlerts": VIEWERS,
     "WatchAlerts": VIEWERS,
@@ -146,6 +148,7 @@ WHOLE: dict[str, set[Role]] = {
     "ResumeStrategy": OFFICERS,
     "NextBar": set(),
     "CompleteBar": set(),
+    "RecordRiskReport": set(),
     "ReadHistory": set(),
     "ReadTopic": set(),
     "OpenSession": set(),

@@ -1,12 +1,12 @@
 """Reading a journal's file from outside: it takes no epoch, so that a writer that is at work goes on undisturbed."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 
 from tidegate.errors import JournalError
-from tidegate.journal.contract import HASH_OF_NOTHING, link
+from tidegate.journal.contract import HASH_OF_NOTHING, Head, link
 from tidegate.v1 import journal_pb2
 
 _BATCHES_PER_READ = 500
@@ -34,6 +34,7 @@ class JournalFile:
         except sqlite3.Error as error:
             raise self._unreadable(error) from error
         self.head_sequence: int = head
+        self._followed = Head(0, HASH_OF_NOTHING)
 
     def events(self) -> Iterator[journal_pb2.Event]:
         """
@@ -42,7 +43,23 @@ class JournalFile:
         Raises:
             JournalError: an event, its epoch or a hash was changed, or one is missing.
         """
-        last, chained = 0, HASH_OF_NOTHING
+        for _, event in self._read(Head(0, HASH_OF_NOTHING)):
+            yield event
+
+    def new_events(self) -> Generator[journal_pb2.Event]:
+        """
+        Read what this method has not read yet, as ``events`` does; to be read to its end, then called again.
+
+        Raises:
+            JournalError: as in ``events``.
+        """
+        for head, event in self._read(self._followed):
+            yield event
+            self._followed = head
+
+    def _read(self, begin: Head) -> Iterator[tuple[Head, journal_pb2.Event]]:
+        """Read the events after a link of the chain, each with the link that covers it."""
+        last, chained = begin
         try:
             with closing(self._connect()) as db:
                 while batches := db.execute(_BATCHES, (last, _BATCHES_PER_READ)).fetchall():
@@ -53,8 +70,8 @@ class JournalFile:
                         if chained != recorded or [row[:2] for row in rows] != whole:
                             message = f"{self._path}: the hash chain breaks between events {last + 1} and {end}"
                             raise JournalError(message)
-                        yield from (journal_pb2.Event.FromString(body) for _, _, body in rows)
-                        last = end
+                        last, head = end, Head(end, chained)
+                        yield from ((head, journal_pb2.Event.FromString(body)) for _, _, body in rows)
         except sqlite3.Error as error:
             raise self._unreadable(error) from error
 

@@ -92,6 +92,8 @@ class Book:
         self.breaches: dict[tuple[str, Scope], common_pb2.Violation] = {}
         self.correlation_breaches = CorrelationBreaches()
 
+        # The event that ended the newest session with a report.
+        self.reported_sequence = 0
         self.last_bar = market_data_pb2.PublishBarsRequest()
         self.last_bar_sequence = 0
         self.pending_bars: dict[int, int] = {}

@@ -22,6 +22,7 @@ from tidegate.risk import (
     operators,
     orders,
     replaces,
+    reports,
     routing,
     sessions,
     throttling,
@@ -60,6 +61,7 @@ _DECIDERS: dict[type[Message], Callable[[Draft, Any], Any]] = {
     admin_pb2.ConfirmResetRequest: halting.confirm_reset,
     admin_pb2.FlattenRequest: flattening.flatten,
     admin_pb2.TransferCapitalRequest: capital_moves.transfer_capital,
+    actors_pb2.RecordRiskReportRequest: reports.record_report,
     journal_pb2.StrategyPaused: operators.pause_strategy,
     journal_pb2.StrategyResumed: operators.resume_strategy,
 }

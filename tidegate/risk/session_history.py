@@ -30,6 +30,11 @@ class SessionHistory:
         self._closes: dict[str, float] = {}
         self._marks: dict[str, float] = {}
 
+    @property
+    def day(self) -> int:
+        """The UTC day of the session that goes on, in days since 1970."""
+        return self._day
+
     def mark(self, symbol: str, price: Decimal, time_ns: int) -> bool:
         """Take a mark; one of a later day closes the session before it, which is told."""
         day, before = time_ns // NS_PER_DAY, self.sessions
