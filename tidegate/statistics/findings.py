@@ -9,8 +9,8 @@ from tidegate.reasons import Reason
 from tidegate.report_rules import ReportRules
 from tidegate.risk.scopes import PORTFOLIO, Scope, instrument_scope
 from tidegate.risk.violation import Violation, percent
-from tidegate.statistics.holdings import Holding, Returns
-from tidegate.statistics.position_risk import Excess, PositionRiskLimits, check_positions
+from tidegate.statistics.holdings import Holding
+from tidegate.statistics.position_risk import Excess, PositionRisk, PositionRiskLimits, excesses
 from tidegate.times import to_datetime
 from tidegate.v1 import common_pb2
 
@@ -25,7 +25,7 @@ _WORDS = {
 
 
 def findings(
-    end: SessionEnd, holdings: Sequence[Holding], returns: Returns, rules: ReportRules
+    end: SessionEnd, holdings: Sequence[Holding], risks: Sequence[PositionRisk], rules: ReportRules
 ) -> Iterator[common_pb2.Violation]:
     """Name everything over its limit, in the report's own order: positions, sectors, the whole."""
     limits = PositionRiskLimits(
@@ -36,7 +36,7 @@ def findings(
         leverage=rules.leverage,
     )
     state, day = end.state, to_datetime(end.session_ns).date().isoformat()
-    for excess in check_positions(holdings, returns, state.equity, limits, float(rules.confidence)):
+    for excess in excesses(holdings, risks, state.equity, limits):
         if excess.figure != "sector_exposure" or excess.name:  # an instrument without a sector is in none
             yield _violation(excess, day, has_equity=state.equity > ZERO).to_wire()
     lost, peak = state.high_water_mark - state.equity, state.high_water_mark

@@ -52,7 +52,7 @@ def session_report(end: SessionEnd, rules: ReportRules) -> risk_pb2.RiskReport:
     message.sessions = len(next(iter(returns.values()), ()))
     message.limits.extend(state.limits)
     message.position_risks.extend(_position_risk(risk, factors) for risk in risks)
-    message.findings.extend(findings(end, holdings, returns, rules))
+    message.findings.extend(findings(end, holdings, risks, rules))
     return message
 
 

@@ -58,3 +58,14 @@ def test_what_is_no_journal_is_refused_with_its_path(tmp_path: Path) -> None:
     other.write_text("this is no database, and long enough to be read as one" * 10, encoding="utf-8")
     with pytest.raises(JournalError, match=r"other\.db: cannot read the journal"):
         JournalFile(other)
+
+
+def test_what_is_new_is_read_once_while_the_writer_goes_on(desk: Desk) -> None:
+    """Pins that a follower sees every event once, in order, however often it looks."""
+    file = journal_of(desk)
+    first = list(file.new_events())
+    assert desk.events() == first
+    assert [] == list(file.new_events())
+    desk.bar(2, A="101")
+    desk.buy("cash", "1")
+    assert desk.events() == first + list(file.new_events())
