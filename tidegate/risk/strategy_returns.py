@@ -95,7 +95,7 @@ class StrategyReturns:
         defined = [
             Highest(one.pair, one.correlation)
             for one in self.likenesses().values()
-            if one.correlation is not None and strategy_id in ("", *one.pair)
+            if one.correlation is not None and (not strategy_id or strategy_id in one.pair)
         ]
         return max(defined, key=_correlation, default=None)
 

@@ -57,7 +57,7 @@ def _violation(excess: Excess, day: str, *, has_equity: bool) -> Violation:
             reason, text = Reason.RISK_UNDEFINED, f"session {day}: {what} is undefined: too few sessions of returns"
         return _found(reason, text, scope, excess.limit, None)
     is_share = excess.figure not in ("correlation", "leverage")
-    actual = f"{excess.actual:.2%} of equity" if is_share else f"{excess.actual:.2f}"
+    actual = f"{excess.actual:.2%} of equity" if is_share else f"{excess.actual:.4f}"
     bound = percent(excess.limit) if is_share else plain(excess.limit)
     unit = " times equity" if excess.figure == "leverage" else ""
     return _found(reason, f"session {day}: {what} is {actual}{unit}, over {bound}", scope, excess.limit, excess.actual)
