@@ -99,17 +99,17 @@ class StrategyReturns:
         ]
         return max(defined, key=_correlation, default=None)
 
-    def lacking(self, book: "Book") -> dict[str, str]:
-        """Say of each strategy with an undefined correlation why it is; by the one of the two that lacks something."""
-        if not self.returns and len(book.terms) > 1:
-            return {strategy_id: _too_few(strategy_id) for strategy_id in book.terms}
+    def lack_of(self, strategy_id: str, book: "Book") -> str:
+        """Say why a strategy leaves a correlation undefined; empty when none is, or by its partners only."""
+        if strategy_id not in self.returns:
+            return _too_few(strategy_id) if len(book.terms) > 1 else ""
         if self._lacking is None:
-            faults = {strategy_id: self._fault(strategy_id) for strategy_id in self.returns}
+            faults = {name: self._fault(name) for name in self.returns}
             self._lacking = {}
             for one in self.likenesses().values():
                 if one.correlation is None:
                     self._lacking.update(_blame(one.pair, faults))
-        return self._lacking
+        return self._lacking.get(strategy_id, "")
 
     def _fault(self, strategy_id: str) -> str:
         series = self.returns[strategy_id]

@@ -124,6 +124,13 @@ def test_only_the_strategy_that_has_not_moved_is_undefined(open_desk: OpenDesk) 
     assert ["", ""] == [one.correlation for one in shown(desk).correlations if "idle" in one.other_strategy_id]
 
 
+def test_a_strategy_of_which_no_session_has_ended_yet_is_undefined(open_desk: OpenDesk) -> None:
+    """Pins one that came after the newest session's end: nobody knows anything of it, so it is not let through."""
+    desk = lived(open_desk, 62, limit("STRATEGY_CORRELATION", limit="1"))
+    del desk.book.strategy_returns.returns["margin"]
+    assert "REJECT RISK_UNDEFINED" == action(desk.buy("margin", "1", "B"))
+
+
 def test_before_the_first_session_every_strategy_is_undefined_and_a_single_one_has_nobody_to_be_like(
     open_desk: OpenDesk,
 ) -> None:

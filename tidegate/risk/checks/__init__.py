@@ -120,7 +120,10 @@ def build(book: "Book") -> Checks:
     of_portfolio = [limit for limit in further if limit.scope == PORTFOLIO]
     permission += [ScopedLimit(limit) for limit in of_portfolio if limit.figure in _OF_ORDERS]
     exposure += [check_of(limit) for limit in of_portfolio if limit.figure not in _OF_NO_BOOK]
-    exposure += [StrategyCorrelation(limit) for limit in of_portfolio if limit.figure == STRATEGY_CORRELATION]
+    correlations = [StrategyCorrelation(limit) for limit in of_portfolio if limit.figure == STRATEGY_CORRELATION]
+    if correlations:
+        exposure += correlations
+        book.strategy_returns.likenesses()  # now, with what it imports, and not with the first order
     exposure.append(Capital())
     scoped = _scoped([limit for limit in further if limit.scope != PORTFOLIO])
     standing = tuple(check_of(replace(limit, warn=None)) for limit in further if _has_state(limit))

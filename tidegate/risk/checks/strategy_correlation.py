@@ -31,8 +31,8 @@ class StrategyCorrelation:
             found = self.assess(standing.pair, standing.correlation)
             if found is not None:
                 return found.of_an_order()
-        fault = book.strategy_returns.lacking(book).get(strategy_id)
-        if fault is None:
+        fault = book.strategy_returns.lack_of(strategy_id, book)
+        if not fault:
             return None
         text = f"correlation of strategies is undefined: {fault}"
         bound = Decimal(OBSERVATIONS_MIN)
