@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError, Message
 from tidegate.errors import BookError, JournalError, RefusedError
 from tidegate.past import Decided, Past, decided_in, request_of
 from tidegate.reasons import Reason
-from tidegate.risk.assessment import assess, scopes_of
+from tidegate.risk.assessment import assess, limits_met
 from tidegate.risk.checks import Check, Checks, Scoped
 from tidegate.risk.figure import Figure
 from tidegate.risk.figures import LimitInForce, figures, inputs, limits_in_force
@@ -158,9 +158,8 @@ def differences(past: Past, event: journal_pb2.Event) -> list[Difference]:
 
 def _applied(checks: Checks, proposal: Proposal) -> Iterator[tuple[Check, bool]]:
     """Name each check that bears on an order, and whether it is held against one that only reduces."""
-    parts: list[Checks | Scoped] = [checks]
-    parts += [found for scope in scopes_of(proposal) if (found := checks.scoped.get(scope)) is not None]
-    for part in parts:
+    met: Scoped = limits_met(checks, proposal.request.strategy_id, proposal.instrument)
+    for part in (checks, met):
         held = part.for_reducing if proposal.reducing else part.for_all
         for check in part.for_all:
             yield check, any(check is other for other in held)

@@ -2,14 +2,14 @@
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from google.protobuf.message import DecodeError, Message
 
 from tidegate.archive import Archive
 from tidegate.clocks import Clock
 from tidegate.errors import BookError, ConfigurationError, JournalError, RefusedError
-from tidegate.journal.contract import Journal
+from tidegate.journal.contract import Entry, Journal
 from tidegate.methods import METHODS, Method
 from tidegate.permissions import LOCAL, Caller, admit
 from tidegate.publications import Publication, publications_of
@@ -22,7 +22,7 @@ from tidegate.v1 import actors_pb2, journal_pb2, order_rules_pb2
 # Events kept in memory for the next bar's updates; older ones are read from the journal.
 RECENT_EVENTS_MAX = 2_000
 
-_TICK = actors_pb2.AdvanceTimeRequest()
+_TICK: Final = actors_pb2.AdvanceTimeRequest()
 
 
 class Request(NamedTuple):
@@ -139,14 +139,14 @@ class Gate:
         calls = [_read(request) for request in requests]
         read = [call for call in calls if not isinstance(call, Reply)]
         self.archive.look_up(key for _, method, message in read for key in method.keys(message))
-        decided = [c if isinstance(c, Reply) or not c[1].is_command else self._answer(*c) for c in calls]
-        events = self._commit()
+        decided = [c if isinstance(c, Reply) or not c[1].is_command else self._answer(c[0], c[1], c[2]) for c in calls]
+        events, entries = self._commit()
         replies = [c if isinstance(c, Reply) else self._show(*c) for c in decided]
         failures, self._failures = self._failures, []
         traces, self._traces = self._traces, []
         bar_state, self._bar_state = self._bar_state, self.engine.book.bar_state
         moves_bars = bar_state != self._bar_state
-        return Batch(replies, moves_bars, publications_of(events, self.engine.book), failures, traces)
+        return Batch(replies, moves_bars, publications_of(events, entries, self.engine.book), failures, traces)
 
     def execute(self, command: Message) -> Any:
         """
@@ -229,12 +229,12 @@ class Gate:
                 self.archive.add([event])
         self._commit()
 
-    def _commit(self) -> list[journal_pb2.Event]:
+    def _commit(self) -> tuple[list[journal_pb2.Event], list[Entry]]:
         events, entries = self.archive.take()
         if events:
             self.journal.append(entries)
             self.recent.extend(events)
-        return events
+        return events, entries
 
 
 def _read(request: Request) -> tuple[Request, Method, Message] | Reply:

@@ -2,26 +2,26 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from tidegate.errors import BookError
 from tidegate.numbers import parse, parse_positive, plain
 from tidegate.times import to_ns, to_stamp
 from tidegate.v1 import journal_pb2
 
-FUTURE = "future"
-OPTION = "option"
-FX = "fx"
+FUTURE: Final = "future"
+OPTION: Final = "option"
+FX: Final = "fx"
 
 CALL = "call"
 PUT = "put"
 
 # What a fill does to cash: the price is paid; only gains and losses are; one currency's cash becomes another's.
-IN_FULL = 0
-BY_VARIATION = 1
-BY_EXCHANGE = 2
+IN_FULL: Final = 0
+BY_VARIATION: Final = 1
+BY_EXCHANGE: Final = 2
 
-_SETTLEMENTS = {FUTURE: BY_VARIATION, FX: BY_EXCHANGE}
+_SETTLEMENTS: Final = {FUTURE: BY_VARIATION, FX: BY_EXCHANGE}
 
 
 class OptionTerms(NamedTuple):

@@ -39,6 +39,11 @@ def _command(
     return Method(request_type, answer, is_command=True, keys=keys)
 
 
+def _order_key(request: Any) -> Iterable[Key]:
+    order = request.order
+    return (order_key(order.strategy_id, order.client_order_id),)
+
+
 def _order_keys(request: Any) -> Iterable[Key]:
     return [order_key(order.strategy_id, order.client_order_id) for order in request.orders]
 
@@ -58,11 +63,7 @@ def _execution_keys(request: orders_pb2.ReportExecutionsRequest) -> Iterable[Key
 
 
 METHODS = {
-    "SubmitOrder": _command(
-        orders_pb2.SubmitOrderRequest,
-        commands.submit_order,
-        lambda r: (order_key(r.order.strategy_id, r.order.client_order_id),),
-    ),
+    "SubmitOrder": _command(orders_pb2.SubmitOrderRequest, commands.submit_order, _order_key),
     "SubmitOrders": _command(orders_pb2.SubmitOrdersRequest, commands.submit_orders, _order_keys),
     "CancelOrder": _command(
         orders_pb2.CancelOrderRequest, keys=lambda r: (order_key(r.strategy_id, r.client_order_id),)
@@ -96,11 +97,7 @@ METHODS = {
     ),
     "AcknowledgeAlert": _command(risk_pb2.AcknowledgeAlertRequest),
     # A read, but one that has to be decided in its place.
-    "CheckOrder": _command(
-        orders_pb2.CheckOrderRequest,
-        commands.check_order,
-        lambda r: (order_key(r.order.strategy_id, r.order.client_order_id),),
-    ),
+    "CheckOrder": _command(orders_pb2.CheckOrderRequest, commands.check_order, _order_key),
     "GetOrder": Method(orders_pb2.GetOrderRequest, lambda gate, r: views.order(gate.engine.book, gate.archive, r)),
     "ListOrders": Method(orders_pb2.ListOrdersRequest, lambda gate, r: views.working_orders(gate.engine.book, r)),
     "WatchOrders": Method(orders_pb2.WatchOrdersRequest, lambda gate, r: views.instructions(gate.engine.book, r)),

@@ -3,9 +3,10 @@
 import decimal
 import re
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from typing import Final
 
-ZERO = Decimal(0)
-ONE = Decimal(1)
+ZERO: Final = Decimal(0)
+ONE: Final = Decimal(1)
 
 INTEGER_DIGITS_MAX = 12
 FRACTION_DIGITS_MAX = 8
@@ -18,7 +19,7 @@ PRECISION = 128
 decimal.DefaultContext.prec = PRECISION
 decimal.getcontext().prec = PRECISION
 
-_PLAIN = re.compile(rf"-?[0-9]{{1,{INTEGER_DIGITS_MAX}}}(?:\.[0-9]{{1,{FRACTION_DIGITS_MAX}}})?")
+_PLAIN: Final = re.compile(rf"-?[0-9]{{1,{INTEGER_DIGITS_MAX}}}(?:\.[0-9]{{1,{FRACTION_DIGITS_MAX}}})?")
 _CURRENCY_DIGITS = {"BTC": 8, "ETH": 8, "JPY": 0, "KRW": 0}
 _DEFAULT_CURRENCY_DIGITS = 2
 
@@ -40,7 +41,9 @@ def parse_positive(text: str) -> Decimal | None:
 
 def plain(number: Decimal) -> str:
     """Write a decimal without exponent and trailing zeros: the one spelling of each number."""
-    text = format(number, "f")
+    text = str(number)
+    if "E" in text:
+        text = format(number, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text in {"-0", ""} else text

@@ -2,25 +2,26 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from tidegate.errors import BookError
 from tidegate.numbers import ZERO, plain, round_ratio
 from tidegate.times import to_ns
 from tidegate.v1 import common_pb2, journal_pb2, orders_pb2
 
-BUY = 1
-SELL = -1
+BUY: Final = 1
+SELL: Final = -1
 
-_SIGN = {common_pb2.SIDE_BUY: BUY, common_pb2.SIDE_SELL: SELL}
-_DONE = {
+_SIGN: Final = {common_pb2.SIDE_BUY: BUY, common_pb2.SIDE_SELL: SELL}
+_DONE: Final = {
     orders_pb2.EXECUTION_TYPE_CANCELED: common_pb2.ORDER_STATUS_CANCELED,
     orders_pb2.EXECUTION_TYPE_REJECTED: common_pb2.ORDER_STATUS_REJECTED,
     orders_pb2.EXECUTION_TYPE_EXPIRED: common_pb2.ORDER_STATUS_EXPIRED,
 }
-_REVERSALS = (orders_pb2.EXECUTION_TYPE_TRADE_CANCEL, orders_pb2.EXECUTION_TYPE_TRADE_CORRECT)
-_FILLS = (orders_pb2.EXECUTION_TYPE_TRADE, orders_pb2.EXECUTION_TYPE_TRADE_CORRECT)
-_ACCEPTED = (common_pb2.ACTION_ALLOW, common_pb2.ACTION_WARN, common_pb2.ACTION_REDUCE)
+_NOT_DONE: Final = common_pb2.ORDER_STATUS_UNSPECIFIED
+_REVERSALS: Final = (orders_pb2.EXECUTION_TYPE_TRADE_CANCEL, orders_pb2.EXECUTION_TYPE_TRADE_CORRECT)
+_FILLS: Final = (orders_pb2.EXECUTION_TYPE_TRADE, orders_pb2.EXECUTION_TYPE_TRADE_CORRECT)
+_ACCEPTED: Final = (common_pb2.ACTION_ALLOW, common_pb2.ACTION_WARN, common_pb2.ACTION_REDUCE)
 
 
 def sign_of(side: common_pb2.Side.ValueType) -> int:
@@ -55,7 +56,7 @@ class Reservation(NamedTuple):
     unit_loss: Decimal
 
 
-NOTHING = Reservation(ZERO, ZERO, ZERO)
+NOTHING: Final = Reservation(ZERO, ZERO, ZERO)
 
 
 class Replacement(NamedTuple):
@@ -78,7 +79,7 @@ class Replacement(NamedTuple):
         )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Order:
     """
     An accepted order; its status is derived from what happened to it.
@@ -92,32 +93,49 @@ class Order:
     sign: int
     quantity: Decimal
     valuation_price: Decimal
-    unit_loss: Decimal = ZERO
-    cumulative_quantity: Decimal = ZERO
-    cumulative_value: Decimal = ZERO
-    acknowledged: bool = False
-    cancel_requested: bool = False
-    claimed_by: str = ""
-    instructed_sequence: int = 0
-    instructed_ns: int = 0
-    overdue: bool = False
-    replacement: Replacement | None = None
-    done_as: common_pb2.OrderStatus.ValueType = common_pb2.ORDER_STATUS_UNSPECIFIED
+    unit_loss: Decimal
+    cumulative_quantity: Decimal
+    cumulative_value: Decimal
+    acknowledged: bool
+    cancel_requested: bool
+    claimed_by: str
+    instructed_sequence: int
+    instructed_ns: int
+    overdue: bool
+    replacement: Replacement | None
+    done_as: common_pb2.OrderStatus.ValueType
 
-    @classmethod
-    def from_decided(cls, event: journal_pb2.Event) -> "Order":
+    # Written out, for the compiler makes nothing fast of one that dataclass writes.
+    def __init__(
+        self, request: orders_pb2.NewOrder, order_id: str, sign: int, quantity: Decimal, valuation_price: Decimal
+    ) -> None:
+        """Begin the life of an order that was accepted for a quantity, at the price that it is reserved at."""
+        self.request = request
+        self.order_id = order_id
+        self.sign = sign
+        self.quantity = quantity
+        self.valuation_price = valuation_price
+        self.unit_loss = self.cumulative_quantity = self.cumulative_value = ZERO
+        self.acknowledged = self.cancel_requested = self.overdue = False
+        self.claimed_by = ""
+        self.instructed_sequence = self.instructed_ns = 0
+        self.replacement = None
+        self.done_as = _NOT_DONE
+
+    @staticmethod
+    def from_decided(event: journal_pb2.Event) -> "Order":
         """Begin an order's life from the decision that accepted it."""
         decided = event.order_decided
         request, decision = decided.order, decided.decision
-        order = cls(
+        order = Order(
             request,
             decision.order_id,
             _SIGN[request.side],
             Decimal(decision.approved_quantity),
             Decimal(decided.valuation_price),
         )
-        if decided.unit_loss:
-            order.unit_loss = Decimal(decided.unit_loss)
+        if unit_loss := decided.unit_loss:
+            order.unit_loss = Decimal(unit_loss)
         if decision.action == common_pb2.ACTION_REDUCE:
             order.request = orders_pb2.NewOrder()
             order.request.CopyFrom(request)
@@ -141,7 +159,7 @@ class Order:
     @property
     def is_done(self) -> bool:
         """Whether nothing more is expected of the broker."""
-        return self.done_as != common_pb2.ORDER_STATUS_UNSPECIFIED
+        return self.done_as != _NOT_DONE
 
     @property
     def leaves_quantity(self) -> Decimal:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from google.protobuf.message import Message
 
@@ -47,10 +47,10 @@ class Caller(NamedTuple):
 
 
 # Everybody who reaches a gateway without roles: it listens on loopback only.
-LOCAL = Caller("", frozenset(Role), frozenset({ALL}), frozenset({ALL}))
+LOCAL: Final = Caller("", frozenset(Role), frozenset({ALL}), frozenset({ALL}))
 # The cluster's own actors, and its gateways, each for what is not on the wire. No client is ever taken for either.
-INTERNAL = Caller(GATE)
-GATEWAY = Caller(GATE)
+INTERNAL: Final = Caller(GATE)
+GATEWAY: Final = Caller(GATE)
 
 # What a request names: strategies or adapters. None is more than a trader can own.
 Names = Callable[[Any], Iterable[str | None]]
@@ -196,7 +196,7 @@ def _rule_of_orders(orders: Callable[[Any], Iterable[orders_pb2.NewOrder]]) -> R
     )
 
 
-_INTERNAL = Rule(_NOBODY, inner=INTERNAL)
+_INTERNAL: Final = Rule(_NOBODY, inner=INTERNAL)
 _FOR_GATEWAYS = Rule(_NOBODY, inner=GATEWAY)
 _VIEW = Rule(_VIEWERS)
 _PUBLISH = Rule(frozenset({Role.MARKET_DATA}))

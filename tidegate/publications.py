@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from tidegate.journal.contract import ALERTS_TOPIC, BARS_TOPIC
+from tidegate.journal.contract import ALERTS_TOPIC, BARS_TOPIC, Entry
 from tidegate.orders import Order
 from tidegate.risk.alerts import ALERT_KINDS, alert_of
 from tidegate.risk.book import Book
@@ -33,14 +33,14 @@ def orders_topic(adapter: str) -> str:
     return f"orders/{adapter}"
 
 
-def publications_of(events: Sequence[journal_pb2.Event], book: Book) -> list[Publication]:
-    """Turn a committed batch into messages; the book is the one after the batch."""
+def publications_of(events: Sequence[journal_pb2.Event], entries: Sequence[Entry], book: Book) -> list[Publication]:
+    """Turn a committed batch, with its entries in the journal, into messages; the book is the one after the batch."""
     found, alerts = [], []
     instructions: dict[str, list[_Instruction]] = {}
-    for event in events:
-        kind = event.WhichOneof("body") or ""
-        if kind in _ORDER_IDS:
-            order = book.awaiting.get(_ORDER_IDS[kind](event))
+    for event, entry in zip(events, entries, strict=True):
+        kind = entry.kind
+        if kind in _INSTRUCTIONS:
+            order = None if entry.order_id is None else book.awaiting.get(str(entry.order_id))
             if order is not None:
                 instruction = _instruction(kind, event, order, book)
                 if instruction is not None:
@@ -49,8 +49,8 @@ def publications_of(events: Sequence[journal_pb2.Event], book: Book) -> list[Pub
             found.append(Publication(BARS_TOPIC, event.sequence, 1, partial(_write_bar, event)))
         elif kind in ALERT_KINDS:
             alerts.append(event)
-    for adapter, entries in instructions.items():
-        found += _in_parts(orders_topic(adapter), entries, events[0].sequence - 1, book)
+    for adapter, parts in instructions.items():
+        found += _in_parts(orders_topic(adapter), parts, events[0].sequence - 1, book)
     if alerts:
         write = partial(_write_alerts, alerts, book.sequence)
         found.append(Publication(ALERTS_TOPIC, book.sequence, len(alerts), write))
@@ -87,11 +87,7 @@ def instructions_for(order: Order, book: Book) -> Iterator[orders_pb2.OrderInstr
 # A decision is turned into its instruction only when somebody reads it.
 _Instruction = journal_pb2.Event | orders_pb2.OrderInstruction
 
-_ORDER_IDS: dict[str, Callable[[journal_pb2.Event], str]] = {
-    "order_decided": lambda event: event.order_decided.decision.order_id,
-    "cancel_requested": lambda event: event.cancel_requested.order_id,
-    "replace_decided": lambda event: event.replace_decided.decision.order_id,
-}
+_INSTRUCTIONS: Final = frozenset({"order_decided", "cancel_requested", "replace_decided"})
 
 
 def _instruction(kind: str, event: journal_pb2.Event, order: Order, book: Book) -> _Instruction | None:
@@ -101,7 +97,8 @@ def _instruction(kind: str, event: journal_pb2.Event, order: Order, book: Book) 
     if order.cancel_requested:
         return None
     if kind == "replace_decided":
-        is_due = order.replacement is not None and refused_by_halt(book, order) is None
+        is_accepted = bool(event.replace_decided.decision.order_id)
+        is_due = is_accepted and order.replacement is not None and refused_by_halt(book, order) is None
         return orders_pb2.OrderInstruction(replace=order.to_wire()) if is_due else None
     return None if order.acknowledged else event
 

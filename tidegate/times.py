@@ -1,15 +1,16 @@
 """Times as whole nanoseconds since 1970, UTC, and as the wire has them."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-NS_PER_S = 1_000_000_000
-NS_PER_MS = 1_000_000
+NS_PER_S: Final = 1_000_000_000
+NS_PER_MS: Final = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NS_PER_US = 1_000
 # Nothing before 1970 is a trading time; 2262 is where nanoseconds outgrow 64 bits, here and in whoever reads us.
-_SECONDS_END = 9_214_646_400
+_SECONDS_END: Final = 9_214_646_400
 
 
 def to_ns(stamp: Timestamp) -> int:
@@ -25,7 +26,8 @@ def to_stamp(time_ns: int) -> Timestamp:
 
 def write_stamp(stamp: Timestamp, time_ns: int) -> None:
     """Write nanoseconds into a wire time that lies in a message already."""
-    stamp.seconds, stamp.nanos = divmod(time_ns, NS_PER_S)
+    stamp.seconds = time_ns // NS_PER_S
+    stamp.nanos = time_ns % NS_PER_S
 
 
 def is_valid(stamp: Timestamp) -> bool:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from tidegate.risk.alerts import ALERT_KINDS
 from tidegate.risk.draft import Key, execution_key, order_key, reversal_key, transfer_key
@@ -11,11 +11,11 @@ from tidegate.v1 import journal_pb2
 
 HASH_OF_NOTHING = bytes(32)
 
-BARS_TOPIC = "bars"
-ALERTS_TOPIC = "alerts"
+BARS_TOPIC: Final = "bars"
+ALERTS_TOPIC: Final = "alerts"
 
-_ABOUT_AN_ORDER = frozenset({"order_claimed", "cancel_requested", "order_overdue"})
-_CAPITAL = frozenset({"capital_transferred", "capital_moved"})
+_ABOUT_AN_ORDER: Final = frozenset({"order_claimed", "cancel_requested", "order_overdue"})
+_CAPITAL: Final = frozenset({"capital_transferred", "capital_moved"})
 
 
 class Head(NamedTuple):
@@ -25,7 +25,7 @@ class Head(NamedTuple):
     hash: bytes
 
 
-class Entry(NamedTuple):
+class Entry:
     """
     One event as a store keeps it.
 
@@ -33,13 +33,26 @@ class Entry(NamedTuple):
     be read again from the journal.
     """
 
-    sequence: int
-    time_ns: int
-    kind: str
-    order_id: int | None
-    keys: tuple[Key, ...]
-    topic: str | None
-    body: bytes
+    __slots__ = ("body", "keys", "kind", "order_id", "sequence", "time_ns", "topic")
+
+    def __init__(  # noqa: PLR0913, PLR0917 -- the columns
+        self,
+        sequence: int,
+        time_ns: int,
+        kind: str,
+        order_id: int | None,
+        keys: tuple[Key, ...],
+        topic: str | None,
+        body: bytes,
+    ) -> None:
+        """Keep an event's columns."""
+        self.sequence = sequence
+        self.time_ns = time_ns
+        self.kind = kind
+        self.order_id = order_id
+        self.keys = keys
+        self.topic = topic
+        self.body = body
 
 
 class Journal(Protocol):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 from math import sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tidegate.numbers import ZERO
 from tidegate.strategy_book import strategies_of
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tidegate.risk.book import Book
 
 SESSIONS_PER_YEAR = 252
+_REJECT: Final = common_pb2.ACTION_REJECT
 _RETURNS_MIN = 2
 
 
@@ -117,8 +118,9 @@ class Performance:
 
     def _count_order(self, decided: journal_pb2.OrderDecided) -> None:
         decision = decided.decision
-        refused = not decision.order_id
-        outcome = (decision.action, decision.reason_code)
+        action = decision.action
+        refused = action >= _REJECT
+        outcome = (action, decision.reason_code)
         self.decisions[outcome] = self.decisions.get(outcome, 0) + 1
         self.portfolio.orders += 1
         self.portfolio.rejects += refused

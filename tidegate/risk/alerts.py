@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Final
 
 from tidegate.reasons import Reason
 from tidegate.risk.scopes import PORTFOLIO, Scope, instrument_scope, strategy_scope
@@ -144,4 +145,4 @@ _PARTS: dict[str, Callable[[journal_pb2.Event], _Parts]] = {
     "reset_requested": _reset_requested,
     "reset_expired": _reset_expired,
 }
-ALERT_KINDS = frozenset(_PARTS)
+ALERT_KINDS: Final = frozenset(_PARTS)

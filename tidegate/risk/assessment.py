@@ -2,19 +2,22 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Final
 
+from tidegate.instruments import Instrument
 from tidegate.numbers import ZERO, plain
 from tidegate.orders import Order
 from tidegate.reasons import Reason
 from tidegate.risk.book import Book
+from tidegate.risk.checks import Checks, Scoped
 from tidegate.risk.draft import Draft
 from tidegate.risk.proposal import Ask, Proposal
-from tidegate.risk.scopes import Scope, groups_of, instrument_scope, strategy_scope
+from tidegate.risk.scopes import groups_of, instrument_scope, strategy_scope
 from tidegate.risk.violation import Violation
 from tidegate.v1 import common_pb2, orders_pb2
 
-_REDUCE = common_pb2.ACTION_REDUCE
-_REJECT = common_pb2.ACTION_REJECT
+_REDUCE: Final = common_pb2.ACTION_REDUCE
+_REJECT: Final = common_pb2.ACTION_REJECT
 # What a smaller order is the more: the search for the largest that fits goes on without them.
 _TOO_SMALL = frozenset({Reason.QUANTITY_TOO_SMALL, Reason.NOTIONAL_TOO_SMALL})
 
@@ -33,19 +36,22 @@ def assess(
     applied = checks.for_reducing if reducing else checks.for_all
     found = [violation for check in applied if (violation := check.check(proposal)) is not None]
     if checks.scoped:
-        for scope in scopes_of(proposal):
-            scoped = checks.scoped.get(scope)
-            if scoped is not None:
-                limits = scoped.for_reducing if reducing else scoped.for_all
-                found += [violation for limit in limits if (violation := limit.check(proposal)) is not None]
+        met = limits_met(checks, ask.strategy_id, proposal.instrument)
+        limits = met.for_reducing if reducing else met.for_all
+        found += [violation for limit in limits if (violation := limit.check(proposal)) is not None]
     return found, proposal
 
 
-def scopes_of(proposal: Proposal) -> tuple[Scope, ...]:
-    """Name the scopes that an order is in, beside the portfolio."""
-    instrument = proposal.instrument
-    strategy, symbol = strategy_scope(proposal.request.strategy_id), instrument_scope(instrument.symbol)
-    return strategy, symbol, *groups_of(instrument)
+def limits_met(checks: Checks, strategy_id: str, instrument: Instrument) -> Scoped:
+    """Return the limits of the scopes that a strategy's orders in an instrument are in, beside the portfolio."""
+    place = (strategy_id, instrument.symbol)
+    met = checks.met.get(place)
+    if met is None:
+        scopes = (strategy_scope(strategy_id), instrument_scope(instrument.symbol), *groups_of(instrument))
+        parts = [part for scope in scopes if (part := checks.scoped.get(scope)) is not None]
+        for_all = tuple(limit for part in parts for limit in part.for_all)
+        met = checks.met[place] = Scoped(for_all, tuple(limit for part in parts for limit in part.for_reducing))
+    return met
 
 
 def _missing(book: Book, ask: Ask, route: str) -> Violation | None:
@@ -88,7 +94,7 @@ def reduce_to_fit(
         return ask, violations, proposal
     fits = _largest_that_fits(draft, request, ask, proposal.instrument.lot)
     if fits and request.accept_reduced:
-        smaller = ask._replace(quantity=fits)
+        smaller = ask.sized(fits)
         return smaller, violations, Proposal(draft.book, request, smaller, draft.now_ns)
     return ask, refuse_instead(violations, f"; {plain(fits)} would pass"), proposal
 
@@ -103,10 +109,10 @@ def _largest_that_fits(draft: Draft, request: orders_pb2.NewOrder, ask: Ask, lot
     passes, fails = 0, int(ask.quantity // lot)
     while fails - passes > 1:
         middle = (passes + fails) // 2
-        found, _ = assess(draft, request, ask._replace(quantity=middle * lot))
+        found, _ = assess(draft, request, ask.sized(middle * lot))
         if any(violation.action >= _REDUCE and violation.reason not in _TOO_SMALL for violation in found):
             fails = middle
         else:
             passes = middle
-    found, _ = assess(draft, request, ask._replace(quantity=passes * lot)) if passes else ([], None)
+    found, _ = assess(draft, request, ask.sized(passes * lot)) if passes else ([], None)
     return ZERO if any(violation.reason in _TOO_SMALL for violation in found) else passes * lot

@@ -113,7 +113,7 @@ class Book:
         if sequence != self.sequence + 1:
             text = f"event {sequence} does not follow {self.sequence}"
             raise BookError(text)
-        if kind is None or (self.configuration is None) is not (kind == "portfolio_configured"):
+        if not kind or (self.configuration is None) is not (kind == "portfolio_configured"):
             text = f"event {sequence} ({kind}) has no place here"
             raise BookError(text)
         fold(self, event, kind)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from itertools import chain
+from typing import Final
 
 from tidegate.numbers import ZERO, plain
 from tidegate.reasons import Reason
@@ -36,7 +37,7 @@ _LIMIT_REASONS = frozenset(
         Reason.VOLATILITY,
     }
 )
-_CAUSES = frozenset(
+_CAUSES: Final = frozenset(
     {
         "bar_published",
         "prices_published",
@@ -50,9 +51,9 @@ _CAUSES = frozenset(
 )
 
 
-def may_follow(event: journal_pb2.Event) -> bool:
-    """Tell whether an event can cause others."""
-    return event.WhichOneof("body") in _CAUSES
+def may_follow(kind: str) -> bool:
+    """Tell whether an event of a kind can cause others."""
+    return kind in _CAUSES
 
 
 def follow(draft: Draft, event: journal_pb2.Event) -> None:

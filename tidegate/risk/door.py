@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -13,7 +14,7 @@ from tidegate.times import is_valid, to_ns
 TEXT_LENGTH_MAX = 500
 SHOWN_LENGTH_MAX = 48
 
-_IDENTIFIER = re.compile(r"[!-~]{1,64}")
+_IDENTIFIER: Final = re.compile(r"[!-~]{1,64}")
 
 
 def shown(text: str) -> str:

@@ -1,6 +1,5 @@
 """What a decision is made from, and the events that it becomes."""
 
-from dataclasses import dataclass, field
 from typing import Any, NoReturn, Protocol
 
 from tidegate.errors import RefusedError
@@ -45,25 +44,28 @@ class Archive(Protocol):
         """Return all events of an accepted order, oldest first; empty when there is no such order."""
 
 
-@dataclass(slots=True)
 class Draft:
     """
     One command's decision in the making. It reads the book and the archive, and changes neither.
 
     events: what the command becomes. reply, refusal: which of the two goes back once they are durable.
+    refused_sender: whose refusal this is, when it is one that may come by the thousand.
+    failure: on what the gate failed while it followed up, to be logged.
     """
 
-    book: Book
-    archive: Archive
-    checks: Checks
-    now_ns: int
-    events: list[journal_pb2.Event] = field(default_factory=list)
-    reply: Any = None
-    refusal: RefusedError | None = None
-    # Whose refusal this is, when it is one that may come by the thousand.
-    refused_sender: Sender | None = None
-    # On what the gate failed while it followed up, to be logged.
-    failure: BaseException | None = None
+    __slots__ = ("archive", "book", "checks", "events", "failure", "now_ns", "refusal", "refused_sender", "reply")
+
+    def __init__(self, book: Book, archive: Archive, checks: Checks, now_ns: int) -> None:
+        """Begin without events."""
+        self.book: Book = book
+        self.archive = archive
+        self.checks = checks
+        self.now_ns = now_ns
+        self.events: list[journal_pb2.Event] = []
+        self.reply: Any = None
+        self.refusal: RefusedError | None = None
+        self.refused_sender: Sender | None = None
+        self.failure: BaseException | None = None
 
     @property
     def reason_code(self) -> str:
@@ -74,7 +76,8 @@ class Draft:
 
     def begin(self) -> journal_pb2.Event:
         """Add an event whose body the caller fills in."""
-        event = journal_pb2.Event(sequence=self.book.sequence + len(self.events) + 1)
+        event = journal_pb2.Event()
+        event.sequence = self.book.sequence + len(self.events) + 1
         write_stamp(event.time, self.now_ns)
         self.events.append(event)
         return event

@@ -1,7 +1,7 @@
 """The engine: commands in, events out. The same commands in the same order give the same events."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from google.protobuf.message import Message
 
@@ -67,7 +67,7 @@ _DECIDERS: dict[type[Message], Callable[[Draft, Any], Any]] = {
 }
 
 
-_CHANGES_CHECKS = frozenset({"portfolio_configured", "limit_changed", "limit_expired"})
+_CHANGES_CHECKS: Final = frozenset({"portfolio_configured", "limit_changed", "limit_expired"})
 
 
 class Engine:
@@ -103,9 +103,9 @@ class Engine:
         except Exception as error:  # noqa: BLE001 -- whatever it is: refused, alerted, and logged by the caller
             return self._internal(command, now_ns, error)
 
-    def apply(self, event: journal_pb2.Event) -> None:
-        """Fold one event into the state."""
-        kind = event.WhichOneof("body")
+    def apply(self, event: journal_pb2.Event) -> str:
+        """Fold one event into the state, and name its kind."""
+        kind = event.WhichOneof("body") or ""
         self.book.apply(event, kind)
         self.performance.apply(event, kind, self.book)
         if kind in _CHANGES_CHECKS:
@@ -115,6 +115,7 @@ class Engine:
             self._errors = ErrorRate(event.portfolio_configured) if has_bound else None
         elif self._errors is not None:
             self._errors.apply(event, kind)
+        return kind
 
     def execute(self, command: Message, now_ns: int) -> Draft:
         """
@@ -126,9 +127,8 @@ class Engine:
         decided = self.ask(command, now_ns)
         if decided.refused_sender is not None or isinstance(command, actors_pb2.AdvanceTimeRequest):
             self._bound_refusals(decided)
-        for event in decided.events:
-            self.apply(event)
-        causes = [event for event in decided.events if consequences.may_follow(event)]
+        kinds = [self.apply(event) for event in decided.events]
+        causes = [event for event, kind in zip(decided.events, kinds, strict=True) if consequences.may_follow(kind)]
         for event in causes:
             follow_up = self._draft(now_ns)
             consequences.follow(follow_up, event)

@@ -168,10 +168,10 @@ def _scenario_limit(check: ScenarioLimit, proposal: Proposal) -> list[Figure]:
 
 
 def _scoped_limit(check: ScopedLimit | ScenarioLimit, proposal: Proposal) -> list[Figure]:
-    limit, (actual, base) = check.limit, check.measure_order(proposal)
+    limit, measured = check.limit, check.measure_order(proposal)
     name = f"{figure_name(limit.figure)} of the {limit.scope}"
     return [
-        Figure(f"{name}, to {what} above", plain(actual), plain(threshold * base))
+        Figure(f"{name}, to {what} above", plain(measured.actual), plain(threshold * measured.base))
         for what, threshold in _thresholds(limit)
     ]
 

@@ -63,11 +63,13 @@ def _configure(book: "Book", event: journal_pb2.Event) -> None:
 def _decide(book: "Book", event: journal_pb2.Event) -> None:
     decided = event.order_decided
     if decided.decision.order_id:
-        order = book.strategies[decided.order.strategy_id].accept(event)
+        request = decided.order
+        strategy_id = request.strategy_id
+        order = book.strategies[strategy_id].accept(event)
         book.orders[order.order_id] = order
         if book.scenarios is not None:
-            book.scenarios.touch(decided.order.strategy_id, decided.order.symbol)
-        (book.awaiting if decided.order.route else book.unreported)[order.order_id] = order
+            book.scenarios.touch(strategy_id, request.symbol)
+        (book.awaiting if request.route else book.unreported)[order.order_id] = order
         if book.flattenings and order.is_emergency:
             note_exit(book, order)
 

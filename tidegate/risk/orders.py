@@ -1,6 +1,7 @@
 """Deciding on a new order."""
 
 from decimal import Decimal
+from typing import Final
 
 from tidegate.errors import RefusedError
 from tidegate.numbers import plain
@@ -16,12 +17,12 @@ from tidegate.risk.violation import Violation
 from tidegate.times import NS_PER_S, write_stamp
 from tidegate.v1 import common_pb2, journal_pb2, orders_pb2
 
-_REJECT = common_pb2.ACTION_REJECT
-_ORDER_TYPES = frozenset(common_pb2.OrderType.values()) - {common_pb2.ORDER_TYPE_UNSPECIFIED}
-_LIMITED = (common_pb2.ORDER_TYPE_LIMIT, common_pb2.ORDER_TYPE_STOP_LIMIT)
-_STOPPED = (common_pb2.ORDER_TYPE_STOP, common_pb2.ORDER_TYPE_STOP_LIMIT)
-_REDUCE = common_pb2.ACTION_REDUCE
-_TIMES_IN_FORCE = frozenset(common_pb2.TimeInForce.values())
+_REJECT: Final = common_pb2.ACTION_REJECT
+_ORDER_TYPES: Final = frozenset(common_pb2.OrderType.values()) - {common_pb2.ORDER_TYPE_UNSPECIFIED}
+_LIMITED: Final = (common_pb2.ORDER_TYPE_LIMIT, common_pb2.ORDER_TYPE_STOP_LIMIT)
+_STOPPED: Final = (common_pb2.ORDER_TYPE_STOP, common_pb2.ORDER_TYPE_STOP_LIMIT)
+_REDUCE: Final = common_pb2.ACTION_REDUCE
+_TIMES_IN_FORCE: Final = frozenset(common_pb2.TimeInForce.values())
 
 
 def decide_order(draft: Draft, request: orders_pb2.NewOrder) -> orders_pb2.Decision:

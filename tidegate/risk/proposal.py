@@ -1,7 +1,7 @@
 """What an order would make of the book: the figures that the checks look at, computed once."""
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tidegate.numbers import ONE, ZERO, round_worst
 from tidegate.orders import BUY, NOTHING, Order
@@ -12,15 +12,31 @@ if TYPE_CHECKING:
     from tidegate.risk.book import Book
 
 
-class Ask(NamedTuple):
+class Ask:
     """The names and figures of a well-formed order, read once; a price that its type has not is None."""
 
-    strategy_id: str
-    symbol: str
-    sign: int
-    quantity: Decimal
-    limit_price: Decimal | None
-    stop_price: Decimal | None = None
+    __slots__ = ("limit_price", "quantity", "sign", "stop_price", "strategy_id", "symbol")
+
+    def __init__(  # noqa: PLR0913, PLR0917 -- an order has as many parts
+        self,
+        strategy_id: str,
+        symbol: str,
+        sign: int,
+        quantity: Decimal,
+        limit_price: Decimal | None,
+        stop_price: Decimal | None = None,
+    ) -> None:
+        """Take what was read."""
+        self.strategy_id = strategy_id
+        self.symbol = symbol
+        self.sign = sign
+        self.quantity = quantity
+        self.limit_price = limit_price
+        self.stop_price = stop_price
+
+    def sized(self, quantity: Decimal) -> "Ask":
+        """Return the same order for another quantity."""
+        return Ask(self.strategy_id, self.symbol, self.sign, quantity, self.limit_price, self.stop_price)
 
     def worst_price(self, mark: Decimal, collar: Decimal | None) -> Decimal | None:
         """
@@ -98,11 +114,14 @@ class Proposal:
 
         An order that replaces a working one takes over what that one reserves: only what it adds counts.
         """
-        strategy_id, symbol, sign, quantity, limit_price, stop_price = ask
-        instrument, mark, ledger = book.instruments[symbol], book.marks[symbol], book.strategies[strategy_id].ledger
+        symbol, sign, quantity = ask.symbol, ask.sign, ask.quantity
+        ledger = book.strategies[ask.strategy_id].ledger
+        instrument, mark = book.instruments[symbol], book.marks[symbol]
         multiplier = instrument.multiplier
         worst_price = ask.worst_price(mark, book.order_rules.collar)
-        unit_loss = ZERO if worst_price is None else max((worst_price - mark) * sign, ZERO)
+        unit_loss = ZERO
+        if worst_price is not None:
+            unit_loss = max(worst_price - mark if sign == BUY else mark - worst_price, ZERO)
         price = mark + unit_loss if sign == BUY else mark
         if replaced is None:
             leaves, standing = quantity, NOTHING
@@ -129,15 +148,15 @@ class Proposal:
                 reducing = held > ZERO and leaves <= held - sells
             added = after - position.worst_quantity
         self.book = book
-        self.terms = book.terms[strategy_id]
+        self.terms = book.terms[ask.strategy_id]
         self.ledger = ledger
         self.request = request
         self.instrument = instrument
         self.sign = sign
         self.quantity = quantity
         self.leaves_quantity = leaves
-        self.limit_price = limit_price
-        self.stop_price = stop_price
+        self.limit_price = ask.limit_price
+        self.stop_price = ask.stop_price
         self.replaced = replaced
         self.now_ns = now_ns
         self.mark_age_ns = now_ns - book.mark_times_ns[symbol]

@@ -1,6 +1,6 @@
 """What a halt or a limit is about: the portfolio, a strategy, an instrument; a limit also a sector, an asset class."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from tidegate.instruments import Instrument
 from tidegate.v1 import common_pb2
@@ -37,7 +37,7 @@ class Scope(NamedTuple):
                 return self.name == symbol
 
 
-PORTFOLIO = Scope(common_pb2.SCOPE_KIND_PORTFOLIO)
+PORTFOLIO: Final = Scope(common_pb2.SCOPE_KIND_PORTFOLIO)
 
 
 def strategy_scope(strategy_id: str) -> Scope:

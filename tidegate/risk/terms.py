@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from tidegate.v1 import journal_pb2
 
-CASH = "cash"
-MARGIN = "margin"
+CASH: Final = "cash"
+MARGIN: Final = "margin"
 
 
 @dataclass(frozen=True, slots=True)

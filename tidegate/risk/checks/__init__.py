@@ -83,12 +83,14 @@ class Checks(NamedTuple):
     scoped: by strategy, instrument, sector and asset class; an order meets those of its own scopes only.
     standing: every limit that the book itself may be over, beside the portfolio's drawdown and leverage and each
         instrument's share; without its warning, which is for orders.
+    met: by strategy and symbol, the scoped limits that their orders meet; worked out with the first one.
     """
 
     for_all: tuple[Check, ...]
     for_reducing: tuple[Check, ...]
     scoped: dict[Scope, Scoped]
     standing: tuple[StandingCheck, ...]
+    met: dict[tuple[str, str], Scoped]
 
 
 # Bounds on one order: on reducing ones as well.
@@ -127,7 +129,7 @@ def build(book: "Book") -> Checks:
     exposure.append(Capital())
     scoped = _scoped([limit for limit in further if limit.scope != PORTFOLIO])
     standing = tuple(check_of(replace(limit, warn=None)) for limit in further if _has_state(limit))
-    return Checks((*permission, *exposure), tuple(permission), scoped, standing)
+    return Checks((*permission, *exposure), tuple(permission), scoped, standing, {})
 
 
 def _add_products(

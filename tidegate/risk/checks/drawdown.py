@@ -24,6 +24,7 @@ class Drawdown:
         shares = ((halt, common_pb2.ACTION_HALT), (reject, _REJECT), (warn, common_pb2.ACTION_WARN))
         # The most severe first, each with what is left of the high-water mark at it.
         self._thresholds = [(share, ONE - share, action) for share, action in shares if share is not None]
+        self._highest_left = max((left for _, left, _ in self._thresholds), default=ZERO)
 
     def check(self, proposal: Proposal) -> Violation | None:
         """Return what the state of the portfolio forbids, or what the order would make of it at its limit; or None."""
@@ -36,6 +37,8 @@ class Drawdown:
 
     def assess(self, equity: Decimal, high_water_mark: Decimal) -> Violation | None:
         """Hold the equity against its high-water mark; the most severe threshold crossed is named."""
+        if equity > ZERO and equity >= self._highest_left * high_water_mark:
+            return None
         for share, left, action in self._thresholds:
             floor = left * high_water_mark
             if equity < floor or equity <= ZERO:

@@ -69,7 +69,7 @@ class ScenarioLimit:
         return Decimal(f"{amount:.2f}")
 
     def _assess(self, measured: Measured) -> Violation | None:
-        limit, (actual, equity) = self.limit, measured
+        limit, actual, equity = self.limit, measured.actual, measured.base
         if limit.limit is not None and actual > limit.limit * equity:
             return self._violation(limit.action, limit.limit, measured)
         if limit.warn is not None and actual > limit.warn * equity:

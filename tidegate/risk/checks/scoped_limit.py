@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from tidegate.numbers import ONE, ZERO, plain
 from tidegate.reasons import Reason
@@ -26,15 +26,20 @@ from tidegate.v1 import common_pb2
 if TYPE_CHECKING:
     from tidegate.risk.book import Book
 
-_PORTFOLIO = common_pb2.SCOPE_KIND_PORTFOLIO
-_STRATEGY = common_pb2.SCOPE_KIND_STRATEGY
+_PORTFOLIO: Final = common_pb2.SCOPE_KIND_PORTFOLIO
+_STRATEGY: Final = common_pb2.SCOPE_KIND_STRATEGY
+_INSTRUMENT: Final = common_pb2.SCOPE_KIND_INSTRUMENT
 
 
-class Measured(NamedTuple):
+class Measured:
     """A figure, and what the limit is a multiple of: equity, a high-water mark; 1 for what is absolute."""
 
-    actual: Decimal
-    base: Decimal
+    __slots__ = ("actual", "base")
+
+    def __init__(self, actual: Decimal, base: Decimal) -> None:
+        """Take the figure and its base."""
+        self.actual = actual
+        self.base = base
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ class ScopedLimit:
         return None if measure is None else measure(book, self.limit.scope)
 
     def _assess(self, measured: Measured, symbol: str) -> Violation | None:
-        limit, (actual, base) = self.limit, measured
+        limit, actual, base = self.limit, measured.actual, measured.base
         if limit.limit is not None and actual > limit.limit * base:
             return self._violation(limit.action, limit.limit, measured, symbol)
         if limit.warn is not None and actual > limit.warn * base:
@@ -97,27 +102,25 @@ def _multiple(figure: Figure, threshold: Decimal) -> str:
 
 def _exposure_of_order(proposal: Proposal, scope: Scope) -> Decimal:
     """Return the scope's worst-case exposure with the order."""
-    match scope.kind:
-        case common_pb2.SCOPE_KIND_PORTFOLIO:
-            return proposal.gross_exposure
-        case common_pb2.SCOPE_KIND_STRATEGY:
-            return proposal.ledger.gross_exposure + proposal.added_exposure
-        case common_pb2.SCOPE_KIND_INSTRUMENT:
-            return proposal.instrument_exposure
-        case _:
-            return proposal.book.totals.group_exposures.get(scope, ZERO) + proposal.added_exposure
+    kind = scope.kind
+    if kind == _PORTFOLIO:
+        return proposal.gross_exposure
+    if kind == _STRATEGY:
+        return proposal.ledger.gross_exposure + proposal.added_exposure
+    if kind == _INSTRUMENT:
+        return proposal.instrument_exposure
+    return proposal.book.totals.group_exposures.get(scope, ZERO) + proposal.added_exposure
 
 
 def _exposure_of_book(book: "Book", scope: Scope) -> Decimal:
-    match scope.kind:
-        case common_pb2.SCOPE_KIND_PORTFOLIO:
-            return book.totals.gross_exposure
-        case common_pb2.SCOPE_KIND_STRATEGY:
-            return book.strategies[scope.name].ledger.gross_exposure
-        case common_pb2.SCOPE_KIND_INSTRUMENT:
-            return book.instrument_exposure(scope.name)
-        case _:
-            return book.totals.group_exposures.get(scope, ZERO)
+    kind = scope.kind
+    if kind == _PORTFOLIO:
+        return book.totals.gross_exposure
+    if kind == _STRATEGY:
+        return book.strategies[scope.name].ledger.gross_exposure
+    if kind == _INSTRUMENT:
+        return book.instrument_exposure(scope.name)
+    return book.totals.group_exposures.get(scope, ZERO)
 
 
 def _equity_of_order(proposal: Proposal, scope: Scope) -> Decimal:
