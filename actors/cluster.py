@@ -12,11 +12,13 @@ from ray.exceptions import RayActorError, RayTaskError
 
 from actors.allocator import AllocatorSettings, PortfolioAllocator
 from actors.gateway_host import GatewayHost
-from actors.names import ALLOCATOR, GATEWAY, JOURNAL_RESOURCE, NAMESPACE, RISK_MANAGER, STRATEGY, gateway_name
+from actors.names import ALLOCATOR, GATEWAY, JOURNAL_RESOURCE, NAMESPACE, REPORTER, RISK_MANAGER, STRATEGY, gateway_name
 from actors.port import OpenFrontDoor
 from actors.risk_manager import RiskManager, RiskManagerSettings
+from actors.risk_reporter import ReporterSettings, RiskReporter
 from actors.strategy_actor import StrategySpec
 from tidegate.errors import TidegateError
+from tidegate.report_rules import ReportRules
 
 _STOP_TIMEOUT_S = 10.0
 # A node that does not come up in Ray's own half minute, on a busy machine or beside another one, may do so later.
@@ -33,12 +35,14 @@ class ClusterSettings:
     What runs: the RiskManager, the strategies, and any number of gateways.
 
     gateways_apart: opens each in an actor of its own, by its name; the one beside is in the RiskManager's settings.
+    reports: None where nobody wants them.
     """
 
     risk_manager: RiskManagerSettings
     strategies: Sequence[StrategySpec]
     bar_deadline_s: float
     gateways_apart: Mapping[str, OpenFrontDoor] = field(default_factory=dict)
+    reports: ReportRules | None = None
 
 
 def start_ray() -> None:
@@ -118,7 +122,7 @@ def check_room() -> None:
 
 def running() -> list[str]:
     """Name every actor, those first that ask, and last the one that writes."""
-    order = (GATEWAY, ALLOCATOR, STRATEGY, RISK_MANAGER)
+    order = (GATEWAY, REPORTER, ALLOCATOR, STRATEGY, RISK_MANAGER)
 
     def place(name: str) -> tuple[int, str]:
         return next(number for number, prefix in enumerate(order) if name.startswith(prefix)), name
@@ -141,6 +145,11 @@ def start(settings: ClusterSettings) -> int:
         )
         allocator = _actor(PortfolioAllocator, ALLOCATOR).remote(allocator_settings)
         ray.get(allocator.start.remote())
+        own = settings.risk_manager
+        if settings.reports is not None and own.reports is not None:
+            reporter_settings = ReporterSettings(settings.reports, own.journal, own.reports, RISK_MANAGER, own.logs)
+            reporter = _actor(RiskReporter, REPORTER, _NEAR_THE_JOURNAL)  # the RiskManager reads the file of reports
+            ray.get(reporter.remote(reporter_settings).start.remote())
         for name, open_front_door in settings.gateways_apart.items():
             host = _actor(GatewayHost, gateway_name(name))
             gateway = host.remote(name, open_front_door, RISK_MANAGER, settings.risk_manager)

@@ -17,6 +17,7 @@ from tidegate.errors import JournalError
 from tidegate.gate import Gate, Reply, Request
 from tidegate.history import read_past
 from tidegate.journal.contract import Journal
+from tidegate.journal.reports import ReportFile
 from tidegate.permissions import INTERNAL
 from tidegate.state.recovery import Recovery
 from tidegate.v1 import journal_pb2
@@ -46,6 +47,7 @@ class LocalPort:
         self._lease: Lease | None = None
         self._in_flight: InFlight | None = None
         self._batches_seen = 0
+        self._reports: ReportFile | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._on_failures = on_failures
         self._on_fatal = on_fatal
@@ -57,12 +59,13 @@ class LocalPort:
         in_flight: InFlight | None = None,
         *,
         whole: bool = False,
+        reports: ReportFile | None = None,
     ) -> int:
         """
         Open the journal and fold it, off the event loop; return the number of events in it.
 
         in_flight: where to note what is being decided; None where a crash ends everything. whole: from the first event,
-        whatever snapshots there are.
+        whatever snapshots there are. reports: those of sessions, where some are made.
 
         Raises:
             JournalError, ConfigurationError: the journal cannot be used; the port stays closed.
@@ -81,6 +84,7 @@ class LocalPort:
 
         gate, lease, count = await asyncio.to_thread(read)
         self._gate, self._lease, self._in_flight = gate, lease, in_flight
+        self._reports = reports
         self._feed.floor = count
         process = gate.process if in_flight is None else partial(in_flight.process, gate)
         self._engine = EngineThread(process, self._feed, self._on_failures, self._on_fatal, lease.is_over)
@@ -164,7 +168,7 @@ class LocalPort:
         self._opened()
         if self._gate is None:
             raise _closed()
-        return await asyncio.to_thread(read_past, self._gate.journal, request)
+        return await asyncio.to_thread(read_past, self._gate.journal, request, self._reports)
 
     async def is_serving(self) -> bool:
         """Tell whether the journal has been read, and is known to be this one's still."""

@@ -44,11 +44,12 @@ class BookCollector(Collector):
             kind = common_pb2.ScopeKind.Name(halt.scope.kind).removeprefix("SCOPE_KIND_")
             halts.add_metric([kind, common_pb2.HaltLevel.Name(halt.level).removeprefix("HALT_LEVEL_")], 1)
         yield halts
+        breaches = len(book.breaches) + len(book.correlation_breaches.by_pair)
         yield from _gauges(
             ("tidegate_queue_requests", "Requests that wait for the engine or are in it.", self._engine.waiting),
             ("tidegate_working_orders", "Orders that the broker may still fill.", len(book.orders)),
             ("tidegate_overdue_orders", "Orders on which a report is owed.", len(book.awaiting)),
-            ("tidegate_breaches", "Limits that the book is over now.", len(book.breaches)),
+            ("tidegate_breaches", "Limits that the book is over now.", breaches),
             ("tidegate_held_prices", "Instruments whose price waits for confirmation.", len(book.held_prices)),
             ("tidegate_journal_sequence", "Events in the journal.", book.sequence),
             ("tidegate_journal_epoch", "How often the journal was opened to be written.", self._gate.journal.epoch),

@@ -3,6 +3,7 @@
 NAMESPACE = "tidegate"
 RISK_MANAGER = "RiskManager"
 ALLOCATOR = "PortfolioAllocator"
+REPORTER = "RiskReporter"
 
 # What a node offers that the journal is near: the RiskManager runs on such a node, and on no other.
 JOURNAL_RESOURCE = "tidegate_journal"

@@ -20,6 +20,7 @@ from actors.restarts import EXIT_FATAL, start_again_after_a_restart
 from actors.snapshots import SNAPSHOT_EVERY, keep_snapshots
 from tidegate.gate import Gate, Reply, Request
 from tidegate.journal.location import Location, open_journal
+from tidegate.journal.reports import ReportFile
 from tidegate.v1 import journal_pb2
 
 
@@ -31,6 +32,7 @@ class RiskManagerSettings:
     configuration: a serialized PortfolioConfigured. open_front_door: opens a gateway beside it; None without one.
     open_metrics: serves this process's figures; None where nobody wants them. snapshot_every: events between two
     snapshots, 0 for none. whole: read every event at the start, whatever snapshots there are.
+    reports: the file of those of sessions; None where none are made.
     """
 
     configuration: bytes
@@ -40,6 +42,7 @@ class RiskManagerSettings:
     open_metrics: Callable[[], None] | None = None
     snapshot_every: int = SNAPSHOT_EVERY
     whole: bool = False
+    reports: Path | None = None
 
 
 class RiskManager:
@@ -83,6 +86,7 @@ class RiskManager:
             configuration,
             self._in_flight,
             whole=settings.whole,
+            reports=None if settings.reports is None else ReportFile(settings.reports),
         )
         recovery = self._port.recovery()
         for refused in recovery.refused:

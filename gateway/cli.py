@@ -24,6 +24,7 @@ from gateway.journal_commands import DEFAULT_JOURNAL, journal_app, journal_at
 from gateway.limit_commands import limits_app
 from gateway.protection import Protection
 from gateway.reconciliation_commands import reconcile, suspense_app
+from gateway.report_commands import report
 from gateway.snapshot_commands import snapshot
 from gateway.tables import show_portfolio, show_risk
 from gateway.terminal import REFUSED, Shown, connected, fail, fail_call, tls_files
@@ -48,6 +49,7 @@ app.add_typer(instruments_app, name="instruments")
 app.command()(release)
 app.add_typer(strategy_app, name="strategy")
 app.command()(rebalance)
+app.command()(report)
 app.add_typer(var_app, name="var")
 app.add_typer(suspense_app, name="suspense")
 app.command()(reconcile)

@@ -94,7 +94,8 @@ def _start(portfolio: "PortfolioFile", options: "RunOptions", console: Console) 
 
     cluster.check_room()
     open_front_door = partial(open_gateway, address=options.address, protection=options.protection)
-    events = cluster.start(settings_of(portfolio, strategy_specs(portfolio, options), options, open_front_door))
+    say = partial(console.print, highlight=False, soft_wrap=True)
+    events = cluster.start(settings_of(portfolio, strategy_specs(portfolio, options), options, open_front_door, say))
     console.print(f"journal {options.journal}: {events:,} events; serving on {options.address}", highlight=False)
     _show_places(console)
 

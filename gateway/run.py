@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -34,11 +35,14 @@ from gateway.run_lock import lock_run
 from gateway.server import Gateway, open_gateway
 from gateway.tables import show_portfolio
 from tidegate.journal.location import Location
+from tidegate.journal.reports import beside as reports_beside
 from tidegate.portfolio_file import PortfolioFile, read_portfolio_file
+from tidegate.report_rules import ReportRules
 from tidegate.times import to_datetime
 from tidegate.yaml_file import Problem
 
 _PLAIN_PROGRESS_PERIOD_S = 10.0
+_REPORTS_NEED = "scipy"
 
 OpenGateway = partial[Coroutine[Any, Any, Gateway]]
 
@@ -145,7 +149,7 @@ def started(
     """
     with inside(portfolio, options.address, options.protection) as own:
         open_front_door = partial(open_gateway, address=options.address, protection=own.protection)
-        settings = settings_of(portfolio, specs, options, open_front_door)
+        settings = settings_of(portfolio, specs, options, open_front_door, say)
         _logs(options).mkdir(parents=True, exist_ok=True)
         folder = options.portfolio.parent.resolve()
         adapters = AdapterProcesses(portfolio.adapters, folder=folder, inside=own, logs=_logs(options), say=say)
@@ -159,14 +163,20 @@ def started(
 
 
 def settings_of(
-    portfolio: PortfolioFile, specs: list[StrategySpec], options: RunOptions, open_front_door: OpenGateway
+    portfolio: PortfolioFile,
+    specs: list[StrategySpec],
+    options: RunOptions,
+    open_front_door: OpenGateway,
+    say: Callable[[str], None],
 ) -> cluster.ClusterSettings:
-    """Write down what every actor needs."""
+    """Write down what every actor needs; ``say`` gets a line where something is done without."""
+    rules, journal, logs = _report_rules(portfolio, say), _absolute(options.journal), _logs(options)
     return cluster.ClusterSettings(
         risk_manager=RiskManagerSettings(
             configuration=configuration_of(portfolio).SerializeToString(),
-            journal=_absolute(options.journal),
-            logs=_logs(options),
+            journal=journal,
+            logs=logs,
+            reports=None if rules is None else reports_beside(journal, logs),
             open_front_door=None if options.apart else open_front_door,
             open_metrics=None if not options.metrics else _metrics(options).open,
             snapshot_every=options.snapshot_every,
@@ -175,7 +185,18 @@ def settings_of(
         strategies=specs,
         bar_deadline_s=portfolio.bar_deadline_s,
         gateways_apart=_gateways_apart(options, open_front_door),
+        reports=rules,
     )
+
+
+def _report_rules(portfolio: PortfolioFile, say: Callable[[str], None]) -> ReportRules | None:
+    """Return what reports are made by; None, said aloud, without the extra: trading does not wait for it."""
+    if portfolio.reports is None:
+        return None
+    if find_spec(_REPORTS_NEED) is None:
+        say(f"reports: no risk reports are made: {_REPORTS_NEED} is missing, install the extra tidegate[statistics]")
+        return None
+    return portfolio.reports.to_rules()
 
 
 def _gateways_apart(options: RunOptions, open_front_door: OpenGateway) -> dict[str, OpenFrontDoor]:

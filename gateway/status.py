@@ -79,6 +79,7 @@ _BY_CODE = {
         Reason.BAR_UNKNOWN,
         Reason.EVENT_ARCHIVED,
         Reason.COMMAND_QUARANTINED,
+        Reason.REPORTS_UNAVAILABLE,
     ),
     grpc.StatusCode.INTERNAL: (Reason.INTERNAL,),
     grpc.StatusCode.UNIMPLEMENTED: (Reason.METHOD_UNKNOWN, Reason.METHOD_ELSEWHERE),

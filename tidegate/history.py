@@ -8,11 +8,13 @@ from google.protobuf.message import DecodeError, Message
 from tidegate.errors import RefusedError
 from tidegate.gate import Reply, Request
 from tidegate.journal.contract import ALERTS_TOPIC, BARS_TOPIC, Journal
+from tidegate.journal.reports import ReportFile
 from tidegate.permissions import admit
 from tidegate.publications import alerts_message, bar_message
 from tidegate.reasons import Reason
+from tidegate.risk import door
 from tidegate.strategy_book import strategies_of
-from tidegate.v1 import actors_pb2, admin_pb2, journal_pb2
+from tidegate.v1 import actors_pb2, admin_pb2, journal_pb2, risk_pb2
 
 _EVENTS_MAX = 5_000
 _EVENTS_DEFAULT = 1_000
@@ -20,6 +22,10 @@ _BARS_MAX = 100
 # A page stays well below what one message may carry.
 _PAGE_BYTES_MAX = 2 * 1024 * 1024
 _FOR_EVERY_STRATEGY = frozenset({"bar_published", "bar_completed", "instrument_upserted"})
+_REPORTS_MAX = 1_000
+_REPORTS_DEFAULT = 100
+# A token is a sequence, of at most 64 bits.
+_PAGE_TOKEN_LENGTH_MAX = 19
 
 
 def read_history(journal: Journal, request: actors_pb2.ReadHistoryRequest) -> actors_pb2.ReadHistoryResponse:
@@ -83,6 +89,30 @@ def read_journal(journal: Journal, request: admin_pb2.ReadJournalRequest) -> adm
     return response
 
 
+def list_reports(
+    reports: ReportFile | None, request: risk_pb2.ListRiskReportsRequest
+) -> risk_pb2.ListRiskReportsResponse:
+    """Show the reports of a period, page by page; a token is the last one's sequence."""
+    if reports is None:
+        raise RefusedError(Reason.REPORTS_UNAVAILABLE, Reason.REPORTS_UNAVAILABLE.meaning)
+    token = request.page_token
+    if token and not (token.isascii() and token.isdigit() and len(token) <= _PAGE_TOKEN_LENGTH_MAX):
+        text = f"page_token is {door.shown(token)}, which the gate never gave out"
+        raise RefusedError(Reason.PAGE_TOKEN_INVALID, text, field="page_token")
+    begin_ns = door.time_ns(request.begin, "begin") if request.HasField("begin") else 0
+    end_ns = door.time_ns(request.end, "end") if request.HasField("end") else None
+    most = min(request.page_size or _REPORTS_DEFAULT, _REPORTS_MAX)
+    found = reports.read(begin_ns, end_ns, int(token) if token else None, most + 1, newest_first=request.newest_first)
+    response, size = risk_pb2.ListRiskReportsResponse(), 0
+    for count, body in enumerate(found):
+        size += len(body)
+        if count == most or (response.reports and size > _PAGE_BYTES_MAX):
+            response.next_page_token = str(response.reports[-1].end_sequence)
+            break
+        response.reports.add().ParseFromString(body)
+    return response
+
+
 _STREAMED: dict[str, Callable[[Any], Message]] = {
     BARS_TOPIC: lambda event: bar_message(event.bar_published, event.sequence, event.sequence),
     ALERTS_TOPIC: lambda event: alerts_message([event], event.sequence),
@@ -90,21 +120,27 @@ _STREAMED: dict[str, Callable[[Any], Message]] = {
 
 
 class HistoryMethod(NamedTuple):
-    """A method's request type, and what answers it from the journal alone."""
+    """A method's request type, and what answers it from the journal alone; of_reports: from the reports beside it."""
 
     request_type: type[Any]
-    answer: Callable[[Journal, Any], Message]
+    answer: Callable[[Any, Any], Message]
+    of_reports: bool = False
 
 
 HISTORY = {
     "ReadHistory": HistoryMethod(actors_pb2.ReadHistoryRequest, read_history),
     "ReadTopic": HistoryMethod(actors_pb2.ReadTopicRequest, read_topic),
     "ReadJournal": HistoryMethod(admin_pb2.ReadJournalRequest, read_journal),
+    "ListRiskReports": HistoryMethod(risk_pb2.ListRiskReportsRequest, list_reports, of_reports=True),
 }
 
 
-def read_past(journal: Journal, request: Request) -> Reply:
-    """Answer one request from what is durable. Safe on any thread: each read opens a connection of its own."""
+def read_past(journal: Journal, request: Request, reports: ReportFile | None = None) -> Reply:
+    """
+    Answer one request from what is durable. Safe on any thread: each read opens a connection of its own.
+
+    reports: where they are kept; None where none are made.
+    """
     method = HISTORY.get(request.method)
     if method is None:
         return Reply(b"", Reason.METHOD_UNKNOWN, Reason.METHOD_UNKNOWN.meaning)
@@ -114,6 +150,6 @@ def read_past(journal: Journal, request: Request) -> Reply:
         return Reply(b"", Reason.MESSAGE_MALFORMED, f"the bytes are not a {method.request_type.__name__}")
     try:
         admit(request.caller, request.method, message)
-        return Reply(method.answer(journal, message).SerializeToString())
+        return Reply(method.answer(reports if method.of_reports else journal, message).SerializeToString())
     except RefusedError as refusal:
         return Reply(b"", refusal.reason, refusal.text, refusal.field)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from tidegate.numbers import FRACTION_DIGITS_MAX, INTEGER_DIGITS_MAX, parse, plain
-from tidegate.risk.limit import CONFIDENCE, LEVERAGE_MAX, SCOPES, Limit, figure_name
+from tidegate.risk.limit import CONFIDENCE, CORRELATION_MAX, LEVERAGE_MAX, SCOPES, Limit, figure_name
 from tidegate.risk.limit_changes import fault_of
 from tidegate.risk.limits import Limits
 from tidegate.risk.scopes import Scope
@@ -80,6 +80,7 @@ class FurtherLimit(BaseModel):
         "expected_shortfall",
         "volatility",
         "net_exposure",
+        "strategy_correlation",
     ]
     strategy: str | None = None
     instrument: str | None = None
@@ -90,6 +91,17 @@ class FurtherLimit(BaseModel):
     action: Literal["warn", "reduce", "reject", "halt"] = "reject"
     confidence: Share = CONFIDENCE
     on_undefined: Literal["warn", "reject"] = "reject"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_default(cls, data: Any) -> Any:
+        if (
+            isinstance(data, dict)
+            and data.get("figure") == "strategy_correlation"
+            and not data.keys() & {"warn", "limit"}
+        ):
+            return {**data, "limit": CORRELATION_MAX}
+        return data
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -161,3 +173,8 @@ class LimitsSection(BaseModel):
         for index, further in enumerate(self.further):
             if further.warn is None and further.limit is not None and not further.figure.startswith("order_"):
                 yield f"limits.further[{index}]: nothing warns before the {further.figure} limit {plain(further.limit)}"
+            if further.figure == "strategy_correlation" and further.on_undefined == "reject":
+                yield (
+                    f"limits.further[{index}]: no strategy can begin: one without 60 sessions of returns has no "
+                    "correlation, and may not add risk; on_undefined: warn lets it"
+                )

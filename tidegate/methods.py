@@ -88,6 +88,7 @@ METHODS = {
     "UpsertInstruments": _command(admin_pb2.UpsertInstrumentsRequest),
     "PauseStrategy": _command(admin_pb2.PauseStrategyRequest, commands.pause_strategy),
     "ResumeStrategy": _command(admin_pb2.ResumeStrategyRequest, commands.resume_strategy),
+    "RecordRiskReport": _command(actors_pb2.RecordRiskReportRequest),
     "CompleteBar": _command(actors_pb2.CompleteBarRequest, commands.complete_bar, _bar_keys),
     "DepositCapital": _command(
         admin_pb2.DepositCapitalRequest, commands.deposit_capital, lambda r: (transfer_key(r.transfer_id),)
@@ -128,6 +129,9 @@ METHODS = {
     "GetPerformance": Method(portfolio_pb2.GetPerformanceRequest, lambda gate, r: views.performance(gate.engine, r)),
     "ListSuspense": Method(portfolio_pb2.ListSuspenseRequest, lambda gate, _: account_views.suspense(gate.engine.book)),
     "ListAccounts": Method(portfolio_pb2.ListAccountsRequest, lambda gate, _: account_views.accounts(gate.engine.book)),
+    "GetCorrelations": Method(
+        portfolio_pb2.GetCorrelationsRequest, lambda gate, _: views.correlations(gate.engine.book)
+    ),
     "GetPortfolio": Method(portfolio_pb2.GetPortfolioRequest, lambda gate, _: views.portfolio(gate.engine)),
     "ListStrategies": Method(portfolio_pb2.ListStrategiesRequest, lambda gate, _: views.strategies(gate.engine)),
     "ListInstruments": Method(

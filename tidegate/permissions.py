@@ -238,8 +238,10 @@ RULES: dict[str, Rule] = {
     "ListAlerts": _VIEW,
     "WatchAlerts": _VIEW,
     "AcknowledgeAlert": _OPERATE,
+    "ListRiskReports": _VIEW,
     # PortfolioService
     "GetPortfolio": _VIEW,
+    "GetCorrelations": _VIEW,
     "ListStrategies": Rule(_VIEWERS, strategies=lambda _: (), cut=_cut_strategies),
     "GetStrategy": Rule(_VIEWERS, strategies=lambda r: (r.strategy_id,)),
     "ListInstruments": Rule(_VIEWERS, strategies=lambda _: ()),
@@ -276,6 +278,7 @@ RULES: dict[str, Rule] = {
     # What the actors ask each other; not on the wire.
     "NextBar": _INTERNAL,
     "CompleteBar": _INTERNAL,
+    "RecordRiskReport": _INTERNAL,
     "AdvanceTime": _INTERNAL,
     # What a gateway asks for its streams.
     "OpenSession": _FOR_GATEWAYS,

@@ -15,6 +15,7 @@ from tidegate.limits_section import Leverage, LimitsSection, Positive, Share
 from tidegate.numbers import ONE, ZERO, plain, round_money
 from tidegate.orders_section import OrdersSection, RatesSection
 from tidegate.price_bands_section import BANDS, PriceBandSection
+from tidegate.reports_section import ReportsSection
 from tidegate.risk.consequences import GATE
 from tidegate.risk.limit_table import portfolio_limits
 from tidegate.risk.scopes import Scope, groups_of, instrument_scope, strategy_scope
@@ -134,6 +135,7 @@ class PortfolioFile(_Section):
 
     currencies: for each foreign currency, the fx instrument whose price is its rate. after_restart: the level after a
     restart that nobody has planned.
+    reports: only runs beside the gate, and decides nothing: the journal does not know it.
     """
 
     name: Name
@@ -148,6 +150,7 @@ class PortfolioFile(_Section):
     price_bands: list[PriceBandSection] = []
     halts: HaltsSection = HaltsSection()
     after_restart: Literal["as_journaled", "reduce_only"] = "as_journaled"
+    reports: ReportsSection | None = None
     instruments: Annotated[list[InstrumentSection], Field(min_length=1)]
     strategies: Annotated[list[StrategySection], Field(min_length=1)]
     adapters: list[AdapterSection] = []
@@ -163,6 +166,9 @@ class PortfolioFile(_Section):
         yield from self._price_band_problems()
         yield from self._limit_problems()
         yield from self._account_problems()
+        benchmark = self.reports.benchmark if self.reports is not None else ""
+        if benchmark and benchmark not in {instrument.symbol for instrument in self.instruments}:
+            yield Problem(("reports", "benchmark"), f"no instrument is called {benchmark}")
         operator = self.replay.operator if self.replay is not None else None
         if operator is not None and operator.name.casefold() == GATE:
             yield Problem(("replay", "operator", "name"), f"{GATE} is the gate itself; nobody else has this name")

@@ -112,6 +112,10 @@ class Reason(StrEnum):
     EXPECTED_SHORTFALL = "EXPECTED_SHORTFALL", "What the worst sessions lose on average is over its share."
     VOLATILITY = "VOLATILITY", "The profits of past sessions on this book vary more than the limit allows."
     RISK_UNDEFINED = "RISK_UNDEFINED", "An instrument has too few sessions of returns for a limit that needs them."
+    STRATEGY_CORRELATION = (
+        "STRATEGY_CORRELATION",
+        "Two strategies make the same, session by session; neither adds risk.",
+    )
     DAILY_LOSS = "DAILY_LOSS", "Too much was lost since the UTC day began."
     CAPITAL = "CAPITAL", "The strategy's own capital does not carry the order."
     SHORT_SALE = "SHORT_SALE", "The strategy may not sell what it does not have."
@@ -166,6 +170,16 @@ class Reason(StrEnum):
     REBALANCE_GIVEN_UP = "REBALANCE_GIVEN_UP", "What a rebalance still waited for is not moved any more."
     BAR_OUT_OF_ORDER = "BAR_OUT_OF_ORDER", "The bar is not newer than the last one."
     PRICE_OUT_OF_ORDER = "PRICE_OUT_OF_ORDER", "The price is older than the instrument's mark, or from the future."
+    REPORTS_UNAVAILABLE = (
+        "REPORTS_UNAVAILABLE",
+        "No risk reports are made: the portfolio file asks for none, or the extra tidegate[statistics] is missing.",
+    )
+    POSITION_RISK = "POSITION_RISK", "A position may lose more in a session than its share of equity."
+    POSITION_CORRELATION = "POSITION_CORRELATION", "A position moves with the portfolio's others more than it may."
+    DRAWDOWN_CRITICAL = (
+        "DRAWDOWN_CRITICAL",
+        "A session ended with equity further below its high-water mark than it may.",
+    )
     BAR_UNKNOWN = "BAR_UNKNOWN", "The sequence is not that of the newest bar."
 
     # Statements and suspense.

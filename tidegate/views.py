@@ -5,18 +5,20 @@ from itertools import islice
 
 from tidegate.errors import RefusedError
 from tidegate.ledger import Ledger
-from tidegate.numbers import ZERO, plain, round_ratio
+from tidegate.numbers import ONE, ZERO, plain, round_ratio
 from tidegate.orders import Order
 from tidegate.publications import INSTRUCTIONS_MAX, instructions_for
 from tidegate.reasons import Reason
 from tidegate.risk import door
 from tidegate.risk.book import Book
 from tidegate.risk.checks import check_of
+from tidegate.risk.checks.scoped_limit import Measured
 from tidegate.risk.draft import Archive, order_key
 from tidegate.risk.engine import Engine
-from tidegate.risk.limit import CONCENTRATION, Limit
+from tidegate.risk.limit import CONCENTRATION, STRATEGY_CORRELATION, Limit
 from tidegate.risk.market_data import require_adapter
 from tidegate.risk.scopes import PORTFOLIO
+from tidegate.risk.session_history import OBSERVATIONS_MIN, SESSIONS_MAX
 from tidegate.risk.sessions import require_switch
 from tidegate.strategy_book import SUSPENSE
 from tidegate.times import NS_PER_S, to_ns, to_stamp
@@ -47,7 +49,7 @@ def risk_metrics(book: Book) -> risk_pb2.GetRiskMetricsResponse:
         largest_symbol=largest,
         largest_exposure=plain(exposures[largest]) if largest else "0",
         working_orders=len(book.orders),
-        breaches=book.breaches.values(),
+        breaches=[*book.breaches.values(), *(alike.violation for alike in book.correlation_breaches.by_pair.values())],
         held_prices=[_held_price(book, symbol) for symbol in book.held_prices],
     )
 
@@ -284,8 +286,12 @@ def limits(book: Book) -> risk_pb2.GetLimitsResponse:
 
 
 def _limit_state(book: Book, limit: Limit) -> risk_pb2.LimitState:
-    """Hold the book against one limit; of the instruments' shares the largest."""
-    measured = check_of(limit).measure(book)
+    """Hold the book against one limit; of the instruments' shares, and of the correlations, the largest."""
+    if limit.figure == STRATEGY_CORRELATION:
+        highest = book.strategy_returns.highest()
+        measured = None if highest is None else Measured(highest.correlation, ONE)
+    else:
+        measured = check_of(limit).measure(book)
     threshold = limit.warn if limit.limit is None else limit.limit
     if measured is None or threshold is None:
         return risk_pb2.LimitState(limit=limit.to_wire())
@@ -311,6 +317,23 @@ def performance(engine: Engine, request: portfolio_pb2.GetPerformanceRequest) ->
         require_strategy(engine.book, request.strategy_id)
         record = engine.performance.strategies[request.strategy_id]
     return portfolio_pb2.GetPerformanceResponse(performance=record.to_wire())
+
+
+def correlations(book: Book) -> portfolio_pb2.GetCorrelationsResponse:
+    """Show how alike what the strategies made is, each pair once."""
+    return portfolio_pb2.GetCorrelationsResponse(
+        correlations=[
+            portfolio_pb2.StrategyCorrelation(
+                strategy_id=one.pair[0],
+                other_strategy_id=one.pair[1],
+                correlation="" if one.correlation is None else plain(one.correlation),
+                observations=one.observations,
+            )
+            for one in book.strategy_returns.likenesses().values()
+        ],
+        window=SESSIONS_MAX,
+        observations_min=OBSERVATIONS_MIN,
+    )
 
 
 def require_strategy(book: Book, strategy_id: str) -> None:

@@ -12,7 +12,7 @@ from gateway.status import refusal_of
 from tests.integration.conftest import Running
 from tests.integration.test_gateway import bar, order
 from tidegate.reasons import Reason
-from tidegate.v1 import admin_pb2, common_pb2, risk_pb2
+from tidegate.v1 import admin_pb2, common_pb2, orders_pb2, portfolio_pb2, risk_pb2
 
 TIDEGATE = str(Path(sys.executable).parent / "tidegate")
 HALT = common_pb2.ACTION_HALT
@@ -51,6 +51,32 @@ async def test_a_figure_over_past_sessions_refuses_by_its_own_code(running: Runn
         await running.client.market_data.PublishBars(bar(day, UP="100" if day % 2 else "99"))
     await change(running, figure, "0.000001")
     assert figure == (await running.client.submit_order(order("a"))).reason_code
+
+
+async def test_strategies_that_nobody_knows_yet_and_strategies_that_make_the_same_are_refused(running: Running) -> None:
+    """What is undefined has its code; and both strategies of a pair are refused by theirs, as GetCorrelations shows."""
+    await running.client.market_data.PublishBars(bar(1, UP="100"))
+    for strategy_id in ("one", "two"):
+        decision = await running.client.submit_order(order(f"hold-{strategy_id}", strategy_id=strategy_id))
+        fill = orders_pb2.Execution(
+            execution_id=f"x-{strategy_id}",
+            execution_type=orders_pb2.EXECUTION_TYPE_TRADE,
+            order_id=decision.order_id,
+            last_quantity="10",
+            last_price="100",
+        )
+        report = orders_pb2.ReportExecutionsRequest(account="acc", adapter="paper", executions=[fill])
+        await running.client.orders.ReportExecutions(report)
+    await change(running, "STRATEGY_CORRELATION", "0.8")
+    assert Reason.RISK_UNDEFINED == (await running.client.submit_order(order("early"))).reason_code
+    for day in range(2, 64):
+        await running.client.market_data.PublishBars(bar(day, UP="100" if day % 2 else "99"))
+    asked = await running.client.portfolio.GetCorrelations(portfolio_pb2.GetCorrelationsRequest())
+    assert [("1", 61)] == [(one.correlation, one.observations) for one in asked.correlations]
+    decision = await running.client.submit_order(order("late"))
+    assert Reason.STRATEGY_CORRELATION == decision.reason_code
+    alerts = await running.client.risk.ListAlerts(risk_pb2.ListAlertsRequest())
+    assert Reason.STRATEGY_CORRELATION in [alert.reason_code for alert in alerts.alerts]
 
 
 async def test_a_loss_of_the_day_halts_with_its_code(running: Running) -> None:

@@ -121,12 +121,21 @@ _DAY: list[tuple[str, dict[str, Any]]] = [
     ("GetRiskMetrics", {}),
     ("GetHaltState", {}),
     ("GetLimits", {}),
+    ("GetCorrelations", {}),
+    (
+        "RecordRiskReport",
+        {
+            "report": {"end_sequence": 2, "findings": 1},
+            "begun": [{"reason_code": "POSITION_RISK", "scope": SCOPE, "text": "too much"}],
+        },
+    ),
     ("GetPerformance", {"strategy_id": "saver"}),
     ("GetPortfolio", {}),
     ("ListStrategies", {}),
     ("ListInstruments", {}),
     ("GetStrategy", {"strategy_id": "saver"}),
     ("ReadJournal", {"page_size": 3}),
+    ("ListRiskReports", {"newest_first": True, "page_size": 3, "page_token": "9"}),
     ("ReadTopic", {"topic": "bars"}),
     ("ReadHistory", {"strategy_id": "saver", "up_to_sequence": 9}),
 ]

@@ -145,6 +145,7 @@ DOOR_REASONS = frozenset(
         Reason.RESET_REQUEST_UNKNOWN,
         Reason.ACCOUNT_UNKNOWN,
         Reason.STATEMENT_INVALID,
+        Reason.REPORTS_UNAVAILABLE,
     }
 )
 

@@ -25,8 +25,10 @@ from tests.property.rig import (
 from tests.property.wire import FIRST_PRICES
 from tidegate.gate import Gate, Reply, Request
 from tidegate.history import HISTORY, read_past
+from tidegate.journal.reports import ReportFile, ReportStore, beside
+from tidegate.journal.sqlite import SqliteJournal
 from tidegate.reasons import Reason
-from tidegate.v1 import common_pb2, market_data_pb2, orders_pb2
+from tidegate.v1 import common_pb2, market_data_pb2, orders_pb2, risk_pb2
 from tidegate.views import conservation
 
 
@@ -61,6 +63,9 @@ def seeded() -> Iterator[tuple[Gate, Path]]:
         path = Path(folder) / "journal.db"
         gate = open_gate(path, STRICT)
         gate.process(seed())
+        store = ReportStore(beside(path, path.parent))
+        store.add(2, 0, risk_pb2.RiskReport(end_sequence=2).SerializeToString())
+        store.close()
         yield gate, Path(folder)
         digests = [strategy.ledger.digest() for strategy in gate.engine.book.strategies.values()]
         recorded = event_bytes(gate)
@@ -74,7 +79,9 @@ def seeded() -> Iterator[tuple[Gate, Path]]:
 def answer(gate: Gate, one: Request) -> Reply:
     """Have one request answered as a port does: the past from the journal, all else by the gate."""
     if one.method in HISTORY:
-        return read_past(gate.journal, one)
+        journal = gate.journal
+        assert isinstance(journal, SqliteJournal)
+        return read_past(journal, one, ReportFile(beside(journal._path, journal._path.parent)))
     batch = gate.process([one])
     assert not batch.failures, batch.failures
     (reply,) = batch.replies

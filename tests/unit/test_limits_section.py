@@ -116,3 +116,18 @@ def test_what_is_unwise_is_warned_of_and_not_refused(tmp_path: Path) -> None:
         "strategies: momentum has 65% of the capital, over half",
     ] == list(unwise.warnings())
     assert Decimal("0.65") == unwise.strategies[0].allocation
+
+
+def test_a_limit_on_the_correlation_of_strategies_needs_no_threshold_and_warns_of_its_first_morning(
+    tmp_path: Path,
+) -> None:
+    """Pins RustyBT's 0.80, and that nobody could begin to trade while what is undefined is refused."""
+    entry = "{figure: strategy_correlation%s}"
+    (limit,) = read(tmp_path, limits(f"  further:\n    - {entry % ''}\n")).to_wire().further_limits
+    assert ("0.8", "") == (limit.limit, limit.warn)
+    both = (", warn: 0.6, limit: 0.7", ", warn: 0.9, action: warn, on_undefined: warn")
+    text = "  further:\n" + "".join(f"    - {entry % fields}\n" for fields in both)
+    wise = read(tmp_path, limits(text).replace("allocation: 0.4", "allocation: 0.5"))
+    assert [("0.7", "0.6"), ("", "0.9")] == [(one.limit, one.warn) for one in wise.to_wire().further_limits]
+    (warning,) = wise.warnings()
+    assert warning.startswith("limits.further[0]: no strategy can begin")

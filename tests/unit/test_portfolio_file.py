@@ -9,6 +9,7 @@ from tidegate.clocks import BARS, WALL
 from tidegate.errors import ConfigurationError
 from tidegate.instruments import Instrument
 from tidegate.portfolio_file import PortfolioFile, read_portfolio_file
+from tidegate.report_rules import ReportRules
 from tidegate.v1 import instruments_pb2, journal_pb2, risk_pb2
 
 GOOD = """\
@@ -356,3 +357,15 @@ def test_what_a_halt_cannot_have_is_refused(tmp_path: Path, section: str, expect
     """Pins that nobody believes to be protected who is not."""
     (line,) = problems(tmp_path, f"{GOOD}halts: {section}\n")
     assert line.endswith(expected)
+
+
+def test_reports_have_the_chapters_figures_and_are_not_journaled(tmp_path: Path) -> None:
+    """Pins the defaults, a key of the file, an unknown benchmark, and that the journal goes on with or without them."""
+    plain = read(tmp_path, GOOD)
+    assert plain.reports is None
+    reported = read(tmp_path, GOOD + "reports: {benchmark: ES, position_risk: 0.03}\n")
+    assert reported.reports is not None
+    assert ReportRules(benchmark="ES", position_risk=Decimal("0.03")) == reported.reports.to_rules()
+    assert plain.to_wire() == reported.to_wire()
+    (line,) = problems(tmp_path, GOOD + "reports: {benchmark: DAX}\n")
+    assert line.endswith("reports.benchmark: no instrument is called DAX")

@@ -29,6 +29,11 @@ def _breached(event: journal_pb2.Event) -> _Parts:
     return violation.reason_code, violation.scope, violation.text
 
 
+def _correlation_breached(event: journal_pb2.Event) -> _Parts:
+    violation = event.correlation_breached.violation
+    return violation.reason_code, violation.scope, violation.text
+
+
 def _halted(event: journal_pb2.Event) -> _Parts:
     halt = event.trading_halted
     text = f"trading of the {Scope.from_wire(halt.scope)} is halted by {halt.operator}: {halt.reason}"
@@ -143,6 +148,7 @@ def _rebalance_ended(event: journal_pb2.Event) -> _Parts:
 _PARTS: dict[str, Callable[[journal_pb2.Event], _Parts]] = {
     "alert_raised": _raised,
     "limit_breached": _breached,
+    "correlation_breached": _correlation_breached,
     "trading_halted": _halted,
     "halt_reset": _reset,
     "strategy_paused": _paused,

@@ -8,6 +8,7 @@ from tidegate.errors import BookError
 from tidegate.numbers import ONE, ZERO
 from tidegate.options import Options
 from tidegate.orders import Order
+from tidegate.risk.correlation_breaches import CorrelationBreaches
 from tidegate.risk.counters import Counters
 from tidegate.risk.folding import fold
 from tidegate.risk.halts import Flattening, Halt, Pause, Place
@@ -21,6 +22,7 @@ from tidegate.risk.roster import PendingRebalance, Roster
 from tidegate.risk.scopes import PORTFOLIO as PORTFOLIO_SCOPE
 from tidegate.risk.scopes import Scope, instrument_scope, strategy_scope
 from tidegate.risk.session_history import SessionHistory
+from tidegate.risk.strategy_returns import StrategyReturns
 from tidegate.risk.unassigned import Unassigned
 from tidegate.totals import Totals
 from tidegate.v1 import common_pb2, journal_pb2, market_data_pb2, risk_pb2
@@ -91,6 +93,7 @@ class Book:
         self.totals = Totals()
         self.high_water = HighWater("")
         self.history = SessionHistory()
+        self.strategy_returns = StrategyReturns()
         # Worked out only while a limit needs them.
         self.scenarios: Scenarios | None = None
         self.net_exposures: NetExposures | None = None
@@ -102,7 +105,10 @@ class Book:
         self.flattenings: dict[Place, Flattening] = {}
         self.breaches: dict[tuple[str, Scope], common_pb2.Violation] = {}
         self.restarts = Restarts()
+        self.correlation_breaches = CorrelationBreaches()
 
+        # The event that ended the newest session with a report.
+        self.reported_sequence = 0
         self.last_bar = market_data_pb2.PublishBarsRequest()
         self.last_bar_sequence = 0
         self.pending_bars: dict[int, int] = {}

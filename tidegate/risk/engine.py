@@ -14,6 +14,7 @@ from tidegate.risk import (
     capital_moves,
     checks,
     consequences,
+    correlation,
     executions,
     flattening,
     halting,
@@ -28,6 +29,7 @@ from tidegate.risk import (
     recovery,
     reductions,
     replaces,
+    reports,
     routing,
     sessions,
     suspense,
@@ -74,6 +76,7 @@ _DECIDERS: dict[type[Message], Callable[[Draft, Any], Any]] = {
     admin_pb2.TransferCapitalRequest: capital_moves.transfer_capital,
     reconciliation_pb2.ReconcilePositionsRequest: reconciliation.reconcile_positions,
     reconciliation_pb2.AssignSuspenseRequest: suspense.assign_suspense,
+    actors_pb2.RecordRiskReportRequest: reports.record_report,
     journal_pb2.StrategyPaused: operators.pause_strategy,
     journal_pb2.StrategyResumed: operators.resume_strategy,
     journal_pb2.GateStopped: recovery.stop,
@@ -172,6 +175,7 @@ class Engine:
             follow_up = self._draft(now_ns)
             consequences.follow(follow_up, event)
             throttling.follow(follow_up, event)
+            correlation.follow(follow_up, event)
             for consequence in follow_up.events:
                 self.apply(consequence)
             decided.events += follow_up.events

@@ -26,6 +26,7 @@ from tidegate.risk.checks.reduce_only import ReduceOnly
 from tidegate.risk.checks.removed import Removed
 from tidegate.risk.checks.scenario_limit import ScenarioLimit
 from tidegate.risk.checks.scoped_limit import ScopedLimit
+from tidegate.risk.checks.strategy_correlation import StrategyCorrelation
 from tidegate.risk.figure import Figure
 from tidegate.risk.limit import DRAWDOWN, Limit, figure_name
 from tidegate.risk.limit_table import HALT
@@ -186,6 +187,20 @@ def _scoped_limit(check: ScopedLimit | ScenarioLimit | NetExposure, proposal: Pr
     ]
 
 
+def _strategy_correlation(check: StrategyCorrelation, proposal: Proposal) -> list[Figure]:
+    book, strategy_id = proposal.book, proposal.request.strategy_id
+    standing = book.correlation_breaches.worst_of(strategy_id)
+    if standing is not None:
+        name = f"correlation with {standing.other_than(strategy_id)}, found by event {standing.sequence}"
+        actual = standing.correlation
+    else:
+        found = book.strategy_returns.highest(strategy_id)
+        if found is None:
+            return [Figure("sessions of the strategy", str(book.strategy_returns.observations(strategy_id)))]
+        name, actual = f"highest correlation, with {found.other_than(strategy_id)}", found.correlation
+    return [Figure(f"{name}, to {what} above", plain(actual), plain(bound)) for what, bound in _thresholds(check.limit)]
+
+
 def _leverage(check: Leverage, proposal: Proposal) -> list[Figure]:
     return _shares("gross exposure", proposal.gross_exposure, proposal.equity, check.warn, check.limit)
 
@@ -243,6 +258,7 @@ _FIGURES: dict[type, Callable[[Any, Proposal], list[Figure]]] = {
     ScopedLimit: _scoped_limit,
     ScenarioLimit: _scenario_limit,
     NetExposure: _scoped_limit,
+    StrategyCorrelation: _strategy_correlation,
     OrderSize: _order_size,
     Drawdown: _drawdown,
     Leverage: _leverage,

@@ -22,7 +22,7 @@ from tidegate.risk.price_bands import Band, PriceBands
 from tidegate.risk.scopes import PORTFOLIO as PORTFOLIO_SCOPE
 from tidegate.risk.scopes import Scope, strategy_scope
 from tidegate.risk.terms import Terms
-from tidegate.strategy_book import SUSPENSE, StrategyBook, strategies_of
+from tidegate.strategy_book import SUSPENSE, StrategyBook
 from tidegate.times import to_ns
 from tidegate.v1 import journal_pb2
 
@@ -160,7 +160,8 @@ def _mark(book: "Book", symbol: str, new: Print, band: Band) -> None:
             if new is mark:
                 return
     book.marks[symbol], book.mark_times_ns[symbol] = new
-    book.history.mark(symbol, *new)
+    if book.history.mark(symbol, *new):
+        book.strategy_returns.close(book)
     _revalue(book, symbol, new)
 
 
@@ -211,19 +212,6 @@ def _complete_bar(book: "Book", event: journal_pb2.Event) -> None:
         book.bars_since_saved[state.strategy_id] = 0
 
 
-def _transfer(book: "Book", event: journal_pb2.Event) -> None:
-    transfer = event.capital_transferred
-    amount = Decimal(transfer.amount)
-    if not transfer.from_strategy_id:
-        book.reserve -= amount
-    if not transfer.to_strategy_id:
-        book.reserve += amount
-    for strategy_id in strategies_of(event):
-        strategy, before = book.strategies[strategy_id], book.strategies[strategy_id].ledger.equity
-        strategy.apply(event)
-        book.high_water.move(strategy_scope(strategy_id), before, strategy.ledger.equity - before)
-
-
 def _move_capital(book: "Book", event: journal_pb2.Event) -> None:
     amount = Decimal(event.capital_moved.amount)
     book.high_water.move(PORTFOLIO_SCOPE, book.equity, amount)
@@ -263,7 +251,6 @@ _APPLIERS: dict[str, Callable[["Book", journal_pb2.Event], None]] = {
     "prices_published": _publish_prices,
     "bar_acknowledged": _acknowledge_bar,
     "bar_completed": _complete_bar,
-    "capital_transferred": _transfer,
     "capital_moved": _move_capital,
     "price_held": _note_held_price,
     "instrument_upserted": upsert_instrument,

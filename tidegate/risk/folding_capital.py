@@ -1,4 +1,4 @@
-"""How strategies that come and go, and rebalances, change the book. Each event moves capital whole."""
+"""How transfers, strategies that come and go, and rebalances change the book. Each event moves capital whole."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -23,6 +23,7 @@ def _move(book: "Book", event: journal_pb2.Event) -> None:
         before = strategy.ledger.equity
         strategy.apply(event)
         book.high_water.move(strategy_scope(strategy_id), before, amount)
+        book.strategy_returns.move(strategy_id, amount)
         book.reserve -= amount
 
 
@@ -87,6 +88,7 @@ def _end_rebalance(book: "Book", _event: journal_pb2.Event) -> None:
 
 
 CAPITAL: dict[str, Callable[["Book", journal_pb2.Event], None]] = {
+    "capital_transferred": _move,
     "strategy_added": _add_strategy,
     "strategy_removed": _remove_strategy,
     "strategy_leaving": _let_leave,

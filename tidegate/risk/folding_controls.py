@@ -56,6 +56,18 @@ def _restore(book: "Book", event: journal_pb2.Event) -> None:
     book.breaches.pop((restored.reason_code, Scope.from_wire(restored.scope)), None)
 
 
+def _breach_correlation(book: "Book", event: journal_pb2.Event) -> None:
+    book.correlation_breaches.begin(event)
+
+
+def _restore_correlation(book: "Book", event: journal_pb2.Event) -> None:
+    book.correlation_breaches.end(event.correlation_restored)
+
+
+def _note_report(book: "Book", event: journal_pb2.Event) -> None:
+    book.reported_sequence = event.risk_reported.end_sequence
+
+
 def _open_session(book: "Book", event: journal_pb2.Event) -> None:
     opened = event.session_opened
     book.sessions[opened.adapter] = Session(opened.session_id, opened.heartbeat_s, opened.halt_on_loss)
@@ -153,6 +165,9 @@ CONTROLS: dict[str, Callable[["Book", journal_pb2.Event], None]] = {
     "strategy_resumed": _resume,
     "limit_breached": _breach,
     "limit_restored": _restore,
+    "correlation_breached": _breach_correlation,
+    "correlation_restored": _restore_correlation,
+    "risk_reported": _note_report,
     "session_opened": _open_session,
     "session_closed": _close_session,
     "alert_acknowledged": _acknowledge_alert,

@@ -22,6 +22,7 @@ VALUE_AT_RISK: Final = risk_pb2.LIMIT_FIGURE_VALUE_AT_RISK
 EXPECTED_SHORTFALL: Final = risk_pb2.LIMIT_FIGURE_EXPECTED_SHORTFALL
 VOLATILITY: Final = risk_pb2.LIMIT_FIGURE_VOLATILITY
 NET_EXPOSURE: Final = risk_pb2.LIMIT_FIGURE_NET_EXPOSURE
+STRATEGY_CORRELATION: Final = risk_pb2.LIMIT_FIGURE_STRATEGY_CORRELATION
 
 _EVERYWHERE = frozenset(
     {
@@ -47,10 +48,15 @@ SCOPES: dict[Figure, frozenset[common_pb2.ScopeKind.ValueType]] = {
     EXPECTED_SHORTFALL: _PORTFOLIO_ONLY,
     VOLATILITY: _PORTFOLIO_ONLY,
     NET_EXPOSURE: _EVERYWHERE,
+    STRATEGY_CORRELATION: _PORTFOLIO_ONLY,
 }
 # What is worked out on scenarios.
 OF_SCENARIOS = frozenset({VALUE_AT_RISK, EXPECTED_SHORTFALL, VOLATILITY})
+# What takes a history that there may not be.
+MAY_BE_UNDEFINED = OF_SCENARIOS | {STRATEGY_CORRELATION}
 CONFIDENCE = Decimal("0.95")
+# Where a limit on it names no threshold (RustyBT).
+CORRELATION_MAX = Decimal("0.80")
 # Of what is a share of itself, all of it is the most that a limit may say.
 SHARES = frozenset({DRAWDOWN, DAILY_LOSS})
 # Above it a hedge fund is a bet; the configuration refuses it (RustyBT).
@@ -129,5 +135,5 @@ class Limit:
             reason=self.reason,
             expires=to_stamp(self.expires_ns) if self.expires_ns else None,
             confidence=plain(self.confidence) if is_of_scenarios else "",
-            on_undefined=self.on_undefined if is_of_scenarios else common_pb2.ACTION_UNSPECIFIED,
+            on_undefined=self.on_undefined if self.figure in MAY_BE_UNDEFINED else common_pb2.ACTION_UNSPECIFIED,
         )

@@ -15,8 +15,10 @@ from tidegate.risk.limit import (
     DRAWDOWN,
     LEVERAGE,
     LEVERAGE_MAX,
+    MAY_BE_UNDEFINED,
     OF_SCENARIOS,
     SCOPES,
+    STRATEGY_CORRELATION,
     Limit,
     figure_name,
 )
@@ -61,10 +63,12 @@ def fault_of(limit: Limit) -> str:
     """Say what is wrong with a limit's figures, by themselves; empty when nothing is."""
     name, scope = figure_name(limit.figure), limit.scope
     thresholds = [threshold for threshold in (limit.warn, limit.limit) if threshold is not None]
-    most = {LEVERAGE: LEVERAGE_MAX, DRAWDOWN: ONE, DAILY_LOSS: ONE}.get(limit.figure)
+    most = {LEVERAGE: LEVERAGE_MAX, DRAWDOWN: ONE, DAILY_LOSS: ONE, STRATEGY_CORRELATION: ONE}.get(limit.figure)
+    is_correlation = limit.figure == STRATEGY_CORRELATION
     faults = (
         (scope.kind not in SCOPES[limit.figure], f"{name} has no meaning for a {scope}"),
         (limit.action == common_pb2.ACTION_HALT and scope.kind in _GROUPS, f"a {scope} cannot be halted"),
+        (is_correlation and limit.action == common_pb2.ACTION_REDUCE, "no smaller order lowers a correlation"),
         (any(threshold <= ZERO for threshold in thresholds), f"{name} takes thresholds above zero"),
         (most is not None and any(threshold > most for threshold in thresholds), f"{name} takes at most {most}"),
         (len(thresholds) > 1 and thresholds[0] > thresholds[1], "warn is above limit"),
@@ -92,8 +96,9 @@ def _read(book: Book, message: risk_pb2.Limit, field: str) -> Limit:
     limit = Limit(message.figure, scope, warn, bound, action)
     if message.figure in OF_SCENARIOS:
         confidence = _threshold(message.confidence, f"{field}.confidence") or CONFIDENCE
-        on_undefined = message.on_undefined or common_pb2.ACTION_REJECT
-        limit = replace(limit, confidence=confidence, on_undefined=on_undefined)
+        limit = replace(limit, confidence=confidence)
+    if message.figure in MAY_BE_UNDEFINED:
+        limit = replace(limit, on_undefined=message.on_undefined or common_pb2.ACTION_REJECT)
     if fault := fault_of(limit):
         raise RefusedError(Reason.LIMIT_INVALID, f"{field}: {fault}", field=field)
     return limit

@@ -30,13 +30,19 @@ class SessionHistory:
         self._closes: dict[str, float] = {}
         self._marks: dict[str, float] = {}
 
-    def mark(self, symbol: str, price: Decimal, time_ns: int) -> None:
-        """Take a mark; one of a later day closes the session before it."""
-        day = time_ns // NS_PER_DAY
+    @property
+    def day(self) -> int:
+        """The UTC day of the session that goes on, in days since 1970."""
+        return self._day
+
+    def mark(self, symbol: str, price: Decimal, time_ns: int) -> bool:
+        """Take a mark; one of a later day closes the session before it, which is told."""
+        day, before = time_ns // NS_PER_DAY, self.sessions
         if day > self._day:
             self._close()
             self._day = day
         self._marks[symbol] = float(price)
+        return self.sessions > before
 
     def _close(self) -> None:
         for symbol in self.returns:

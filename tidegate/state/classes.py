@@ -16,6 +16,7 @@ from tidegate.positions import Position
 from tidegate.risk.book import Book
 from tidegate.risk.broker_account import BrokerAccount, Effect
 from tidegate.risk.calendars import Calendar
+from tidegate.risk.correlation_breaches import Alike, CorrelationBreaches
 from tidegate.risk.counters import Counters
 from tidegate.risk.counters.daily import Amount, Daily
 from tidegate.risk.counters.duplicates import Duplicates
@@ -38,6 +39,7 @@ from tidegate.risk.roster import PendingRebalance, Roster
 from tidegate.risk.scopes import Scope
 from tidegate.risk.session import Session
 from tidegate.risk.session_history import SessionHistory
+from tidegate.risk.strategy_returns import StrategyReturns
 from tidegate.risk.terms import Terms
 from tidegate.risk.unassigned import Unassigned
 from tidegate.strategy_book import StrategyBook
@@ -64,7 +66,7 @@ class NoPast:
 RECORDS: tuple[type[Any], ...] = (
     *(Account, Amount, Band, Effect, Flattening, Halt, Instrument, Ledger, Limit, LimitKey, Limits, OptionTerms),
     *(OrderRules, Pause, Position, Print, Range, Rates, Record, Replacement, Returns, Scope, Session, StrategyBook),
-    *(PendingRebalance, Roster, Terms, Totals, Units),
+    *(Alike, PendingRebalance, Roster, Terms, Totals, Units),
 )
 # Other classes: made empty, then given their attributes.
 EMPTY: dict[type[Any], Callable[[], Any]] = {
@@ -88,16 +90,20 @@ EMPTY: dict[type[Any], Callable[[], Any]] = {
     PriceMoves: lambda: PriceMoves(0),
     Resting: Resting,
     Restarts: Restarts,
+    CorrelationBreaches: CorrelationBreaches,
+    StrategyReturns: StrategyReturns,
     SessionHistory: SessionHistory,
     Unassigned: Unassigned,
 }
 # What follows from the rest, or is only remembered so that it need not be worked out again: no part of the state.
 DERIVED: dict[type[Any], frozenset[str]] = {
     Book: frozenset({"net_exposures", "scenarios"}),
+    CorrelationBreaches: frozenset({"_worst"}),
     Counters: frozenset({"_takers"}),
     Engine: frozenset({"_archive", "_checks", "_refusals"}),
     Options: frozenset({"_units"}),
     PriceBands: frozenset({"_found"}),
+    StrategyReturns: frozenset({"_found", "_lacking"}),
     Totals: frozenset({"exposure_bound"}),
 }
 

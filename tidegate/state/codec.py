@@ -41,6 +41,7 @@ _MESSAGES: dict[str, type[Message]] = {
         common_pb2.Violation,
         journal_pb2.Event,
         journal_pb2.PortfolioConfigured,
+        journal_pb2.StrategyLeaving,
         market_data_pb2.PublishBarsRequest,
         order_rules_pb2.TradingCalendar,
         orders_pb2.NewOrder,

@@ -1,6 +1,6 @@
 """How returns move, and move together: volatility, beta, correlation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from math import sqrt
 
@@ -18,6 +18,19 @@ def volatility(returns: Vector) -> float | None:
     if len(returns) < OBSERVATIONS_MIN:
         return None
     return float(returns.std(ddof=1)) * sqrt(SESSIONS_PER_YEAR)
+
+
+def sharpe_ratio(returns: Sequence[float] | Vector, risk_free_rate: float) -> float | None:
+    """
+    Return the mean above the risk-free rate over the standard deviation, of a year; None below 60 observations.
+
+    The rate is that of a year, spread over 252 sessions. None as well for returns that do not move.
+    """
+    returns = vector(returns)
+    if len(returns) < OBSERVATIONS_MIN or _is_constant(returns):
+        return None
+    excess = float(returns.mean()) - risk_free_rate / SESSIONS_PER_YEAR
+    return excess / float(returns.std(ddof=1)) * sqrt(SESSIONS_PER_YEAR)
 
 
 def beta(returns: Vector, benchmark: Vector) -> float | None:

@@ -109,12 +109,13 @@ def check_positions(
         StatisticsError: a return is no finite number, or the instruments do not have the same sessions.
     """
     limits = limits or PositionRiskLimits()
-    return tuple(_excesses(holdings, position_risks(holdings, returns, equity, confidence), equity, limits))
+    return tuple(excesses(holdings, position_risks(holdings, returns, equity, confidence), equity, limits))
 
 
-def _excesses(
+def excesses(
     holdings: Sequence[Holding], risks: Sequence[PositionRisk], equity: Decimal, limits: PositionRiskLimits
 ) -> Iterator[Excess]:
+    """Hold positions whose risks are known against their limits, as ``check_positions`` does."""
     sizes, sectors = exposures(holdings, by_symbol), exposures(holdings, by_sector)
     amounts = [
         *(("position_risk", risk.symbol, risk.value_at_risk, limits.position_risk) for risk in risks),

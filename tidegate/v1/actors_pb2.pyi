@@ -444,3 +444,49 @@ class ReadTopicResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReadTopicResponse: _TypeAlias = ReadTopicResponse  # noqa: Y015
+
+@_typing.final
+class RecordRiskReportRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPORT_FIELD_NUMBER: _builtins.int
+    BEGUN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def report(self) -> _journal_pb2.RiskReported: ...
+    @_builtins.property
+    def begun(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Violation]:
+        """What the report finds over its limits and the one before did not."""
+
+    def __init__(
+        self,
+        *,
+        report: _journal_pb2.RiskReported | None = ...,
+        begun: _abc.Iterable[_common_pb2.Violation] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["report", b"report"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begun", b"begun", "report", b"report"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordRiskReportRequest: _TypeAlias = RecordRiskReportRequest  # noqa: Y015
+
+@_typing.final
+class RecordRiskReportResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGED_FIELD_NUMBER: _builtins.int
+    changed: _builtins.bool
+    """False when this session, or a later one, was recorded before."""
+    def __init__(
+        self,
+        *,
+        changed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordRiskReportResponse: _TypeAlias = RecordRiskReportResponse  # noqa: Y015

@@ -80,6 +80,9 @@ class Event(_message.Message):
     REBALANCED_FIELD_NUMBER: _builtins.int
     REBALANCE_ADVANCED_FIELD_NUMBER: _builtins.int
     REBALANCE_ENDED_FIELD_NUMBER: _builtins.int
+    CORRELATION_BREACHED_FIELD_NUMBER: _builtins.int
+    CORRELATION_RESTORED_FIELD_NUMBER: _builtins.int
+    RISK_REPORTED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     caller: _builtins.str
     """Whose command it was, where the portfolio file limits callers' messages: everybody's without an access file is *, the
@@ -181,6 +184,12 @@ class Event(_message.Message):
     def rebalance_advanced(self) -> Global___RebalanceAdvanced: ...
     @_builtins.property
     def rebalance_ended(self) -> Global___RebalanceEnded: ...
+    @_builtins.property
+    def correlation_breached(self) -> Global___CorrelationBreached: ...
+    @_builtins.property
+    def correlation_restored(self) -> Global___CorrelationRestored: ...
+    @_builtins.property
+    def risk_reported(self) -> Global___RiskReported: ...
     def __init__(
         self,
         *,
@@ -233,12 +242,15 @@ class Event(_message.Message):
         rebalanced: Global___Rebalanced | None = ...,
         rebalance_advanced: Global___RebalanceAdvanced | None = ...,
         rebalance_ended: Global___RebalanceEnded | None = ...,
+        correlation_breached: Global___CorrelationBreached | None = ...,
+        correlation_restored: Global___CorrelationRestored | None = ...,
+        risk_reported: Global___RiskReported | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "flatten_ended", b"flatten_ended", "flatten_requested", b"flatten_requested", "gate_started", b"gate_started", "gate_stopped", b"gate_stopped", "halt_reset", b"halt_reset", "instrument_upserted", b"instrument_upserted", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "positions_reconciled", b"positions_reconciled", "price_held", b"price_held", "prices_published", b"prices_published", "rebalance_advanced", b"rebalance_advanced", "rebalance_ended", b"rebalance_ended", "rebalanced", b"rebalanced", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "reset_expired", b"reset_expired", "reset_requested", b"reset_requested", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_added", b"strategy_added", "strategy_leaving", b"strategy_leaving", "strategy_paused", b"strategy_paused", "strategy_removed", b"strategy_removed", "strategy_resumed", b"strategy_resumed", "suspense_assigned", b"suspense_assigned", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "correlation_breached", b"correlation_breached", "correlation_restored", b"correlation_restored", "execution_booked", b"execution_booked", "flatten_ended", b"flatten_ended", "flatten_requested", b"flatten_requested", "gate_started", b"gate_started", "gate_stopped", b"gate_stopped", "halt_reset", b"halt_reset", "instrument_upserted", b"instrument_upserted", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "positions_reconciled", b"positions_reconciled", "price_held", b"price_held", "prices_published", b"prices_published", "rebalance_advanced", b"rebalance_advanced", "rebalance_ended", b"rebalance_ended", "rebalanced", b"rebalanced", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "reset_expired", b"reset_expired", "reset_requested", b"reset_requested", "risk_reported", b"risk_reported", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_added", b"strategy_added", "strategy_leaving", b"strategy_leaving", "strategy_paused", b"strategy_paused", "strategy_removed", b"strategy_removed", "strategy_resumed", b"strategy_resumed", "suspense_assigned", b"suspense_assigned", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "caller", b"caller", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "execution_booked", b"execution_booked", "flatten_ended", b"flatten_ended", "flatten_requested", b"flatten_requested", "gate_started", b"gate_started", "gate_stopped", b"gate_stopped", "halt_reset", b"halt_reset", "instrument_upserted", b"instrument_upserted", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "positions_reconciled", b"positions_reconciled", "price_held", b"price_held", "prices_published", b"prices_published", "rebalance_advanced", b"rebalance_advanced", "rebalance_ended", b"rebalance_ended", "rebalanced", b"rebalanced", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "reset_expired", b"reset_expired", "reset_requested", b"reset_requested", "sequence", b"sequence", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_added", b"strategy_added", "strategy_leaving", b"strategy_leaving", "strategy_paused", b"strategy_paused", "strategy_removed", b"strategy_removed", "strategy_resumed", b"strategy_resumed", "suspense_assigned", b"suspense_assigned", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_acknowledged", b"alert_acknowledged", "alert_raised", b"alert_raised", "bar_acknowledged", b"bar_acknowledged", "bar_completed", b"bar_completed", "bar_published", b"bar_published", "body", b"body", "calendar_recorded", b"calendar_recorded", "caller", b"caller", "cancel_requested", b"cancel_requested", "capital_moved", b"capital_moved", "capital_transferred", b"capital_transferred", "command_refused", b"command_refused", "correlation_breached", b"correlation_breached", "correlation_restored", b"correlation_restored", "execution_booked", b"execution_booked", "flatten_ended", b"flatten_ended", "flatten_requested", b"flatten_requested", "gate_started", b"gate_started", "gate_stopped", b"gate_stopped", "halt_reset", b"halt_reset", "instrument_upserted", b"instrument_upserted", "limit_breached", b"limit_breached", "limit_changed", b"limit_changed", "limit_expired", b"limit_expired", "limit_restored", b"limit_restored", "order_claimed", b"order_claimed", "order_decided", b"order_decided", "order_overdue", b"order_overdue", "portfolio_configured", b"portfolio_configured", "positions_reconciled", b"positions_reconciled", "price_held", b"price_held", "prices_published", b"prices_published", "rebalance_advanced", b"rebalance_advanced", "rebalance_ended", b"rebalance_ended", "rebalanced", b"rebalanced", "refusals_counted", b"refusals_counted", "replace_decided", b"replace_decided", "reset_expired", b"reset_expired", "reset_requested", b"reset_requested", "risk_reported", b"risk_reported", "sequence", b"sequence", "session_closed", b"session_closed", "session_opened", b"session_opened", "strategy_added", b"strategy_added", "strategy_leaving", b"strategy_leaving", "strategy_paused", b"strategy_paused", "strategy_removed", b"strategy_removed", "strategy_resumed", b"strategy_resumed", "suspense_assigned", b"suspense_assigned", "throttle_released", b"throttle_released", "throttle_tripped", b"throttle_tripped", "time", b"time", "trading_halted", b"trading_halted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["portfolio_configured", "order_decided", "order_claimed", "cancel_requested", "execution_booked", "bar_published", "prices_published", "bar_acknowledged", "bar_completed", "trading_halted", "halt_reset", "capital_transferred", "strategy_paused", "strategy_resumed", "limit_breached", "limit_restored", "command_refused", "alert_raised", "refusals_counted", "order_overdue", "session_opened", "session_closed", "replace_decided", "capital_moved", "alert_acknowledged", "limit_changed", "limit_expired", "calendar_recorded", "throttle_tripped", "throttle_released", "price_held", "flatten_requested", "flatten_ended", "reset_requested", "reset_expired", "gate_stopped", "gate_started", "positions_reconciled", "suspense_assigned", "instrument_upserted", "strategy_added", "strategy_removed", "strategy_leaving", "rebalanced", "rebalance_advanced", "rebalance_ended"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["portfolio_configured", "order_decided", "order_claimed", "cancel_requested", "execution_booked", "bar_published", "prices_published", "bar_acknowledged", "bar_completed", "trading_halted", "halt_reset", "capital_transferred", "strategy_paused", "strategy_resumed", "limit_breached", "limit_restored", "command_refused", "alert_raised", "refusals_counted", "order_overdue", "session_opened", "session_closed", "replace_decided", "capital_moved", "alert_acknowledged", "limit_changed", "limit_expired", "calendar_recorded", "throttle_tripped", "throttle_released", "price_held", "flatten_requested", "flatten_ended", "reset_requested", "reset_expired", "gate_stopped", "gate_started", "positions_reconciled", "suspense_assigned", "instrument_upserted", "strategy_added", "strategy_removed", "strategy_leaving", "rebalanced", "rebalance_advanced", "rebalance_ended", "correlation_breached", "correlation_restored", "risk_reported"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -1799,3 +1811,107 @@ class RebalanceEnded(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RebalanceEnded: _TypeAlias = RebalanceEnded  # noqa: Y015
+
+@_typing.final
+class CorrelationBreached(_message.Message):
+    """Two strategies went over the limit of their correlation, or more severely than before."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    OTHER_STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    CORRELATION_FIELD_NUMBER: _builtins.int
+    OBSERVATIONS_FIELD_NUMBER: _builtins.int
+    VIOLATION_FIELD_NUMBER: _builtins.int
+    CAUSE_SEQUENCE_FIELD_NUMBER: _builtins.int
+    strategy_id: _builtins.str
+    other_strategy_id: _builtins.str
+    correlation: _builtins.str
+    """Decimal, from -1 to 1, and of how many sessions."""
+    observations: _builtins.int
+    cause_sequence: _builtins.int
+    @_builtins.property
+    def violation(self) -> _common_pb2.Violation:
+        """The worst of what its limits find, and the event after which it was found."""
+
+    def __init__(
+        self,
+        *,
+        strategy_id: _builtins.str = ...,
+        other_strategy_id: _builtins.str = ...,
+        correlation: _builtins.str = ...,
+        observations: _builtins.int = ...,
+        violation: _common_pb2.Violation | None = ...,
+        cause_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["violation", b"violation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause_sequence", b"cause_sequence", "correlation", b"correlation", "observations", b"observations", "other_strategy_id", b"other_strategy_id", "strategy_id", b"strategy_id", "violation", b"violation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CorrelationBreached: _TypeAlias = CorrelationBreached  # noqa: Y015
+
+@_typing.final
+class CorrelationRestored(_message.Message):
+    """They are within it again, or it is no longer limited or defined."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    OTHER_STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    CORRELATION_FIELD_NUMBER: _builtins.int
+    strategy_id: _builtins.str
+    other_strategy_id: _builtins.str
+    correlation: _builtins.str
+    """Empty when it is undefined."""
+    def __init__(
+        self,
+        *,
+        strategy_id: _builtins.str = ...,
+        other_strategy_id: _builtins.str = ...,
+        correlation: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["correlation", b"correlation", "other_strategy_id", b"other_strategy_id", "strategy_id", b"strategy_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CorrelationRestored: _TypeAlias = CorrelationRestored  # noqa: Y015
+
+@_typing.final
+class RiskReported(_message.Message):
+    """The report of a session was made; the report itself is kept beside the journal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    END_SEQUENCE_FIELD_NUMBER: _builtins.int
+    SESSION_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    end_sequence: _builtins.int
+    """The event that ended the session."""
+    digest: _builtins.bytes
+    """SHA-256 of the report as it is kept."""
+    findings: _builtins.int
+    """How much it finds over its limits; what was not over them a session before follows as alerts."""
+    @_builtins.property
+    def session(self) -> _timestamp_pb2.Timestamp:
+        """The UTC day that the session was."""
+
+    def __init__(
+        self,
+        *,
+        end_sequence: _builtins.int = ...,
+        session: _timestamp_pb2.Timestamp | None = ...,
+        digest: _builtins.bytes = ...,
+        findings: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "end_sequence", b"end_sequence", "findings", b"findings", "session", b"session"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RiskReported: _TypeAlias = RiskReported  # noqa: Y015

@@ -746,3 +746,76 @@ class AccountState(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AccountState: _TypeAlias = AccountState  # noqa: Y015
+
+@_typing.final
+class GetCorrelationsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCorrelationsRequest: _TypeAlias = GetCorrelationsRequest  # noqa: Y015
+
+@_typing.final
+class GetCorrelationsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CORRELATIONS_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
+    OBSERVATIONS_MIN_FIELD_NUMBER: _builtins.int
+    window: _builtins.int
+    """The newest sessions that count, and how few leave a correlation undefined."""
+    observations_min: _builtins.int
+    @_builtins.property
+    def correlations(self) -> _containers.RepeatedCompositeFieldContainer[Global___StrategyCorrelation]: ...
+    def __init__(
+        self,
+        *,
+        correlations: _abc.Iterable[Global___StrategyCorrelation] | None = ...,
+        window: _builtins.int = ...,
+        observations_min: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["correlations", b"correlations", "observations_min", b"observations_min", "window", b"window"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCorrelationsResponse: _TypeAlias = GetCorrelationsResponse  # noqa: Y015
+
+@_typing.final
+class StrategyCorrelation(_message.Message):
+    """Of what two strategies made, session by session, what was moved in and out left out."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    OTHER_STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    CORRELATION_FIELD_NUMBER: _builtins.int
+    OBSERVATIONS_FIELD_NUMBER: _builtins.int
+    strategy_id: _builtins.str
+    other_strategy_id: _builtins.str
+    correlation: _builtins.str
+    """Decimal, from -1 to 1; empty where undefined: too few sessions of both, or one of them does not move."""
+    observations: _builtins.int
+    def __init__(
+        self,
+        *,
+        strategy_id: _builtins.str = ...,
+        other_strategy_id: _builtins.str = ...,
+        correlation: _builtins.str = ...,
+        observations: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["correlation", b"correlation", "observations", b"observations", "other_strategy_id", b"other_strategy_id", "strategy_id", b"strategy_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StrategyCorrelation: _TypeAlias = StrategyCorrelation  # noqa: Y015

@@ -70,6 +70,11 @@ class PortfolioServiceStub:
                 request_serializer=tidegate_dot_v1_dot_portfolio__pb2.ListAccountsRequest.SerializeToString,
                 response_deserializer=tidegate_dot_v1_dot_portfolio__pb2.ListAccountsResponse.FromString,
                 _registered_method=True)
+        self.GetCorrelations = channel.unary_unary(
+                '/tidegate.v1.PortfolioService/GetCorrelations',
+                request_serializer=tidegate_dot_v1_dot_portfolio__pb2.GetCorrelationsRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_portfolio__pb2.GetCorrelationsResponse.FromString,
+                _registered_method=True)
 
 
 class PortfolioServiceServicer:
@@ -125,6 +130,13 @@ class PortfolioServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetCorrelations(self, request, context):
+        """How alike the strategies' returns are, each pair once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PortfolioServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -162,6 +174,11 @@ def add_PortfolioServiceServicer_to_server(servicer, server):
                     servicer.ListAccounts,
                     request_deserializer=tidegate_dot_v1_dot_portfolio__pb2.ListAccountsRequest.FromString,
                     response_serializer=tidegate_dot_v1_dot_portfolio__pb2.ListAccountsResponse.SerializeToString,
+            ),
+            'GetCorrelations': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCorrelations,
+                    request_deserializer=tidegate_dot_v1_dot_portfolio__pb2.GetCorrelationsRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_portfolio__pb2.GetCorrelationsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -354,6 +371,33 @@ class PortfolioService:
             '/tidegate.v1.PortfolioService/ListAccounts',
             tidegate_dot_v1_dot_portfolio__pb2.ListAccountsRequest.SerializeToString,
             tidegate_dot_v1_dot_portfolio__pb2.ListAccountsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCorrelations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.PortfolioService/GetCorrelations',
+            tidegate_dot_v1_dot_portfolio__pb2.GetCorrelationsRequest.SerializeToString,
+            tidegate_dot_v1_dot_portfolio__pb2.GetCorrelationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,8 @@ class PortfolioServiceStub:
     """What is in the suspense ledger: fills that nobody has assigned to a strategy, oldest first."""
     ListAccounts: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.ListAccountsRequest, _portfolio_pb2.ListAccountsResponse]
     """Every account that is reconciled: what the gate has in it, and what its last statement said."""
+    GetCorrelations: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.GetCorrelationsRequest, _portfolio_pb2.GetCorrelationsResponse]
+    """How alike the strategies' returns are, each pair once."""
 
 @_typing.type_check_only
 class PortfolioServiceAsyncStub(PortfolioServiceStub):
@@ -67,6 +69,8 @@ class PortfolioServiceAsyncStub(PortfolioServiceStub):
     """What is in the suspense ledger: fills that nobody has assigned to a strategy, oldest first."""
     ListAccounts: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.ListAccountsRequest, _portfolio_pb2.ListAccountsResponse]  # type: ignore[assignment]
     """Every account that is reconciled: what the gate has in it, and what its last statement said."""
+    GetCorrelations: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.GetCorrelationsRequest, _portfolio_pb2.GetCorrelationsResponse]  # type: ignore[assignment]
+    """How alike the strategies' returns are, each pair once."""
 
 class PortfolioServiceServicer(metaclass=_abc_1.ABCMeta):
     """Who owns what."""
@@ -126,5 +130,13 @@ class PortfolioServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_portfolio_pb2.ListAccountsResponse, _abc.Awaitable[_portfolio_pb2.ListAccountsResponse]]:
         """Every account that is reconciled: what the gate has in it, and what its last statement said."""
+
+    @_abc_1.abstractmethod
+    def GetCorrelations(
+        self,
+        request: _portfolio_pb2.GetCorrelationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_portfolio_pb2.GetCorrelationsResponse, _abc.Awaitable[_portfolio_pb2.GetCorrelationsResponse]]:
+        """How alike the strategies' returns are, each pair once."""
 
 def add_PortfolioServiceServicer_to_server(servicer: PortfolioServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

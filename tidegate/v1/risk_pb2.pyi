@@ -49,6 +49,8 @@ class _LimitFigureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LimitFigu
     LIMIT_FIGURE_EXPECTED_SHORTFALL: _LimitFigure.ValueType  # 9
     LIMIT_FIGURE_VOLATILITY: _LimitFigure.ValueType  # 10
     """Of a year, as a share of the portfolio's equity; the portfolio's."""
+    LIMIT_FIGURE_STRATEGY_CORRELATION: _LimitFigure.ValueType  # 80
+    """Of what two strategies made, session by session; the portfolio's scope stands for each pair."""
     LIMIT_FIGURE_NET_EXPOSURE: _LimitFigure.ValueType  # 85
     """Long less short exposure in the base currency, whichever way it goes: of any scope. Options count by their delta."""
 
@@ -77,6 +79,8 @@ LIMIT_FIGURE_VALUE_AT_RISK: LimitFigure.ValueType  # 8
 LIMIT_FIGURE_EXPECTED_SHORTFALL: LimitFigure.ValueType  # 9
 LIMIT_FIGURE_VOLATILITY: LimitFigure.ValueType  # 10
 """Of a year, as a share of the portfolio's equity; the portfolio's."""
+LIMIT_FIGURE_STRATEGY_CORRELATION: LimitFigure.ValueType  # 80
+"""Of what two strategies made, session by session; the portfolio's scope stands for each pair."""
 LIMIT_FIGURE_NET_EXPOSURE: LimitFigure.ValueType  # 85
 """Long less short exposure in the base currency, whichever way it goes: of any scope. Options count by their delta."""
 Global___LimitFigure: _TypeAlias = LimitFigure  # noqa: Y015
@@ -454,7 +458,7 @@ class Limit(_message.Message):
     confidence: _builtins.str
     """Of value at risk and expected shortfall; 0.95 when empty."""
     on_undefined: _common_pb2.Action.ValueType
-    """What is done while an instrument has fewer than 60 sessions of returns: WARN or REJECT; read as REJECT."""
+    """What is done while an instrument, or a strategy, has fewer than 60 sessions of returns: WARN or REJECT; read as REJECT."""
     @_builtins.property
     def scope(self) -> _common_pb2.Scope: ...
     @_builtins.property
@@ -773,3 +777,315 @@ class AcknowledgeAlertResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AcknowledgeAlertResponse: _TypeAlias = AcknowledgeAlertResponse  # noqa: Y015
+
+@_typing.final
+class ListRiskReportsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEGIN_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    NEWEST_FIRST_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    newest_first: _builtins.bool
+    page_size: _builtins.int
+    """At most 1,000, and 100 when 0; fewer when the message would become too large."""
+    page_token: _builtins.str
+    @_builtins.property
+    def begin(self) -> _timestamp_pb2.Timestamp:
+        """Sessions that began at this time or later, and before the end; absent: all."""
+
+    @_builtins.property
+    def end(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        begin: _timestamp_pb2.Timestamp | None = ...,
+        end: _timestamp_pb2.Timestamp | None = ...,
+        newest_first: _builtins.bool = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "end", b"end"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "end", b"end", "newest_first", b"newest_first", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRiskReportsRequest: _TypeAlias = ListRiskReportsRequest  # noqa: Y015
+
+@_typing.final
+class ListRiskReportsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPORTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty when there is no more."""
+    @_builtins.property
+    def reports(self) -> _containers.RepeatedCompositeFieldContainer[Global___RiskReport]: ...
+    def __init__(
+        self,
+        *,
+        reports: _abc.Iterable[Global___RiskReport] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "reports", b"reports"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRiskReportsResponse: _TypeAlias = ListRiskReportsResponse  # noqa: Y015
+
+@_typing.final
+class RiskReport(_message.Message):
+    """Every risk figure of a portfolio when a session ended. Decimals; empty where undefined. Money in the base currency."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    END_SEQUENCE_FIELD_NUMBER: _builtins.int
+    SESSION_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    EQUITY_FIELD_NUMBER: _builtins.int
+    GROSS_EXPOSURE_FIELD_NUMBER: _builtins.int
+    NET_EXPOSURE_FIELD_NUMBER: _builtins.int
+    LEVERAGE_FIELD_NUMBER: _builtins.int
+    LARGEST_SYMBOL_FIELD_NUMBER: _builtins.int
+    LARGEST_EXPOSURE_FIELD_NUMBER: _builtins.int
+    HIGH_WATER_MARK_FIELD_NUMBER: _builtins.int
+    DRAWDOWN_FIELD_NUMBER: _builtins.int
+    MAX_DRAWDOWN_FIELD_NUMBER: _builtins.int
+    VOLATILITY_FIELD_NUMBER: _builtins.int
+    VAR_95_FIELD_NUMBER: _builtins.int
+    VAR_99_FIELD_NUMBER: _builtins.int
+    ES_95_FIELD_NUMBER: _builtins.int
+    ES_99_FIELD_NUMBER: _builtins.int
+    BETA_FIELD_NUMBER: _builtins.int
+    BENCHMARK_FIELD_NUMBER: _builtins.int
+    SHARPE_RATIO_FIELD_NUMBER: _builtins.int
+    RISK_FREE_RATE_FIELD_NUMBER: _builtins.int
+    AVERAGE_STRATEGY_CORRELATION_FIELD_NUMBER: _builtins.int
+    SESSIONS_FIELD_NUMBER: _builtins.int
+    WITHOUT_HISTORY_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    POSITIONS_FIELD_NUMBER: _builtins.int
+    STRATEGIES_FIELD_NUMBER: _builtins.int
+    SECTORS_FIELD_NUMBER: _builtins.int
+    CORRELATIONS_FIELD_NUMBER: _builtins.int
+    STRATEGY_CORRELATIONS_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
+    POSITION_RISKS_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    end_sequence: _builtins.int
+    """The event that ended the session, the UTC day that it was, and when its last event came."""
+    equity: _builtins.str
+    gross_exposure: _builtins.str
+    net_exposure: _builtins.str
+    leverage: _builtins.str
+    largest_symbol: _builtins.str
+    largest_exposure: _builtins.str
+    """A share of equity."""
+    high_water_mark: _builtins.str
+    drawdown: _builtins.str
+    """Negative: -0.05 is 5% down."""
+    max_drawdown: _builtins.str
+    volatility: _builtins.str
+    """Of a year, a share of equity, of what is held."""
+    var_95: _builtins.str
+    """What may be lost in one session, of what is held."""
+    var_99: _builtins.str
+    es_95: _builtins.str
+    es_99: _builtins.str
+    beta: _builtins.str
+    benchmark: _builtins.str
+    sharpe_ratio: _builtins.str
+    """Of what the portfolio made, session by session, above the risk-free rate of a year."""
+    risk_free_rate: _builtins.str
+    average_strategy_correlation: _builtins.str
+    sessions: _builtins.int
+    """Past sessions that the estimates are made from: those in which everything that is held had a price."""
+    method: _builtins.str
+    """Of the components: historical, filtered, parametric."""
+    confidence: _builtins.str
+    @_builtins.property
+    def session(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def without_history(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Held, and with too few sessions: they leave every estimate of the whole undefined."""
+
+    @_builtins.property
+    def positions(self) -> _containers.RepeatedCompositeFieldContainer[Global___RiskPart]: ...
+    @_builtins.property
+    def strategies(self) -> _containers.RepeatedCompositeFieldContainer[Global___RiskPart]: ...
+    @_builtins.property
+    def sectors(self) -> _containers.RepeatedCompositeFieldContainer[Global___RiskPart]: ...
+    @_builtins.property
+    def correlations(self) -> Global___CorrelationMatrix:
+        """Of at most the 100 largest positions."""
+
+    @_builtins.property
+    def strategy_correlations(self) -> Global___CorrelationMatrix: ...
+    @_builtins.property
+    def limits(self) -> _containers.RepeatedCompositeFieldContainer[Global___LimitState]:
+        """Every limit in force, with what was left of it."""
+
+    @_builtins.property
+    def position_risks(self) -> _containers.RepeatedCompositeFieldContainer[Global___PositionRisk]: ...
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Violation]:
+        """What is over the limits of the portfolio file's section reports."""
+
+    def __init__(
+        self,
+        *,
+        end_sequence: _builtins.int = ...,
+        session: _timestamp_pb2.Timestamp | None = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        equity: _builtins.str = ...,
+        gross_exposure: _builtins.str = ...,
+        net_exposure: _builtins.str = ...,
+        leverage: _builtins.str = ...,
+        largest_symbol: _builtins.str = ...,
+        largest_exposure: _builtins.str = ...,
+        high_water_mark: _builtins.str = ...,
+        drawdown: _builtins.str = ...,
+        max_drawdown: _builtins.str = ...,
+        volatility: _builtins.str = ...,
+        var_95: _builtins.str = ...,
+        var_99: _builtins.str = ...,
+        es_95: _builtins.str = ...,
+        es_99: _builtins.str = ...,
+        beta: _builtins.str = ...,
+        benchmark: _builtins.str = ...,
+        sharpe_ratio: _builtins.str = ...,
+        risk_free_rate: _builtins.str = ...,
+        average_strategy_correlation: _builtins.str = ...,
+        sessions: _builtins.int = ...,
+        without_history: _abc.Iterable[_builtins.str] | None = ...,
+        method: _builtins.str = ...,
+        confidence: _builtins.str = ...,
+        positions: _abc.Iterable[Global___RiskPart] | None = ...,
+        strategies: _abc.Iterable[Global___RiskPart] | None = ...,
+        sectors: _abc.Iterable[Global___RiskPart] | None = ...,
+        correlations: Global___CorrelationMatrix | None = ...,
+        strategy_correlations: Global___CorrelationMatrix | None = ...,
+        limits: _abc.Iterable[Global___LimitState] | None = ...,
+        position_risks: _abc.Iterable[Global___PositionRisk] | None = ...,
+        findings: _abc.Iterable[_common_pb2.Violation] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["correlations", b"correlations", "session", b"session", "strategy_correlations", b"strategy_correlations", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["average_strategy_correlation", b"average_strategy_correlation", "benchmark", b"benchmark", "beta", b"beta", "confidence", b"confidence", "correlations", b"correlations", "drawdown", b"drawdown", "end_sequence", b"end_sequence", "equity", b"equity", "es_95", b"es_95", "es_99", b"es_99", "findings", b"findings", "gross_exposure", b"gross_exposure", "high_water_mark", b"high_water_mark", "largest_exposure", b"largest_exposure", "largest_symbol", b"largest_symbol", "leverage", b"leverage", "limits", b"limits", "max_drawdown", b"max_drawdown", "method", b"method", "net_exposure", b"net_exposure", "position_risks", b"position_risks", "positions", b"positions", "risk_free_rate", b"risk_free_rate", "sectors", b"sectors", "session", b"session", "sessions", b"sessions", "sharpe_ratio", b"sharpe_ratio", "strategies", b"strategies", "strategy_correlations", b"strategy_correlations", "time", b"time", "var_95", b"var_95", "var_99", b"var_99", "volatility", b"volatility", "without_history", b"without_history"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RiskReport: _TypeAlias = RiskReport  # noqa: Y015
+
+@_typing.final
+class RiskPart(_message.Message):
+    """A position, a strategy or a sector, and what it brings into the risk of the whole: below zero where it hedges."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    EXPOSURE_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    COMPONENT_VAR_FIELD_NUMBER: _builtins.int
+    COMPONENT_ES_FIELD_NUMBER: _builtins.int
+    MARGINAL_VAR_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    value: _builtins.str
+    exposure: _builtins.str
+    share: _builtins.str
+    """Of equity."""
+    component_var: _builtins.str
+    component_es: _builtins.str
+    marginal_var: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        value: _builtins.str = ...,
+        exposure: _builtins.str = ...,
+        share: _builtins.str = ...,
+        component_var: _builtins.str = ...,
+        component_es: _builtins.str = ...,
+        marginal_var: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_es", b"component_es", "component_var", b"component_var", "exposure", b"exposure", "marginal_var", b"marginal_var", "name", b"name", "share", b"share", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RiskPart: _TypeAlias = RiskPart  # noqa: Y015
+
+@_typing.final
+class PositionRisk(_message.Message):
+    """One instrument's position by itself, all strategies together."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    VALUE_AT_RISK_FIELD_NUMBER: _builtins.int
+    EXPECTED_SHORTFALL_FIELD_NUMBER: _builtins.int
+    CORRELATION_FIELD_NUMBER: _builtins.int
+    CONCENTRATION_FIELD_NUMBER: _builtins.int
+    SIZE_FACTOR_FIELD_NUMBER: _builtins.int
+    symbol: _builtins.str
+    value_at_risk: _builtins.str
+    expected_shortfall: _builtins.str
+    correlation: _builtins.str
+    """With the portfolio's other positions."""
+    concentration: _builtins.str
+    """Exposure as a share of equity."""
+    size_factor: _builtins.str
+    """By which to multiply the position, so that all of them bring in the same volatility."""
+    def __init__(
+        self,
+        *,
+        symbol: _builtins.str = ...,
+        value_at_risk: _builtins.str = ...,
+        expected_shortfall: _builtins.str = ...,
+        correlation: _builtins.str = ...,
+        concentration: _builtins.str = ...,
+        size_factor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["concentration", b"concentration", "correlation", b"correlation", "expected_shortfall", b"expected_shortfall", "size_factor", b"size_factor", "symbol", b"symbol", "value_at_risk", b"value_at_risk"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PositionRisk: _TypeAlias = PositionRisk  # noqa: Y015
+
+@_typing.final
+class CorrelationMatrix(_message.Message):
+    """Correlations of each pair of names, row by row right of the diagonal: 1-2, 1-3, 2-3. Empty where undefined."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMES_FIELD_NUMBER: _builtins.int
+    UPPER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def upper(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+        upper: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["names", b"names", "upper", b"upper"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CorrelationMatrix: _TypeAlias = CorrelationMatrix  # noqa: Y015

@@ -70,6 +70,11 @@ class RiskServiceStub:
                 request_serializer=tidegate_dot_v1_dot_risk__pb2.AcknowledgeAlertRequest.SerializeToString,
                 response_deserializer=tidegate_dot_v1_dot_risk__pb2.AcknowledgeAlertResponse.FromString,
                 _registered_method=True)
+        self.ListRiskReports = channel.unary_unary(
+                '/tidegate.v1.RiskService/ListRiskReports',
+                request_serializer=tidegate_dot_v1_dot_risk__pb2.ListRiskReportsRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_risk__pb2.ListRiskReportsResponse.FromString,
+                _registered_method=True)
 
 
 class RiskServiceServicer:
@@ -125,6 +130,13 @@ class RiskServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListRiskReports(self, request, context):
+        """The reports of past sessions: every risk figure as it was when the session ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RiskServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -162,6 +174,11 @@ def add_RiskServiceServicer_to_server(servicer, server):
                     servicer.AcknowledgeAlert,
                     request_deserializer=tidegate_dot_v1_dot_risk__pb2.AcknowledgeAlertRequest.FromString,
                     response_serializer=tidegate_dot_v1_dot_risk__pb2.AcknowledgeAlertResponse.SerializeToString,
+            ),
+            'ListRiskReports': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRiskReports,
+                    request_deserializer=tidegate_dot_v1_dot_risk__pb2.ListRiskReportsRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_risk__pb2.ListRiskReportsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -354,6 +371,33 @@ class RiskService:
             '/tidegate.v1.RiskService/AcknowledgeAlert',
             tidegate_dot_v1_dot_risk__pb2.AcknowledgeAlertRequest.SerializeToString,
             tidegate_dot_v1_dot_risk__pb2.AcknowledgeAlertResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRiskReports(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.RiskService/ListRiskReports',
+            tidegate_dot_v1_dot_risk__pb2.ListRiskReportsRequest.SerializeToString,
+            tidegate_dot_v1_dot_risk__pb2.ListRiskReportsResponse.FromString,
             options,
             channel_credentials,
             insecure,

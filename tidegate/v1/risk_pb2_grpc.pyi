@@ -47,6 +47,8 @@ class RiskServiceStub:
     """Every alert after a place in the journal, then as they come."""
     AcknowledgeAlert: _grpc.UnaryUnaryMultiCallable[_risk_pb2.AcknowledgeAlertRequest, _risk_pb2.AcknowledgeAlertResponse]
     """Says that a person has seen an alert."""
+    ListRiskReports: _grpc.UnaryUnaryMultiCallable[_risk_pb2.ListRiskReportsRequest, _risk_pb2.ListRiskReportsResponse]
+    """The reports of past sessions: every risk figure as it was when the session ended."""
 
 @_typing.type_check_only
 class RiskServiceAsyncStub(RiskServiceStub):
@@ -67,6 +69,8 @@ class RiskServiceAsyncStub(RiskServiceStub):
     """Every alert after a place in the journal, then as they come."""
     AcknowledgeAlert: _aio.UnaryUnaryMultiCallable[_risk_pb2.AcknowledgeAlertRequest, _risk_pb2.AcknowledgeAlertResponse]  # type: ignore[assignment]
     """Says that a person has seen an alert."""
+    ListRiskReports: _aio.UnaryUnaryMultiCallable[_risk_pb2.ListRiskReportsRequest, _risk_pb2.ListRiskReportsResponse]  # type: ignore[assignment]
+    """The reports of past sessions: every risk figure as it was when the session ended."""
 
 class RiskServiceServicer(metaclass=_abc_1.ABCMeta):
     """How near to its limits the portfolio is, and whether trading is halted."""
@@ -126,5 +130,13 @@ class RiskServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_risk_pb2.AcknowledgeAlertResponse, _abc.Awaitable[_risk_pb2.AcknowledgeAlertResponse]]:
         """Says that a person has seen an alert."""
+
+    @_abc_1.abstractmethod
+    def ListRiskReports(
+        self,
+        request: _risk_pb2.ListRiskReportsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_risk_pb2.ListRiskReportsResponse, _abc.Awaitable[_risk_pb2.ListRiskReportsResponse]]:
+        """The reports of past sessions: every risk figure as it was when the session ended."""
 
 def add_RiskServiceServicer_to_server(servicer: RiskServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

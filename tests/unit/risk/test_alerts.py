@@ -138,7 +138,8 @@ def test_every_kind_of_alert_says_what_it_is_about(open_desk: OpenDesk) -> None:
     found = desk.alerts()[::-1]
     assert expected == [(alert.reason_code, alert.scope, alert.text) for alert in found]
     events = {event.sequence: event for event in desk.events()}
-    assert ALERT_KINDS == {events[alert.sequence].WhichOneof("body") for alert in found}
+    # It takes sixty sessions: test_strategy_correlation.py pins it.
+    assert ALERT_KINDS - {"correlation_breached"} == {events[alert.sequence].WhichOneof("body") for alert in found}
     assert [events[alert.sequence].time for alert in found] == [alert.time for alert in found]
     assert desk.alerts() == desk.restarted().alerts()
 

@@ -8,7 +8,14 @@ from scipy.stats import linregress, pearsonr
 
 from tests.unit.statistics.samples import normal
 from tidegate.errors import StatisticsError
-from tidegate.statistics.dependence import average_correlation, beta, correlation, correlations, volatility
+from tidegate.statistics.dependence import (
+    average_correlation,
+    beta,
+    correlation,
+    correlations,
+    sharpe_ratio,
+    volatility,
+)
 
 MARKET = normal(250)
 STOCK = 1.5 * MARKET + normal(250, seed=8)
@@ -79,3 +86,12 @@ def test_series_of_other_sessions_are_refused() -> None:
     for compare in (beta, correlation, lambda one, other: correlations({"a": one, "b": other})):
         with pytest.raises(StatisticsError, match="250, 249"):
             compare(STOCK, MARKET[1:])
+
+
+def test_the_sharpe_ratio_is_that_of_what_was_made_above_the_risk_free_rate() -> None:
+    """Pins the formula, 59 sessions, and returns that do not move."""
+    returns = normal(60)
+    expected = (returns.mean() - 0.02 / 252) / returns.std(ddof=1) * np.sqrt(252)
+    assert expected == pytest.approx(sharpe_ratio(returns, 0.02))
+    assert sharpe_ratio(returns[1:], 0.02) is None
+    assert sharpe_ratio([0.001] * 60, 0.02) is None

@@ -25,6 +25,7 @@ from tidegate.risk.checks.products import MarginNeeded, OptionAlive
 from tidegate.risk.checks.reduce_only import ReduceOnly
 from tidegate.risk.checks.removed import Removed
 from tidegate.risk.checks.scoped_limit import Measured, ScopedLimit
+from tidegate.risk.checks.strategy_correlation import StrategyCorrelation
 from tidegate.risk.limit import (
     CONCENTRATION,
     DRAWDOWN,
@@ -33,6 +34,7 @@ from tidegate.risk.limit import (
     OF_SCENARIOS,
     ORDER_NOTIONAL,
     ORDER_QUANTITY,
+    STRATEGY_CORRELATION,
     Limit,
 )
 from tidegate.risk.limit_table import HALT, REJECT, LimitTable
@@ -99,6 +101,8 @@ _SIZES = (ORDER_QUANTITY, ORDER_NOTIONAL)
 _OF_ORDERS = frozenset(_SIZES)
 # What reducing orders are told of as well: net exposure, which they may move, only warns them.
 _FOR_REDUCING = _OF_ORDERS | {NET_EXPOSURE}
+# Whose state is another than a figure of the book: single orders, and what strategies made.
+_OF_NO_BOOK = _OF_ORDERS | {STRATEGY_CORRELATION}
 
 
 def build(book: "Book") -> Checks:
@@ -124,7 +128,11 @@ def build(book: "Book") -> Checks:
     further = [limit for limit in table if not _is_built_in(limit)]
     of_portfolio = [limit for limit in further if limit.scope == PORTFOLIO]
     permission += [check_of(limit) for limit in of_portfolio if limit.figure in _FOR_REDUCING]
-    exposure += [check_of(limit) for limit in of_portfolio if limit.figure not in _FOR_REDUCING]
+    exposure += [check_of(limit) for limit in of_portfolio if limit.figure not in _FOR_REDUCING | _OF_NO_BOOK]
+    correlations = [StrategyCorrelation(limit) for limit in of_portfolio if limit.figure == STRATEGY_CORRELATION]
+    if correlations:
+        exposure += correlations
+        book.strategy_returns.likenesses()  # now, with what it imports, and not with the first order
     exposure.append(Capital())
     scoped = _scoped([limit for limit in further if limit.scope != PORTFOLIO])
     standing = tuple(check_of(replace(limit, warn=None)) for limit in further if _has_state(limit))
@@ -186,7 +194,7 @@ def _is_built_in(limit: Limit) -> bool:
 def _has_state(limit: Limit) -> bool:
     """Whether the book itself can be over a limit; each instrument's share is looked at where it changes."""
     is_of_instruments = limit.figure == CONCENTRATION and limit.scope == PORTFOLIO
-    return limit.limit is not None and limit.figure not in _OF_ORDERS and not is_of_instruments
+    return limit.limit is not None and limit.figure not in _OF_NO_BOOK and not is_of_instruments
 
 
 def _scoped(limits: list[Limit]) -> dict[Scope, Scoped]:

@@ -1,0 +1,137 @@
+"""What a portfolio was when a session ended: all that its report is made from, read off a journal as it grows."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tidegate.numbers import ZERO, round_ratio
+from tidegate.risk.book import Book
+from tidegate.risk.high_water import NS_PER_DAY
+from tidegate.risk.session_history import SESSIONS_MAX
+from tidegate.strategy_book import SUSPENSE
+from tidegate.times import to_ns
+from tidegate.v1 import journal_pb2, risk_pb2
+from tidegate.views import limits
+
+# What the suspense ledger is called where strategies are.
+SUSPENSE_NAME = "suspense"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a strategy held of an instrument, at the mark: below zero for a short; of an option the premium."""
+
+    strategy_id: str
+    symbol: str
+    sector: str
+    value: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The book just before the mark that ended the session."""
+
+    day: int
+    time_ns: int
+    equity: Decimal
+    high_water_mark: Decimal
+    held: tuple[Held, ...]
+    limits: tuple[risk_pb2.LimitState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnd:
+    """
+    The end of one session.
+
+    end_sequence: the event that ended it. returns: by symbol, the session itself the newest, None without a mark.
+    portfolio_returns, strategy_returns: what was made, what was moved in and out left out.
+    """
+
+    end_sequence: int
+    state: State
+    max_drawdown: Decimal
+    returns: dict[str, tuple[float | None, ...]]
+    portfolio_returns: tuple[float, ...]
+    strategy_returns: dict[str, tuple[float, ...]]
+
+    @property
+    def session_ns(self) -> int:
+        """When the UTC day began that the session was."""
+        return self.state.day * NS_PER_DAY
+
+
+class FollowedBook:
+    """A book of its own, kept by the events of a journal; it says when a session has ended."""
+
+    def __init__(self) -> None:
+        """Begin before the first event."""
+        self.book = Book()
+        self._equity = self._moved = self._max_drawdown = ZERO
+        self._made: list[float] = []
+
+    def take(self, event: journal_pb2.Event) -> SessionEnd | None:
+        """
+        Take the next event; return the session that it ended, if it did.
+
+        Raises:
+            BookError: it is not the next one, or cannot have happened.
+        """
+        book, kind = self.book, event.WhichOneof("body")
+        if kind == "capital_moved":
+            self._moved += Decimal(event.capital_moved.amount)
+        state = _state(book) if _may_end_session(book, event) else None
+        sessions = book.history.sessions
+        book.apply(event, kind)
+        if state is None or book.history.sessions == sessions:
+            return None
+        self._close(state)
+        return SessionEnd(
+            end_sequence=event.sequence,
+            state=state,
+            max_drawdown=self._max_drawdown,
+            returns={symbol: tuple(one) for symbol, one in book.history.returns.items()},
+            portfolio_returns=tuple(self._made),
+            strategy_returns={strategy_id: tuple(one) for strategy_id, one in book.strategy_returns.returns.items()},
+        )
+
+    def _close(self, state: State) -> None:
+        if self._equity > ZERO:
+            self._made.append(max(float((state.equity - self._moved) / self._equity) - 1.0, -1.0))
+            del self._made[:-SESSIONS_MAX]
+        self._equity, self._moved = state.equity, ZERO
+        if state.high_water_mark > ZERO:
+            fallen = round_ratio(state.equity / state.high_water_mark - 1)
+            self._max_drawdown = min(self._max_drawdown, fallen)
+
+
+def _may_end_session(book: Book, event: journal_pb2.Event) -> bool:
+    """Tell whether an event has a price of a later day; whether it ends the session is known once it is applied."""
+    match event.WhichOneof("body"):
+        case "bar_published":
+            newest_ns = to_ns(event.bar_published.time)
+        case "prices_published":
+            newest_ns = max((to_ns(price.time) for price in event.prices_published.prices), default=0)
+        case _:
+            return False
+    return newest_ns // NS_PER_DAY > book.history.day > 0
+
+
+def _state(book: Book) -> State:
+    return State(
+        day=book.history.day,
+        time_ns=book.time_ns,
+        equity=book.equity,
+        high_water_mark=book.high_water_mark,
+        held=tuple(
+            Held(
+                strategy_id=SUSPENSE_NAME if strategy_id == SUSPENSE else strategy_id,
+                symbol=symbol,
+                sector=book.instruments[symbol].sector if symbol in book.instruments else "",
+                value=position.quantity * position.mark * position.multiplier * position.rate,
+            )
+            for strategy_id, strategy in book.strategies.items()
+            for symbol, position in strategy.ledger.positions.items()
+            if position.quantity
+        ),
+        limits=tuple(limits(book).in_force),
+    )
