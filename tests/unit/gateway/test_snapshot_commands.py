@@ -31,7 +31,7 @@ def test_a_journal_in_postgresql_has_its_snapshots_there(desk: Desk, database: D
     server = Desk(desk.path, configuration(), location=database)
     server.bar(1, A="100", B="50", F="20")
     command = [sys.executable, "-m", "tidegate.state"]
-    done = subprocess.run(command, check=False, input=database.url, text=True, capture_output=True, timeout=60)  # noqa: S603 -- our own
+    done = subprocess.run(command, check=False, input=database.url, text=True, capture_output=True, timeout=300)  # noqa: S603 -- our own
     assert (0, "2", "") == (done.returncode, done.stdout, done.stderr)
     server.gate.journal.close()
     again = server.restarted()

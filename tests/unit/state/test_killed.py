@@ -39,7 +39,7 @@ main()
 def run(journal: Path, program: str) -> int:
     """Run a program on a journal in a process of its own; return how it ended."""
     command, place = [sys.executable, "-c", program], str(journal)
-    done = subprocess.run(command, check=False, input=place, text=True, capture_output=True, timeout=60)  # noqa: S603 -- our own
+    done = subprocess.run(command, check=False, input=place, text=True, capture_output=True, timeout=300)  # noqa: S603 -- our own
     return done.returncode
 
 
@@ -68,6 +68,6 @@ def test_a_snapshot_that_another_process_died_over_is_never_half_read(desk: Desk
 def test_a_journal_that_cannot_be_read_ends_the_process_with_one_line(tmp_path: Path) -> None:
     """Pins what the gate's log says then."""
     command, place = [sys.executable, "-m", "tidegate.state"], str(tmp_path / "journal.db")
-    done = subprocess.run(command, check=False, input=place, text=True, capture_output=True, timeout=60)  # noqa: S603 -- our own
+    done = subprocess.run(command, check=False, input=place, text=True, capture_output=True, timeout=300)  # noqa: S603 -- our own
     assert (1, "") == (done.returncode, done.stdout)
     assert f"{tmp_path / 'journal.db'}: there is no such journal\n" == done.stderr
