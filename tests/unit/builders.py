@@ -132,12 +132,16 @@ class Desk:
     def restarted(self) -> "Desk":
         """Return a desk that comes back from this one's journal; from a copy of it, so that both can be asked."""
         if self.location is not None:
-            return Desk(self.path, self.configured, ids=self.ids, location=self.location)
+            return self.reopened()
         copies = len(list(self.path.parent.glob(f"*{self.path.name}")))
         path = self.path.with_name(f"{copies}-{self.path.name}")
         with closing(sqlite3.connect(self.path)) as source, closing(sqlite3.connect(path)) as target:
             source.backup(target)
         return Desk(path, self.configured, ids=self.ids)
+
+    def reopened(self) -> "Desk":
+        """Return a desk on the same journal; this one is fenced then."""
+        return Desk(self.path, self.configured, ids=self.ids, location=self.location)
 
     @property
     def book(self) -> "Book":

@@ -50,7 +50,7 @@ def move(desk: Desk, until: int, folder: Path) -> int:
 def restarted(desk: Desk) -> Desk:
     """Come back as what it was."""
     desk.gate.journal.close()
-    again = desk.restarted()
+    again = desk.reopened()
     assert [] == differences(desk.gate.engine, again.gate.engine)
     return again
 

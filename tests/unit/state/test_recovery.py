@@ -40,7 +40,7 @@ def change(path: Path, statement: str, *parameters: int) -> None:
 def restart(desk: Desk) -> Desk:
     """Come back, and be what the desk was."""
     desk.gate.journal.close()
-    again = desk.restarted()
+    again = desk.reopened()
     assert [] == differences(desk.gate.engine, again.gate.engine)
     assert state_digest(desk.gate.engine) == state_digest(again.gate.engine)
     desk.gate = again.gate
