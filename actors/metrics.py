@@ -1,6 +1,6 @@
 """Figures for Prometheus: what the RiskManager does, counted where it happens or read off the book when asked."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from prometheus_client import Histogram
@@ -8,8 +8,6 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from tidegate.journal.contract import Entry, Head
-from tidegate.journal.sqlite import SqliteJournal
 from tidegate.v1 import common_pb2
 
 if TYPE_CHECKING:
@@ -22,15 +20,6 @@ _REQUESTS = (1, 2, 5, 10, 20, 50, 100, 200, 512)
 COMMIT_SECONDS = Histogram("tidegate_commit_seconds", "One commit of the journal.", buckets=_SECONDS)
 BATCH_SECONDS = Histogram("tidegate_batch_seconds", "One batch, from its first check to its commit.", buckets=_SECONDS)
 BATCH_REQUESTS = Histogram("tidegate_batch_requests", "Requests in a batch.", buckets=_REQUESTS)
-
-
-class MeasuredJournal(SqliteJournal):
-    """The journal, with its commits timed."""
-
-    def append(self, entries: Sequence[Entry]) -> Head:
-        """Make a batch durable."""
-        with COMMIT_SECONDS.time():
-            return super().append(entries)
 
 
 class BookCollector(Collector):

@@ -13,10 +13,11 @@ from actors.heartbeat import Heartbeat
 from actors.in_flight import InFlight
 from actors.local_port import LocalPort
 from actors.logs import open_log
-from actors.metrics import MeasuredJournal
+from actors.metrics import COMMIT_SECONDS
 from actors.port import FrontDoor, OpenFrontDoor, StreamMessage
 from actors.restarts import EXIT_FATAL, start_again_after_a_restart
 from tidegate.gate import Gate, Reply, Request
+from tidegate.journal.location import Location, open_journal
 from tidegate.v1 import journal_pb2
 
 
@@ -30,7 +31,7 @@ class RiskManagerSettings:
     """
 
     configuration: bytes
-    journal: Path
+    journal: Location
     logs: Path
     open_front_door: OpenFrontDoor | None = None
     open_metrics: Callable[[], None] | None = None
@@ -70,9 +71,10 @@ class RiskManager:
         if settings.open_front_door is not None and self._front_door is None:
             self._front_door = await settings.open_front_door(self._port)
         if self._in_flight is None:
-            self._in_flight = InFlight(settings.journal.with_name(f"{settings.journal.name}.in_flight"))
+            name = settings.journal.name if isinstance(settings.journal, Path) else "journal"
+            self._in_flight = InFlight(settings.logs.parent / f"{name}.in_flight")
         count = await self._port.open(
-            lambda: Gate(MeasuredJournal(settings.journal), clock), configuration, self._in_flight
+            lambda: Gate(open_journal(settings.journal, COMMIT_SECONDS.time), clock), configuration, self._in_flight
         )
         REGISTRY.register(self._port.collector())
         collect_rarely()

@@ -57,6 +57,14 @@ class Recorder:
         """Return the beginning."""
         return self.head()
 
+    def holds(self, head: Head) -> bool:
+        """Tell whether it is the beginning."""
+        return head == self.head()
+
+    def batches(self, after: Head) -> Iterator[tuple[Head, list[journal_pb2.Event]]]:  # noqa: ARG002 -- the contract's
+        """Return no batches."""
+        return iter(())
+
     def read(self, after: int, most: int | None = None) -> Iterator[journal_pb2.Event]:  # noqa: ARG002 -- the contract's
         """Return no events."""
         return iter(())

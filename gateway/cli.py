@@ -17,6 +17,7 @@ from gateway.cluster_commands import down, scale, up
 from gateway.credentials import CA, CERTIFICATE, KEY, TOKEN
 from gateway.explain_commands import explain_order
 from gateway.halt_commands import confirm_reset, flatten, halt, operator_name
+from gateway.journal_commands import DEFAULT_JOURNAL, journal_app, journal_at
 from gateway.limit_commands import limits_app
 from gateway.protection import Protection
 from gateway.tables import show_portfolio, show_risk
@@ -33,6 +34,7 @@ app = typer.Typer(
 order_app = typer.Typer(no_args_is_help=True, help="Submit, cancel and look at orders.")
 app.add_typer(order_app, name="order")
 app.add_typer(token_app, name="token")
+app.add_typer(journal_app, name="journal")
 app.command("explain")(explain_order)
 app.add_typer(limits_app, name="limits")
 app.command()(release)
@@ -60,7 +62,9 @@ def credentials(
 @app.command()
 def run(  # noqa: PLR0913 -- each is an option of the command
     portfolio: Annotated[Path, typer.Argument(help="The portfolio file.", exists=True, dir_okay=False)],
-    journal: Annotated[Path, typer.Option(help="Where the journal is, or begins.")] = Path("var/journal.db"),
+    journal: Annotated[
+        str, typer.Option(help="Where the journal is, or begins: a file, or postgresql://user@host/database.")
+    ] = DEFAULT_JOURNAL,
     address: Address = DEFAULT_ADDRESS,
     *,
     access: Annotated[Path | None, typer.Option(help="The access file: who may call, and what for.")] = None,
@@ -82,7 +86,7 @@ def run(  # noqa: PLR0913 -- each is an option of the command
 
     options = RunOptions(
         portfolio=portfolio,
-        journal=journal,
+        journal=journal_at(journal),
         address=address,
         apart=apart,
         more_gateways=tuple(more_gateways or ()),

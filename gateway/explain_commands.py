@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
@@ -12,12 +11,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from gateway.client import Client
+from gateway.journal_commands import DEFAULT_JOURNAL
 from gateway.terminal import REFUSED, connected, fail
 from tidegate.errors import RefusedError, TidegateError
-from tidegate.journal.reading import JournalFile
+from tidegate.journal.location import located, open_reader
+from tidegate.journal.reading import events_of
 from tidegate.v1 import admin_pb2, journal_pb2
 
-DEFAULT_JOURNAL = Path("var/journal.db")
 _PAGE_EVENTS = 2_000
 # So that nothing is wrapped where nobody watches.
 _WIDTH = 160
@@ -37,7 +37,7 @@ def explain_order(  # noqa: PLR0913 -- each is an option of the command
     *,
     strategy: Annotated[str, typer.Option(help="Instead of the id: the order's strategy, and")] = "",
     client_order_id: Annotated[str, typer.Option(help="its sender's own id.")] = "",
-    journal: Annotated[Path, typer.Option(help="The journal's file.")] = DEFAULT_JOURNAL,
+    journal: Annotated[str, typer.Option(help="The journal's file, or its postgresql:// URL.")] = DEFAULT_JOURNAL,
     address: Annotated[str, typer.Option(help="Ask the gateway that listens here, and read no file.")] = "",
     as_text: Annotated[bool, typer.Option("--json", help="For machines: everything as JSON.")] = False,
 ) -> None:
@@ -71,10 +71,11 @@ def explain_order(  # noqa: PLR0913 -- each is an option of the command
 
 
 @contextmanager
-def _opened(context: typer.Context, journal: Path, address: str) -> Iterator[Source]:
+def _opened(context: typer.Context, journal: str, address: str) -> Iterator[Source]:
     if not address:
-        file = JournalFile(journal)
-        yield Source(file.events(), file.head_sequence, f"{journal}: its hash chain holds as far as it was read")
+        reader = open_reader(located(journal))
+        proof = f"{reader.name}: its hash chain holds as far as it was read"
+        yield Source(events_of(reader), reader.head().sequence, proof)
         return
     with connected(context, address) as client:
         head = client.admin.ReadJournal(admin_pb2.ReadJournalRequest(page_size=1))

@@ -1,6 +1,5 @@
 """``tidegate run``: everything started, a replay through it if there is one, then service until Ctrl-C."""
 
-import fcntl
 import signal
 import threading
 import time
@@ -11,7 +10,7 @@ from datetime import date
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -30,9 +29,10 @@ from gateway.prices import Prices
 from gateway.protection import Protection
 from gateway.replay import Progress as BarProgress
 from gateway.replay import Replay
+from gateway.run_lock import lock_run
 from gateway.server import Gateway, open_gateway
 from gateway.tables import show_portfolio
-from tidegate.errors import TidegateError
+from tidegate.journal.location import Location
 from tidegate.portfolio_file import PortfolioFile, read_portfolio_file
 from tidegate.times import to_datetime
 from tidegate.yaml_file import Problem
@@ -54,7 +54,7 @@ class RunOptions:
     """
 
     portfolio: Path
-    journal: Path
+    journal: Location
     address: str
     apart: bool = False
     more_gateways: tuple[str, ...] = ()
@@ -88,15 +88,14 @@ def run(options: RunOptions, console: Console) -> None:
     portfolio = read_and_check(options, console)
     specs = strategy_specs(portfolio, options)
     prices = _prices(portfolio, options)
-    lock = _lock(options.journal)
+    lock = lock_run(options.journal)
     console.print("starting Ray and the actors", highlight=False)
     try:
         with _signals_deferred():
             cluster.start_ray()
         with started(portfolio, specs, options, _printer(console)) as running, running.client() as client:
-            console.print(
-                f"journal {options.journal}: {running.events:,} events; logs in {_logs(options)}", highlight=False
-            )
+            say = _printer(console)
+            say(f"journal {options.journal}: {running.events:,} events; logs in {_logs(options)}")
             if portfolio.replay is not None and prices is not None:
                 _replay(Replay(client, portfolio.replay.operator), prices, console)
                 show_portfolio(client, console)
@@ -104,6 +103,9 @@ def run(options: RunOptions, console: Console) -> None:
                 console.print(f"serving on {options.address}; Ctrl-C ends", highlight=False)
                 threading.Event().wait()
             _ignore_signals()
+    except KeyboardInterrupt:
+        lock.check()
+        raise
     finally:
         cluster.stop_ray()
         lock.close()
@@ -126,23 +128,6 @@ def read_and_check(options: RunOptions, console: Console) -> PortfolioFile:
     for warning in portfolio.warnings():
         console.print(f"{options.portfolio}: warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
     return portfolio
-
-
-def _lock(journal: Path) -> IO[str]:
-    """
-    Keep a second run from the same journal: the two would fence each other in turn.
-
-    The lock is the process's own: it is gone with the process, however that ends.
-    """
-    journal.parent.mkdir(parents=True, exist_ok=True)
-    lock = journal.with_name(f"{journal.name}.lock").open("w", encoding="utf-8")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        lock.close()
-        message = f"{journal}: another run uses this journal; end it first, or choose another with --journal"
-        raise TidegateError(message) from error
-    return lock
 
 
 @contextmanager
@@ -176,7 +161,7 @@ def settings_of(
     return cluster.ClusterSettings(
         risk_manager=RiskManagerSettings(
             configuration=configuration_of(portfolio).SerializeToString(),
-            journal=options.journal.resolve(),
+            journal=_absolute(options.journal),
             logs=_logs(options),
             open_front_door=None if options.apart else open_front_door,
             open_metrics=None if not options.metrics else _metrics(options).open,
@@ -283,8 +268,14 @@ def _printer(console: Console) -> Callable[[str], None]:
     return partial(console.print, highlight=False, soft_wrap=True)
 
 
+def _absolute(journal: Location) -> Location:
+    return journal.resolve() if isinstance(journal, Path) else journal
+
+
 def _logs(options: RunOptions) -> Path:
-    return options.journal.parent.resolve() / "logs"
+    """Log beside the journal's file; of a run with a database, where the file would be."""
+    journal = options.journal if isinstance(options.journal, Path) else Path("var/journal.db")
+    return journal.parent.resolve() / "logs"
 
 
 def _replay(replay: Replay, prices: Prices, console: Console) -> None:

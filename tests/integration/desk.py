@@ -14,7 +14,7 @@ from gateway.protection import Protection
 from gateway.replay import Replay
 from gateway.run import RunOptions, started, strategy_specs
 from tests.integration.conftest import PORTFOLIO, free_address
-from tidegate.journal.sqlite import SqliteJournal
+from tidegate.journal.location import Database, Location, open_journal
 from tidegate.portfolio_file import PortfolioFile, read_portfolio_file
 from tidegate.v1 import journal_pb2, portfolio_pb2
 
@@ -62,14 +62,19 @@ def write_portfolio(folder: Path, strategies: list[dict[str, object]] | None = N
 
 @contextmanager
 def open_desk(
-    path: Path, *, apart: bool = False, more_gateways: Sequence[str] = (), protection: Protection | None = None
+    path: Path,
+    *,
+    apart: bool = False,
+    more_gateways: Sequence[str] = (),
+    protection: Protection | None = None,
+    database: Database | None = None,
 ) -> Iterator[Desk]:
-    """Start everything that a portfolio file names, on a journal beside the file; the client is the run's own."""
+    """Start what a portfolio file names, on a journal beside the file or in a database; the client is the run's own."""
     portfolio = read_portfolio_file(path)
     journal = path.parent / "journal.db"
     options = RunOptions(
         path,
-        journal,
+        database or journal,
         free_address(),
         apart=apart,
         more_gateways=tuple(more_gateways),
@@ -83,9 +88,9 @@ def open_desk(
         yield Desk(client, portfolio, sessions, journal, path.parent / "logs", options.address)
 
 
-def events_of(journal: Path) -> list[journal_pb2.Event]:
+def events_of(journal: Location) -> list[journal_pb2.Event]:
     """Read a journal that nobody writes any more, and verify it."""
-    store = SqliteJournal(journal)
+    store = open_journal(journal)
     store.verify()
     events = list(store.read(0))
     store.close()

@@ -26,6 +26,7 @@ from tests.integration.principals import AccessWriter, Certificates
 from tests.integration.test_command_line import descendants
 from tidegate.errors import ConfigurationError
 from tidegate.gate import Request
+from tidegate.journal.location import Database, open_journal, open_reader
 from tidegate.journal.sqlite import SqliteJournal
 from tidegate.permissions import INTERNAL, LOCAL, Caller, Role
 from tidegate.reasons import Reason
@@ -130,6 +131,30 @@ def test_a_run_whose_actors_are_killed_ends_like_an_unbroken_one(tmp_path: Path,
         desk.replay(33, BARS)
         result = table(desk)
     assert unbroken[:2] == result
+
+
+@pytest.mark.control("continuity", "one-writer")
+def test_a_run_in_postgresql_whose_risk_manager_dies_and_is_fenced_ends_like_an_unbroken_one(
+    tmp_path: Path, unbroken: Run, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed, it comes back from the database; stopped and taken over from, it ends when it goes on, and comes back."""
+    monkeypatch.chdir(tmp_path)  # where the logs go
+    with open_desk(write_portfolio(tmp_path), database=database) as desk:
+        desk.replay(0, 20)
+        kill(RISK_MANAGER)
+        desk.replay(20, 40)
+        stopped = process_id(RISK_MANAGER)
+        os.kill(stopped, signal.SIGSTOP)
+        open_journal(database).close()
+        os.kill(stopped, signal.SIGCONT)
+        desk.replay(40, BARS)
+        assert stopped != process_id(RISK_MANAGER)
+        result = table(desk)
+    assert unbroken[:2] == result
+    events = events_of(database)
+    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+    assert 4 == max(batch.epoch for batch in open_reader(database).stored())
+    assert (tmp_path / "var" / "logs" / "risk_manager.jsonl").exists()
 
 
 def test_a_run_that_is_stopped_and_started_again_ends_like_an_unbroken_one(tmp_path: Path, unbroken: Run) -> None:

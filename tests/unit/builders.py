@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from tests.callers import caller_of
 from tidegate.clocks import BARS, bar_clock
 from tidegate.gate import Gate, Reply, Request
-from tidegate.journal.sqlite import SqliteJournal
+from tidegate.journal.location import Location, open_journal
 from tidegate.numbers import plain
 from tidegate.times import NS_PER_S
 from tidegate.v1 import (
@@ -118,15 +118,17 @@ class Desk:
     configured: journal_pb2.PortfolioConfigured
     gate: Gate = field(init=False)
     ids: "Iterator[int]" = field(default_factory=lambda: count(1))
+    # Where the journal is, when it is no file.
+    location: Location | None = None
 
     def __post_init__(self) -> None:
         """Open the journal and start the gate."""
-        self.gate = Gate(SqliteJournal(self.path), bar_clock)
+        self.gate = Gate(open_journal(self.location or self.path), bar_clock)
         self.gate.start(self.configured)
 
     def restarted(self) -> "Desk":
         """Return a desk that comes back from this one's journal."""
-        return Desk(self.path, self.configured, ids=self.ids)
+        return Desk(self.path, self.configured, ids=self.ids, location=self.location)
 
     @property
     def book(self) -> "Book":

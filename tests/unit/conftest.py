@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.builders import Desk, configuration
+from tidegate.journal.location import Location
 from tidegate.v1 import journal_pb2
 
 OpenDesk = Callable[[journal_pb2.PortfolioConfigured], Desk]
@@ -31,3 +32,12 @@ def desk(open_desk: OpenDesk) -> Desk:
     opened = open_desk(configuration())
     opened.bar(1, A="100", B="50", F="20")
     return opened
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> Location:
+    """Name where a new journal may begin, once in each store."""
+    if request.param == "sqlite":
+        return tmp_path / "var" / "journal.db"
+    found: Location = request.getfixturevalue("database")
+    return found

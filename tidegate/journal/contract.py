@@ -25,6 +25,10 @@ class Head(NamedTuple):
     hash: bytes
 
 
+# Before the first event.
+BEGINNING = Head(0, HASH_OF_NOTHING)
+
+
 class Entry:
     """
     One event as a store keeps it.
@@ -53,6 +57,55 @@ class Entry:
         self.keys = keys
         self.topic = topic
         self.body = body
+
+
+class Stored(NamedTuple):
+    """One event as it lies in a store, with nothing checked yet."""
+
+    sequence: int
+    epoch: int
+    body: bytes
+
+
+class Batch(NamedTuple):
+    """One commit as it lies in a store: the link that closes it, and the events that lie under it."""
+
+    last_sequence: int
+    epoch: int
+    hash: bytes
+    events: list[Stored]
+
+
+class Reader(Protocol):
+    """
+    A journal seen from outside.
+
+    It takes no epoch and changes nothing, so a writer that is at work goes on undisturbed. What it hands out is as it
+    lies there; ``tidegate.journal.reading`` verifies it.
+    """
+
+    name: str
+
+    def head(self) -> Head:
+        """Return where the journal ends; raises JournalError where it cannot be read."""
+
+    def stored(self, after: int = 0) -> Iterator[Batch]:
+        """Read the batches that end after a sequence, oldest first; raises JournalError where one cannot be read."""
+
+    def hash_at(self, sequence: int) -> bytes | None:
+        """Return the hash of the batch that ends with an event; None where none does."""
+
+    def unbatched(self) -> int:
+        """Return the newest event if no batch covers it, else 0."""
+
+    def places_of(self, keys: Collection[Key]) -> dict[Key, int]:
+        """Return the event that each of these senders' ids is kept with; one that is not kept is not in it."""
+
+    def count_keys(self, until: int) -> int:
+        """Return how many senders' ids are kept with the events up to a sequence."""
+
+    def check(self) -> None:
+        """Have the store look over itself, its indexes too; raises JournalError where it is damaged."""
 
 
 class Journal(Protocol):
@@ -88,6 +141,17 @@ class Journal(Protocol):
 
     def verify(self) -> Head:
         """Recompute the hash chain; raises JournalError where it breaks."""
+
+    def holds(self, head: Head) -> bool:
+        """Tell whether a batch ends there, with that hash; one does before the first event."""
+
+    def batches(self, after: Head) -> Iterator[tuple[Head, list[journal_pb2.Event]]]:
+        """
+        Read the batches after a place, with where each ends, each after the link of the chain that covers it.
+
+        Raises:
+            JournalError: the place is not in this journal, the chain breaks, or events are in no batch.
+        """
 
     def read_topic(self, topic: str, after: int, most: int) -> list[journal_pb2.Event]:
         """Read the events of one topic after a sequence, oldest first."""

@@ -1,15 +1,18 @@
 """The journal in one SQLite file: write-ahead log, synchronous=FULL, one commit a batch."""
 
 import json
+import os
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from tidegate.errors import CommitFailedError, EpochFencedError, JournalError
-from tidegate.journal.contract import HASH_OF_NOTHING, Entry, Head, link
+from tidegate.journal.contract import BEGINNING, Entry, Head, link
+from tidegate.journal.reading import ADVICE, batches, holds, verify
+from tidegate.journal.sqlite_reader import SqliteReader, readable, said
 from tidegate.risk.draft import Key
 from tidegate.v1 import journal_pb2
 
@@ -53,17 +56,21 @@ class SqliteJournal:
     transaction. ``read`` opens a connection of its own, so any thread may read while one writes.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, timed: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
         """
-        Open or create the file, and become its one writer.
+        Open or create the file, and become its one writer; ``timed`` is entered round each commit.
 
         Raises:
             JournalError: the file cannot be opened, or is not a journal that this version can read.
         """
         self._path = path
+        self._timed = timed
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = _connect(path, mode="rwc")
+            _create(path)
+            self._db = _connect(path)
+        except (sqlite3.Error, OSError) as error:
+            raise _not_opened(path, error) from error
+        try:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES_MAX}")
@@ -71,9 +78,11 @@ class SqliteJournal:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self.epoch = self._take_over()
             self._head = self._read_head()
-        except (sqlite3.Error, OSError) as error:
-            message = f"{path}: cannot open the journal: {error}"
-            raise JournalError(message) from error
+        except BaseException as error:
+            self._db.close()  # with whatever it has locked
+            if isinstance(error, sqlite3.Error):
+                raise _not_opened(path, error) from error
+            raise
 
     def head(self) -> Head:
         """Return where the journal ends."""
@@ -88,13 +97,8 @@ class SqliteJournal:
             message = f"event {entries[0].sequence} does not follow {self._head.sequence}"
             raise CommitFailedError(message)
         try:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._check_epoch()
-            rows = [(e.sequence, e.time_ns, self.epoch, e.kind, e.order_id, e.topic, e.body) for e in entries]
-            self._insert("events", rows)
-            self._insert("keys", [(key, e.sequence) for e in entries for key in e.keys])
-            self._db.execute("INSERT INTO batches VALUES (?, ?, ?)", (head.sequence, self.epoch, head.hash))
-            self._db.execute("COMMIT")
+            with self._timed():
+                self._commit(entries, head)
         except sqlite3.Error as error:
             with suppress(sqlite3.Error):
                 self._db.execute("ROLLBACK")  # whoever takes over must not wait for this process to end
@@ -105,7 +109,7 @@ class SqliteJournal:
 
     def newest_epoch(self) -> int:
         """Return the epoch of whoever took the journal last, on a connection of its own."""
-        with _readable(self._path), closing(_connect(self._path)) as db:
+        with readable(self._path), closing(_connect(self._path)) as db:
             (epoch,) = db.execute("SELECT epoch FROM writer").fetchone()
         return int(epoch)
 
@@ -123,54 +127,48 @@ class SqliteJournal:
     def read_topic(self, topic: str, after: int, most: int) -> list[journal_pb2.Event]:
         """Read the events of one topic after a sequence, oldest first, on a connection of its own."""
         query = "SELECT body FROM events WHERE topic = ? AND sequence > ? ORDER BY sequence LIMIT ?"
-        with closing(_connect(self._path)) as db, _readable(self._path):
+        with closing(_connect(self._path)) as db, readable(self._path):
             rows = db.execute(query, (topic, min(after, _SEQUENCE_MAX), most))
             return [journal_pb2.Event.FromString(row[0]) for row in rows]
 
     def read(self, after: int, most: int | None = None) -> Iterator[journal_pb2.Event]:
         """Read the events after a sequence, oldest first, on a connection of its own."""
         query = "SELECT body FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?"
-        with closing(_connect(self._path)) as db, _readable(self._path):
+        with closing(_connect(self._path)) as db, readable(self._path):
             cursor = db.execute(query, (min(after, _SEQUENCE_MAX), -1 if most is None else most))
             while rows := cursor.fetchmany(_ROWS_PER_READ):
                 for row in rows:
                     yield journal_pb2.Event.FromString(row[0])
 
     def verify(self) -> Head:
-        """
-        Recompute the hash chain from the first event.
+        """Recompute the hash chain from the first event; raises JournalError where it breaks."""
+        return verify(SqliteReader(self._path))
 
-        Raises:
-            JournalError: an event, its epoch or a hash was changed, or one is missing.
-        """
-        head, expected = Head(0, HASH_OF_NOTHING), 1
-        with closing(_connect(self._path)) as db:
-            for last, epoch, recorded in db.execute("SELECT last_sequence, epoch, hash FROM batches ORDER BY 1"):
-                rows = db.execute(
-                    "SELECT sequence, epoch, body FROM events WHERE sequence > ? AND sequence <= ? ORDER BY sequence",
-                    (head.sequence, last),
-                ).fetchall()
-                sequences = [row[0] for row in rows]
-                computed = link(head.hash, epoch, [row[2] for row in rows])
-                whole = sequences == list(range(expected, last + 1)) and all(row[1] == epoch for row in rows)
-                if not whole or computed != recorded:
-                    message = f"{self._path}: the hash chain breaks between events {expected} and {last}"
-                    raise JournalError(message)
-                head, expected = Head(last, computed), last + 1
-            (newest,) = db.execute("SELECT COALESCE(MAX(sequence), 0) FROM events").fetchone()
-        if newest != head.sequence:
-            message = f"{self._path}: events {expected} to {newest} are in no batch"
-            raise JournalError(message)
-        return head
+    def holds(self, head: Head) -> bool:
+        """Tell whether a batch ends there, with that hash."""
+        return holds(SqliteReader(self._path), head)
+
+    def batches(self, after: Head) -> Iterator[tuple[Head, list[journal_pb2.Event]]]:
+        """Read the batches after a place, with where each ends, each after its link of the chain."""
+        return batches(SqliteReader(self._path), after)
 
     def checkpoint(self) -> None:
         """Move what the write-ahead log holds into the file, beside the writer, on a connection of its own."""
-        with closing(_connect(self._path)) as db, _readable(self._path):
+        with closing(_connect(self._path)) as db, readable(self._path):
             db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
         """Close the writer's connection."""
         self._db.close()
+
+    def _commit(self, entries: Sequence[Entry], head: Head) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+        self._check_epoch()
+        rows = [(e.sequence, e.time_ns, self.epoch, e.kind, e.order_id, e.topic, e.body) for e in entries]
+        self._insert("events", rows)
+        self._insert("keys", [(key, e.sequence) for e in entries for key in e.keys])
+        self._db.execute("INSERT INTO batches VALUES (?, ?, ?)", (head.sequence, self.epoch, head.hash))
+        self._db.execute("COMMIT")
 
     def _take_over(self) -> int:
         self._db.execute("BEGIN IMMEDIATE")
@@ -206,19 +204,36 @@ class SqliteJournal:
 
     def _read_head(self) -> Head:
         row = self._db.execute("SELECT last_sequence, hash FROM batches ORDER BY last_sequence DESC LIMIT 1").fetchone()
-        return Head(0, HASH_OF_NOTHING) if row is None else Head(row[0], row[1])
+        return BEGINNING if row is None else Head(row[0], row[1])
 
 
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        message = f"{path}: cannot read the journal: {error}"
-        raise JournalError(message) from error
+def _create(path: Path) -> None:
+    """
+    Begin a file that is not there, complete from the moment that it has its name.
+
+    An empty file is therefore a journal that was cut to nothing; SQLite would begin a new one in it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        if path.is_file() and not path.stat().st_size:
+            message = f"{path}: the file is empty: if it was a journal, {ADVICE}; else remove it, to begin one"
+            raise JournalError(message)
+        return
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    with closing(_connect(new, mode="rwc")) as db:
+        db.execute("PRAGMA journal_mode=WAL")
+    with suppress(FileExistsError):
+        os.link(new, path)
+    new.unlink()
+
+
+def _not_opened(path: Path, error: sqlite3.Error | OSError) -> JournalError:
+    text = said(error) if isinstance(error, sqlite3.Error) else str(error)
+    return JournalError(f"{path}: cannot open the journal: {text}")
 
 
 def _connect(path: Path, mode: str = "rw") -> sqlite3.Connection:
-    """Connect; only who opens the journal may create the file, for an empty one would wipe the log of a lost one."""
+    """Connect; only who begins the journal may create the file, for an empty one would wipe the log of a lost one."""
     uri = f"{path.resolve().as_uri()}?mode={mode}"
     return sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)

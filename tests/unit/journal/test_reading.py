@@ -8,25 +8,26 @@ import pytest
 
 from tests.unit.builders import Desk
 from tidegate.errors import JournalError
-from tidegate.journal.reading import JournalFile
+from tidegate.journal.reading import events_of
+from tidegate.journal.sqlite_reader import SqliteReader
 
 
-def journal_of(desk: Desk) -> JournalFile:
+def journal_of(desk: Desk) -> SqliteReader:
     """Open the file of a desk that is at work."""
-    return JournalFile(desk.path)
+    return SqliteReader(desk.path)
 
 
 def test_every_event_is_read_while_the_writer_goes_on(desk: Desk) -> None:
     """A reader takes no epoch: the writer is not fenced, before, while and after it reads."""
     desk.buy("cash", "1")
-    file = journal_of(desk)
-    reading = file.events()
+    reader = journal_of(desk)
+    reading = events_of(reader)
     first = next(reading)
     desk.buy("cash", "1")
     assert [first, *reading] == desk.events()
-    assert 3 == file.head_sequence
+    assert 4 == reader.head().sequence
     desk.buy("cash", "1")
-    assert 5 == journal_of(desk).head_sequence
+    assert 5 == reader.head().sequence
 
 
 @pytest.mark.parametrize(
@@ -44,8 +45,8 @@ def test_a_changed_event_ends_the_reading_before_it_is_handed_out(desk: Desk, ch
     with closing(sqlite3.connect(desk.path, isolation_level=None)) as db:
         db.execute(change)
     with pytest.raises(JournalError, match="the hash chain breaks between events 3 and 3"):
-        list(journal_of(desk).events())
-    reading = journal_of(desk).events()
+        list(events_of(journal_of(desk)))
+    reading = events_of(journal_of(desk))
     assert [1, 2] == [next(reading).sequence, next(reading).sequence]
 
 
@@ -53,8 +54,8 @@ def test_what_is_no_journal_is_refused_with_its_path(tmp_path: Path) -> None:
     """Nothing is there, or something else: one line, and nothing is created."""
     missing, other = tmp_path / "missing.db", tmp_path / "other.db"
     with pytest.raises(JournalError, match=r"missing\.db: there is no such journal"):
-        JournalFile(missing)
+        SqliteReader(missing)
     assert not missing.exists()
     other.write_text("this is no database, and long enough to be read as one" * 10, encoding="utf-8")
     with pytest.raises(JournalError, match=r"other\.db: cannot read the journal"):
-        JournalFile(other)
+        SqliteReader(other)

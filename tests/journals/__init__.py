@@ -1,0 +1,1 @@
+"""Journals as earlier versions recorded them: every later version must come to the same states."""
