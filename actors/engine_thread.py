@@ -62,7 +62,6 @@ class EngineThread:
         self._is_silent = is_silent
         # Batches that were answered: a watchdog sees by it that the thread does not hang.
         self.batches = 0
-        self.has_failed = False
         self._loop = asyncio.get_running_loop()
         # The event loop puts, the engine takes. None wakes the engine for an urgent item, or for the end.
         self._inbox: SimpleQueue[_Item | None] = SimpleQueue()
@@ -137,7 +136,7 @@ class EngineThread:
                 began = time.perf_counter()
                 batch = self._process(requests)
             except BaseException as error:  # noqa: BLE001 -- memory cannot be trusted any more, whatever it was
-                self._stopping = self.has_failed = True
+                self._stopping = True
                 self._on_fatal(error)
                 return
             self._loop.call_soon_threadsafe(self._answer, items, batch)

@@ -1,6 +1,7 @@
 """The port in the RiskManager's own process: engine thread, journal and feed, put together."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
@@ -48,6 +49,8 @@ class LocalPort:
         self._in_flight: InFlight | None = None
         self._batches_seen = 0
         self._reports: ReportFile | None = None
+        # Held from the first failure on: the engine and the lease may find the same one.
+        self._failed = threading.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._on_failures = on_failures
         self._on_fatal = on_fatal
@@ -75,19 +78,20 @@ class LocalPort:
             gate = open_gate()
             try:
                 count = gate.start(configuration, None if in_flight is None else in_flight.left, whole=whole)
-                lease = Lease(gate.journal, self._on_fatal)
+                lease = Lease(gate.journal, self._fail)
                 lease.start()
             except BaseException:
                 gate.journal.close()
                 raise
             return gate, lease, count
 
+        self._failed = threading.Lock()
         gate, lease, count = await asyncio.to_thread(read)
         self._gate, self._lease, self._in_flight = gate, lease, in_flight
         self._reports = reports
         self._feed.floor = count
         process = gate.process if in_flight is None else partial(in_flight.process, gate)
-        self._engine = EngineThread(process, self._feed, self._on_failures, self._on_fatal, lease.is_over)
+        self._engine = EngineThread(process, self._feed, self._on_failures, self._fail, lease.is_over)
         self._engine.start()
         self._tasks = [asyncio.create_task(self._checkpoint(gate.journal))]
         if configuration.clock == WALL:
@@ -104,10 +108,11 @@ class LocalPort:
             await asyncio.to_thread(engine.stop)
             if self._lease is not None:
                 await asyncio.to_thread(self._lease.stop)
-            if engine.has_failed:
-                self._gate.journal.close()
-                return
-            await asyncio.to_thread(self._gate.stop)
+            if not self._failed.locked():
+                try:
+                    await asyncio.to_thread(self._gate.stop)
+                except JournalError as error:  # then the next start counts as unplanned, as it should
+                    structlog.get_logger().warning("stop_not_recorded", error=str(error))
             self._gate.journal.close()
             if self._in_flight is not None:
                 self._in_flight.close()
@@ -195,6 +200,10 @@ class LocalPort:
                 await asyncio.to_thread(journal.checkpoint)
             except JournalError as error:
                 structlog.get_logger().warning("checkpoint_failed", error=str(error))
+
+    def _fail(self, error: BaseException) -> None:
+        if self._failed.acquire(blocking=False):
+            self._on_fatal(error)
 
     def _opened(self) -> EngineThread:
         if self._engine is None:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.addresses import DEFAULT_ADDRESS
+from gateway.journal_commands import journal_at
 from gateway.protection import Protection
 from gateway.terminal import fail, tls_files
 from tidegate.errors import TidegateError
@@ -27,7 +28,10 @@ def up(  # noqa: PLR0913 -- each is an option of the command
     portfolio: Annotated[Path, typer.Argument(help="The portfolio file.", exists=True, dir_okay=False)],
     *,
     address: RayAddress,
-    journal: Annotated[Path, typer.Option(help="Where the journal is, or begins, on its node.")],
+    journal: Annotated[
+        str,
+        typer.Option(help="Where the journal is, or begins: a file of its node, or postgresql://user@host/database."),
+    ],
     listen: Annotated[
         str, typer.Option(help="Where the gateway listens, on the RiskManager's node.")
     ] = DEFAULT_ADDRESS,
@@ -47,7 +51,7 @@ def up(  # noqa: PLR0913 -- each is an option of the command
 
     options = RunOptions(
         portfolio=portfolio,
-        journal=journal,
+        journal=journal_at(journal),
         address=listen,
         apart=apart,
         more_gateways=tuple(more_gateways or ()),

@@ -97,6 +97,7 @@ class PostgresJournal:
         self._database = database
         self._timed = timed
         self.snapshots: Snapshots = PostgresSnapshots(database)
+        self._asking: psycopg.Connection | None = None
         try:
             self._db = connect(database, writable=True)
         except psycopg.Error as error:
@@ -168,9 +169,15 @@ class PostgresJournal:
             raise self._failed(self._head, "the store has another epoch")
 
     def newest_epoch(self) -> int:
-        """Return the epoch of whoever took the journal last, in a session of its own."""
-        with readable(self._database), connect(self._database) as db:
-            row: Any = db.execute("SELECT epoch FROM writer").fetchone()
+        """Return the epoch of whoever took the journal last, in a session that stays open for the next time."""
+        with readable(self._database):
+            try:
+                if self._asking is None:
+                    self._asking = connect(self._database)
+                row: Any = self._asking.execute("SELECT epoch FROM writer").fetchone()
+            except psycopg.Error:
+                self._let_go()
+                raise
         return int(row[0])
 
     def find_all(self, keys: Collection[Key]) -> dict[Key, journal_pb2.Event]:
@@ -216,8 +223,14 @@ class PostgresJournal:
         """Do nothing: the server tidies up by itself."""
 
     def close(self) -> None:
-        """End the writer's session."""
+        """End the writer's sessions."""
+        self._let_go()
         self._db.close()
+
+    def _let_go(self) -> None:
+        asking, self._asking = self._asking, None
+        if asking is not None:
+            asking.close()
 
     def _make_durable(self) -> None:
         """Have each commit wait for the disk, whatever the server's default is."""

@@ -135,7 +135,7 @@ class SqliteJournal:
 
     def newest_epoch(self) -> int:
         """Return the epoch of whoever took the journal last, on a connection of its own."""
-        with closing(_connect(self._path)) as db, readable(self._path):
+        with readable(self._path), closing(_connect(self._path)) as db:
             (epoch,) = db.execute("SELECT epoch FROM writer").fetchone()
         return int(epoch)
 
@@ -271,6 +271,6 @@ def _not_opened(path: Path, error: sqlite3.Error | OSError) -> JournalError:
 
 
 def _connect(path: Path, mode: str = "rw") -> sqlite3.Connection:
-    """Connect; only who opens the journal may create the file, for an empty one would wipe the log of a lost one."""
+    """Connect; only who begins the journal may create the file, for an empty one would wipe the log of a lost one."""
     uri = f"{path.resolve().as_uri()}?mode={mode}"
     return sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)

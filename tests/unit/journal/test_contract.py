@@ -227,3 +227,12 @@ def test_a_restart_gives_the_same_state_to_the_byte(location: Location) -> None:
     assert decided == restarted.gate.engine.decide(order, restarted.book.time_ns).events
     for one in (desk, restarted):
         one.gate.journal.close()
+
+
+@pytest.mark.control("one-writer")
+def test_an_old_writer_sees_that_it_is_old_without_writing(journal: Journal, location: Location) -> None:
+    """Pins what a lease is renewed by: whoever took the journal last, also once that one is gone."""
+    assert journal.epoch == journal.newest_epoch()
+    with closing(open_journal(location)) as newer:
+        assert [2, 2] == [newer.newest_epoch(), newer.epoch]
+    assert [1, 2] == [journal.epoch, journal.newest_epoch()]

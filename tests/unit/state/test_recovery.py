@@ -134,9 +134,9 @@ def test_the_chain_is_verified_from_the_snapshot_on(open_desk: OpenDesk, sequenc
     change(desk.path, f"UPDATE events SET body = {other} WHERE sequence = ?", sequence)  # noqa: S608 -- our own
     if sequence == 5:
         with pytest.raises(JournalError, match="the hash chain breaks between events 5 and 5"):
-            desk.restarted()
+            desk.reopened()
     else:
-        assert 5 == desk.restarted().book.sequence
+        assert 5 == desk.reopened().book.sequence
     with pytest.raises(JournalError, match=f"the hash chain breaks between events {sequence} and {sequence}"):
         take_snapshot(RecordedJournal(SqliteReader(desk.path)), anew=True)
 
@@ -147,7 +147,7 @@ def test_events_in_no_batch_are_found_behind_a_snapshot(desk: Desk) -> None:
     desk.gate.journal.close()
     change(desk.path, "INSERT INTO events SELECT sequence + 9, time_ns, epoch, kind, NULL, NULL, body FROM events")
     with pytest.raises(JournalError, match="are in no batch"):
-        desk.restarted()
+        desk.reopened()
 
 
 def test_nothing_is_resumed_where_there_is_no_snapshot(desk: Desk) -> None:
