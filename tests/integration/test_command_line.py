@@ -68,7 +68,8 @@ def ask(*words: str) -> subprocess.CompletedProcess[str]:
 
 def completed_bars(journal: Path) -> int:
     """Count the bars that a running program has completed."""
-    with contextlib.suppress(sqlite3.OperationalError), contextlib.closing(sqlite3.connect(journal)) as db:
+    uri = f"{journal.as_uri()}?mode=ro"  # else SQLite would begin an empty file, which no run takes for a journal
+    with contextlib.suppress(sqlite3.OperationalError), contextlib.closing(sqlite3.connect(uri, uri=True)) as db:
         count: int = db.execute("SELECT COUNT(*) FROM events WHERE kind = 'bar_completed'").fetchone()[0]
         return count
     return 0
