@@ -1,9 +1,11 @@
 """What a portfolio was when a session ended: all that its report is made from, read off a journal as it grows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tidegate.numbers import ZERO, round_ratio
+from tidegate.instruments import Instrument
+from tidegate.numbers import ONE, ZERO, round_ratio
 from tidegate.risk.book import Book
 from tidegate.risk.high_water import NS_PER_DAY
 from tidegate.risk.session_history import SESSIONS_MAX
@@ -18,17 +20,22 @@ SUSPENSE_NAME = "suspense"
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a strategy held of an instrument, at the mark: below zero for a short; of an option the premium."""
+    """What a strategy held of an instrument, below zero for a short, and its mark: of an option the premium."""
 
     strategy_id: str
-    symbol: str
-    sector: str
-    value: Decimal
+    instrument: Instrument
+    quantity: Decimal
+    price: Decimal
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The book just before the mark that ended the session."""
+    """
+    The book just before the mark that ended the session.
+
+    rates: what a unit of each foreign currency is worth in the portfolio's; one without a price is not in it.
+    rate_symbols: by currency, the instrument whose price that is.
+    """
 
     day: int
     time_ns: int
@@ -36,6 +43,10 @@ class State:
     high_water_mark: Decimal
     held: tuple[Held, ...]
     limits: tuple[risk_pb2.LimitState, ...]
+    currency: str
+    rates: Mapping[str, Decimal]
+    rate_symbols: Mapping[str, str]
+    instruments: Mapping[str, Instrument]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +54,8 @@ class SessionEnd:
     """
     The end of one session.
 
-    end_sequence: the event that ended it. returns: by symbol, the session itself the newest, None without a mark.
+    end_sequence: the event that ended it. returns: by symbol, in its own currency, the session itself the newest, None
+    without a mark.
     portfolio_returns, strategy_returns: what was made, what was moved in and out left out.
     """
 
@@ -125,13 +137,19 @@ def _state(book: Book) -> State:
         held=tuple(
             Held(
                 strategy_id=SUSPENSE_NAME if strategy_id == SUSPENSE else strategy_id,
-                symbol=symbol,
-                sector=book.instruments[symbol].sector if symbol in book.instruments else "",
-                value=position.quantity * position.mark * position.multiplier * position.rate,
+                # A fill may be in an instrument that nobody configured.
+                instrument=book.instruments.get(symbol)
+                or Instrument(symbol, ONE, ONE, position.multiplier, book.currency, "", ""),
+                quantity=position.quantity,
+                price=position.mark,
             )
             for strategy_id, strategy in book.strategies.items()
             for symbol, position in strategy.ledger.positions.items()
             if position.quantity
         ),
         limits=tuple(limits(book).in_force),
+        currency=book.currency,
+        rates=dict(book.currencies.rates),
+        rate_symbols=dict(book.currencies.symbols),
+        instruments=dict(book.instruments),
     )

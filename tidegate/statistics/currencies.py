@@ -23,6 +23,10 @@ class Rates:
     now: Mapping[str, Decimal]
     symbols: Mapping[str, str]
 
+    def has(self, currency: str) -> bool:
+        """Tell whether a currency has a rate."""
+        return currency == self.base or bool(self.now.get(currency))
+
     def of(self, currency: str) -> Decimal:
         """
         Return a currency's rate.
@@ -30,13 +34,10 @@ class Rates:
         Raises:
             StatisticsError: it has none.
         """
-        if currency == self.base:
-            return ONE
-        rate = self.now.get(currency)
-        if not rate:
+        if not self.has(currency):
             message = f"{currency} has no rate: what is held in it has no value in {self.base}"
             raise StatisticsError(message)
-        return rate
+        return ONE if currency == self.base else self.now[currency]
 
 
 def holding(strategy_id: str, instrument: Instrument, quantity: Decimal, price: Decimal, rates: Rates) -> Holding:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from operator import attrgetter
 
 from tidegate.numbers import ZERO, plain
-from tidegate.portfolio.session_end import SessionEnd
+from tidegate.portfolio.session_end import Held, SessionEnd
 from tidegate.reasons import Reason
 from tidegate.report_rules import ReportRules
 from tidegate.risk.scopes import PORTFOLIO, Scope, instrument_scope
@@ -25,9 +26,13 @@ _WORDS = {
 
 
 def findings(
-    end: SessionEnd, holdings: Sequence[Holding], risks: Sequence[PositionRisk], rules: ReportRules
+    end: SessionEnd,
+    holdings: Sequence[Holding],
+    risks: Sequence[PositionRisk],
+    rules: ReportRules,
+    without_rate: Sequence[Held],
 ) -> Iterator[common_pb2.Violation]:
-    """Name everything over its limit, in the report's own order: positions, sectors, the whole."""
+    """Name everything over its limit or undefined, in the report's own order: positions, sectors, the whole."""
     limits = PositionRiskLimits(
         position_risk=rules.position_risk,
         correlation=rules.position_correlation,
@@ -38,7 +43,8 @@ def findings(
     state, day = end.state, to_datetime(end.session_ns).date().isoformat()
     for excess in excesses(holdings, risks, state.equity, limits):
         if excess.figure != "sector_exposure" or excess.name:  # an instrument without a sector is in none
-            yield _violation(excess, day, has_equity=state.equity > ZERO).to_wire()
+            lacking = _lacking(excess, without_rate) if state.equity > ZERO else ""
+            yield _violation(excess, day, lacking).to_wire()
     lost, peak = state.high_water_mark - state.equity, state.high_water_mark
     if lost > rules.critical_drawdown * peak:
         fallen = lost / peak if peak > ZERO else lost
@@ -48,13 +54,23 @@ def findings(
         yield _found(Reason.DRAWDOWN_CRITICAL, text, PORTFOLIO, rules.critical_drawdown, fallen).to_wire()
 
 
-def _violation(excess: Excess, day: str, *, has_equity: bool) -> Violation:
+def _lacking(excess: Excess, without_rate: Sequence[Held]) -> str:
+    """Say what leaves a figure undefined."""
+    part = attrgetter("sector" if excess.figure == "sector_exposure" else "symbol")
+    concerned = [one.instrument for one in without_rate]
+    if excess.figure != "leverage":
+        concerned = [instrument for instrument in concerned if part(instrument) == excess.name]
+    currencies = sorted({instrument.currency for instrument in concerned})
+    return " and ".join(f"{currency} has no rate" for currency in currencies) or "too few sessions of returns"
+
+
+def _violation(excess: Excess, day: str, lacking: str) -> Violation:
     reason, words = _WORDS[excess.figure]
     what, scope = words.format(excess.name), _scope(excess)
     if excess.actual is None:
         text = f"session {day}: {what} has no equity to be measured by"
-        if has_equity:
-            reason, text = Reason.RISK_UNDEFINED, f"session {day}: {what} is undefined: too few sessions of returns"
+        if lacking:
+            reason, text = Reason.RISK_UNDEFINED, f"session {day}: {what} is undefined: {lacking}"
         return _found(reason, text, scope, excess.limit, None)
     is_share = excess.figure not in ("correlation", "leverage")
     actual = f"{excess.actual:.2%} of equity" if is_share else f"{excess.actual:.4f}"

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tidegate.numbers import ZERO
 from tidegate.statistics.dependence import correlation
 from tidegate.statistics.holdings import (
     Holding,
@@ -15,6 +14,7 @@ from tidegate.statistics.holdings import (
     exposures,
     profits,
     share,
+    summed,
     whole,
     without_history,
 )
@@ -24,7 +24,11 @@ from tidegate.statistics.vectors import leave
 
 @dataclass(frozen=True, slots=True)
 class PositionRisk:
-    """One instrument's position by itself; None is undefined: no history, no equity, no other position, no movement."""
+    """
+    One instrument's position by itself.
+
+    None is undefined: no history, no value, no equity, no other position, no movement.
+    """
 
     symbol: str
     value_at_risk: Decimal | None
@@ -102,8 +106,8 @@ def check_positions(
     """
     Return everything that is over its limit; nothing is the answer of a portfolio within its limits.
 
-    A value at risk that is undefined is an excess. A correlation that is undefined is none: a missing history is found
-    by the value at risk already, and a position alone moves with nothing.
+    A value at risk that is undefined is an excess. A correlation or a size that is undefined is none: what is missing
+    is found by the value at risk already, and a position alone moves with nothing.
 
     Raises:
         StatisticsError: a return is no finite number, or the instruments do not have the same sessions.
@@ -119,13 +123,13 @@ def excesses(
     sizes, sectors = exposures(holdings, by_symbol), exposures(holdings, by_sector)
     amounts = [
         *(("position_risk", risk.symbol, risk.value_at_risk, limits.position_risk) for risk in risks),
-        *(("position_size", name, size, limits.position_size) for name, size in sizes.items()),
+        *(("position_size", name, size, limits.position_size) for name, size in sizes.items() if size is not None),
         *(("sector_exposure", name, size, limits.sector_exposure) for name, size in sectors.items()),
-        ("leverage", "portfolio", sum(sizes.values(), ZERO), limits.leverage),
+        ("leverage", "portfolio", summed(sizes.values()), limits.leverage),
     ]
     for figure, name, amount, limit in amounts:
         if amount is None or amount > limit * equity:  # a product, not a ratio: equity <= 0 must not pass
-            yield Excess(figure, name, None if amount is None else share(amount, equity), limit)
+            yield Excess(figure, name, share(amount, equity), limit)
     for risk in risks:
         if risk.correlation is not None and risk.correlation > limits.correlation:
             yield Excess("correlation", risk.symbol, risk.correlation, limits.correlation)

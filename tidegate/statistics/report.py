@@ -18,6 +18,7 @@ from tidegate.statistics.holdings import (
     net_values,
     profits,
     share,
+    summed,
     whole,
     without_history,
 )
@@ -47,8 +48,8 @@ class Part:
     """
 
     name: str
-    value: Decimal
-    exposure: Decimal
+    value: Decimal | None
+    exposure: Decimal | None
     share: Decimal | None
     component_var: Decimal | None
     component_es: Decimal | None
@@ -66,8 +67,8 @@ class RiskReport:
 
     time_ns: int
     equity: Decimal
-    gross_exposure: Decimal
-    net_exposure: Decimal
+    gross_exposure: Decimal | None
+    net_exposure: Decimal | None
     leverage: Decimal | None
     largest_exposure: Decimal | None
     largest_symbol: str | None
@@ -107,7 +108,7 @@ def risk_report(  # noqa: PLR0913 -- each is a fact that the report is made from
         standing: equity, high-water mark and the worst drawdown until now, from the book.
         holdings: what each strategy holds of each instrument; positions are summed over the strategies.
         returns: session returns of each instrument as floats, oldest first, the same sessions for all. One that is held
-            and has none is named, and leaves every figure of the whole undefined.
+            and has none is named, and leaves every figure of the whole undefined; so does one without a value.
         benchmark: its returns of the same sessions, for beta.
         strategy_returns: what each strategy made, session by session, for the correlation between strategies.
         confidence: for the components.
@@ -129,13 +130,14 @@ def risk_report(  # noqa: PLR0913 -- each is a fact that the report is made from
 
     sizes = exposures(holdings, by_symbol)
     held = {symbol: returns[symbol] for symbol in sizes if symbol in returns}
-    gross, largest = sum(sizes.values(), ZERO), max(sizes, key=lambda symbol: sizes[symbol], default=None)
+    gross = summed(sizes.values())
+    largest = None if gross is None else max(sizes, key=lambda symbol: sizes[symbol] or ZERO, default=None)
     fallen = share(equity - standing.high_water_mark, standing.high_water_mark)
     return RiskReport(
         time_ns=standing.time_ns,
         equity=equity,
         gross_exposure=gross,
-        net_exposure=sum((holding.value for holding in holdings), ZERO),
+        net_exposure=summed(holding.value for holding in holdings),
         leverage=share(gross, equity),
         largest_exposure=None if largest is None else share(sizes[largest], equity),
         largest_symbol=largest,
@@ -173,8 +175,8 @@ def _parts(
             component_var=None if split is None else leave(split.components[name].value_at_risk),
             component_es=None if split is None else leave(split.components[name].expected_shortfall),
             marginal_var=None
-            if split is None
-            else _left(marginal(split.components[name].value_at_risk, float(units[name]))),
+            if split is None or (unit := units[name]) is None
+            else _left(marginal(split.components[name].value_at_risk, float(unit))),
         )
         for name in values
     )

@@ -1,14 +1,16 @@
 """The report of a session, from what the portfolio was at its end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tidegate.numbers import plain
+from tidegate.instruments import Instrument
+from tidegate.numbers import ZERO, plain
 from tidegate.portfolio.session_end import Held, SessionEnd
 from tidegate.report_rules import ReportRules
+from tidegate.statistics.currencies import Rates, holding, returns_in_base
 from tidegate.statistics.dependence import sharpe_ratio
 from tidegate.statistics.equal_risk import size_adjustments
 from tidegate.statistics.findings import findings
@@ -27,8 +29,9 @@ _NAMES_MAX = 100
 def session_report(end: SessionEnd, rules: ReportRules) -> risk_pb2.RiskReport:
     """Make the report of a session."""
     state = end.state
-    holdings = [Holding(held.strategy_id, held.symbol, held.sector, held.value) for held in state.held]
-    returns, benchmark = _aligned(end.returns, state.held, rules.benchmark)
+    rates = Rates(state.currency, state.rates, state.rate_symbols)
+    holdings = [_holding(held, rates) for held in state.held]
+    returns, benchmark = _aligned(end, rates, rules.benchmark)
     confidence, method = float(rules.confidence), Method(rules.method)
     standing = Standing(state.time_ns, state.equity, state.high_water_mark, end.max_drawdown)
     report = risk_report(
@@ -52,29 +55,54 @@ def session_report(end: SessionEnd, rules: ReportRules) -> risk_pb2.RiskReport:
     message.sessions = len(next(iter(returns.values()), ()))
     message.limits.extend(state.limits)
     message.position_risks.extend(_position_risk(risk, factors) for risk in risks)
-    message.findings.extend(findings(end, holdings, risks, rules))
+    without_rate = [held for held in state.held if not rates.has(held.instrument.currency)]
+    message.findings.extend(findings(end, holdings, risks, rules, without_rate))
     return message
 
 
-def _aligned(
-    returns: Mapping[str, Sequence[float | None]], held: Sequence[Held], benchmark: str
-) -> tuple[dict[str, Vector], Vector | None]:
-    """
-    Keep the sessions in which everything that is held has a return: no gap is filled in.
+def _holding(held: Held, rates: Rates) -> Holding:
+    """Value what is held in the portfolio's currency; without a rate it has no value, which is not 0."""
+    instrument = held.instrument
+    if not rates.has(instrument.currency):
+        return Holding(held.strategy_id, instrument.symbol, instrument.sector, None)
+    return holding(held.strategy_id, instrument, held.quantity, held.price, rates)
 
-    What has too few sessions is left out, and so named by the report; a benchmark that leaves too few gives no beta.
+
+def _aligned(end: SessionEnd, rates: Rates, benchmark: str) -> tuple[dict[str, Vector], Vector | None]:
     """
-    symbols = sorted({one.symbol for one in held})
-    rows = {symbol: _row(returns.get(symbol, ())) for symbol in (*symbols, benchmark) if symbol}
-    rows = {symbol: row for symbol, row in rows.items() if np.isfinite(row).sum() >= OBSERVATIONS_MIN}
+    Keep the sessions in which everything that is held has a return, in the portfolio's currency: no gap is filled in.
+
+    What has too few sessions, itself or together with its rate, is left out, and so named by the report; a benchmark
+    that leaves too few gives no beta.
+    """
+    instruments = {**end.state.instruments, **{held.instrument.symbol: held.instrument for held in end.state.held}}
+    symbols = sorted({held.instrument.symbol for held in end.state.held})
+    made_of = {one: _made_of(instruments[one], rates) for one in (*symbols, benchmark) if one in instruments}
+    rows = {name: _row(end.returns.get(name, ())) for names in made_of.values() for name in names}
     longest = max(map(len, rows.values()), default=0)
-    rows = {symbol: np.concatenate((np.full(longest - len(row), np.nan), row)) for symbol, row in rows.items()}
-    kept = {symbol: row for symbol, row in rows.items() if symbol in symbols}
-    whole = _whole(list(rows.values()), longest)
-    if benchmark in rows and int(whole.sum()) >= OBSERVATIONS_MIN:
-        return {symbol: row[whole] for symbol, row in kept.items()}, rows[benchmark][whole]
-    whole = _whole(list(kept.values()), longest)
-    return {symbol: row[whole] for symbol, row in kept.items()}, None
+    rows = {name: np.concatenate((np.full(longest - len(row), np.nan), row)) for name, row in rows.items()}
+
+    def sessions(names: Collection[str]) -> NDArray[np.bool_]:
+        return _whole([rows[name] for name in names], longest)
+
+    def in_base(names: Collection[str]) -> dict[str, Vector]:
+        whole = sessions(names)
+        return returns_in_base({name: rows[name][whole] for name in names}, instruments, rates)
+
+    made_of = {one: names for one, names in made_of.items() if sessions(names).sum() >= OBSERVATIONS_MIN}
+    kept = {name for symbol in symbols for name in made_of.get(symbol, ())}
+    compared = kept | made_of.get(benchmark, set())
+    has_benchmark = benchmark in made_of and sessions(compared).sum() >= OBSERVATIONS_MIN
+    found = in_base(compared if has_benchmark else kept)
+    returns = {symbol: found[symbol] for symbol in symbols if symbol in made_of}
+    return returns, found[benchmark] if has_benchmark else None
+
+
+def _made_of(instrument: Instrument, rates: Rates) -> set[str]:
+    """Name whose returns those of an instrument in the portfolio's currency are made of."""
+    if instrument.currency == rates.base:
+        return {instrument.symbol}
+    return {instrument.symbol, rates.symbols.get(instrument.currency, "")}
 
 
 def _row(returns: Sequence[float | None]) -> Vector:
@@ -108,7 +136,7 @@ def _message(report: RiskReport) -> risk_pb2.RiskReport:
     )
     for name in _FIGURES:
         setattr(message, name, _text(getattr(report, name)))
-    largest = sorted(report.positions, key=lambda part: part.exposure, reverse=True)[:_NAMES_MAX]
+    largest = sorted(report.positions, key=lambda part: part.exposure or ZERO, reverse=True)[:_NAMES_MAX]
     message.correlations.CopyFrom(_matrix(report.correlations, {part.name for part in largest}))
     lived = {name for pair in report.strategy_correlations for name in pair}
     message.strategy_correlations.CopyFrom(_matrix(report.strategy_correlations, lived))
@@ -137,8 +165,8 @@ _FIGURES = (
 def _part(part: Part) -> risk_pb2.RiskPart:
     return risk_pb2.RiskPart(
         name=part.name,
-        value=plain(part.value),
-        exposure=plain(part.exposure),
+        value=_text(part.value),
+        exposure=_text(part.exposure),
         share=_text(part.share),
         component_var=_text(part.component_var),
         component_es=_text(part.component_es),

@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from tests.unit.builders import SELL, TRADE, Desk, configuration
+from tests.unit.builders import BUY, SELL, TRADE, Desk, configuration, instrument
 from tests.unit.conftest import OpenDesk
-from tidegate.portfolio.session_end import FollowedBook, Held, SessionEnd
+from tidegate.portfolio.session_end import FollowedBook, SessionEnd
 from tidegate.v1 import orders_pb2, risk_pb2
 
 
@@ -16,9 +16,17 @@ def ends(desk: Desk) -> list[SessionEnd]:
     return [end for event in desk.gate.journal.read(0) if (end := followed.take(event)) is not None]
 
 
-def held(desk: Desk) -> list[tuple[Held, ...]]:
-    """Return what was held at the end of each session."""
-    return [end.state.held for end in ends(desk)]
+def held(end: SessionEnd) -> set[tuple[str, str, str, Decimal]]:
+    """Return what was held at the end of a session, each with its sector and its value in its own currency."""
+    return {
+        (
+            one.strategy_id,
+            one.instrument.symbol,
+            one.instrument.sector,
+            one.quantity * one.price * one.instrument.multiplier,
+        )
+        for one in end.state.held
+    }
 
 
 def test_a_session_ends_before_the_mark_of_the_next_day_counts(desk: Desk) -> None:
@@ -34,7 +42,7 @@ def test_a_session_ends_before_the_mark_of_the_next_day_counts(desk: Desk) -> No
         end.state.equity,
         end.state.high_water_mark,
     )
-    assert (Held("cash", "A", "", Decimal(10_300)),) == end.state.held
+    assert {("cash", "A", "", Decimal(10_300))} == held(end)
     assert (desk.book.history.day - 1) * 86_400_000_000_000 == end.session_ns
     assert end.session_ns < end.state.time_ns < end.session_ns + 86_400_000_000_000
 
@@ -52,11 +60,44 @@ def test_values_are_signed_and_have_multiplier_and_sector_and_the_suspense_ledge
         )
     )
     desk.bar(2, A="100")
-    (found,) = held(desk)
-    assert {
-        Held("margin", "F", "rates", Decimal(-600)),
-        Held("suspense", "A", "", Decimal(-200)),
-    } == set(found)
+    (end,) = ends(desk)
+    assert {("margin", "F", "rates", Decimal(-600)), ("suspense", "A", "", Decimal(-200))} == held(end)
+
+
+def test_what_is_foreign_comes_with_its_rate_and_what_nobody_configured_is_in_the_portfolios_currency(
+    open_desk: OpenDesk,
+) -> None:
+    """Pins the rate of the end and not of the next day, a currency that has none, and a fill of an unknown symbol."""
+    configured = configuration()
+    for symbol, currency, buys in (
+        ("E", "EUR", ""),
+        ("S", "CHF", ""),
+        ("EURUSD", "USD", "EUR"),
+        ("CHFUSD", "USD", "CHF"),
+    ):
+        added = instrument(symbol)
+        added.currency, added.buys, added.asset_class = currency, buys, "fx" if buys else "equity"
+        configured.instruments.append(added)
+    for currency in ("EUR", "CHF"):
+        configured.currency_rates.add(currency=currency, symbol=f"{currency}USD")
+    desk = open_desk(configured)
+    desk.bar(1, A="100", E="10", S="20", EURUSD="1.1")
+    desk.price(1.2, EURUSD="1.2")
+    for symbol in ("E", "S", "ODD"):
+        stray = desk.trade("", "2", "30")
+        stray.symbol, stray.side = symbol, BUY
+        desk.report(stray)
+    desk.bar(2, A="100", EURUSD="1.5", CHFUSD="1")
+    (end,) = ends(desk)
+    state = end.state
+    assert ("USD", {"EUR": Decimal("1.2")}) == (state.currency, state.rates)
+    assert {"EUR": "EURUSD", "CHF": "CHFUSD"} == state.rate_symbols
+    currencies = {one.instrument.symbol: one.instrument.currency for one in state.held}
+    assert {"E": "EUR", "S": "CHF", "ODD": "USD"} == currencies
+    assert "CHF" == state.instruments["S"].currency
+    assert (Decimal(20), Decimal(60)) == tuple(
+        one.quantity * one.price for one in state.held if one.instrument.symbol in {"E", "ODD"}
+    )
 
 
 def test_what_is_put_in_is_nothing_that_the_portfolio_made(desk: Desk) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tests.unit.statistics.samples import normal
-from tidegate.numbers import plain
+from tidegate.instruments import Instrument
+from tidegate.numbers import ONE, plain
 from tidegate.portfolio.session_end import Held, SessionEnd, State
 from tidegate.report_rules import ReportRules
 from tidegate.statistics.dependence import beta, sharpe_ratio
@@ -21,11 +22,21 @@ from tidegate.statistics.session_report import session_report
 from tidegate.v1 import risk_pb2
 
 A, B, C = (normal(120, seed=seed) for seed in (1, 2, 3))
-HELD = (
-    Held("trend", "A", "tech", Decimal(6_000)),
-    Held("trend", "B", "", Decimal(-2_000)),
-    Held("value", "A", "tech", Decimal(1_000)),
-)
+
+
+def instrument(symbol: str, sector: str = "", currency: str = "USD") -> Instrument:
+    """Describe an instrument of which a unit is worth its price."""
+    return Instrument(symbol, ONE, ONE, ONE, currency, sector, "")
+
+
+def held(strategy_id: str, of: Instrument, value: int) -> Held:
+    """Let a strategy hold so much, at a price of 1."""
+    return Held(strategy_id, of, Decimal(value), ONE)
+
+
+TECH = instrument("A", "tech")
+HELD = (held("trend", TECH, 6_000), held("trend", instrument("B"), -2_000), held("value", TECH, 1_000))
+RATE = Decimal("1.25")
 EQUITY = Decimal(100_000)
 WIDE = ReportRules(
     benchmark="C",
@@ -38,14 +49,34 @@ WIDE = ReportRules(
 )
 
 
+def stood(held: Sequence[Held], equity: Decimal, peak: Decimal, rate: Decimal | None = RATE) -> State:
+    """Describe a book in dollars; a euro has a rate, or none, and the benchmark C is in dollars."""
+    return State(
+        day=19_000,
+        time_ns=19_000 * 86_400_000_000_000 + 5,
+        equity=equity,
+        high_water_mark=peak,
+        held=tuple(held),
+        limits=(risk_pb2.LimitState(),),
+        currency="USD",
+        rates={} if rate is None else {"EUR": rate},
+        rate_symbols={"EUR": "EURUSD"},
+        instruments={name: instrument(name) for name in ("C", "EURUSD")} | {"E": instrument("E", currency="EUR")},
+    )
+
+
 def ended(
-    held: Sequence[Held] = HELD, equity: Decimal = EQUITY, peak: Decimal = EQUITY, **returns: Sequence[float | None]
+    held: Sequence[Held] = HELD,
+    equity: Decimal = EQUITY,
+    peak: Decimal = EQUITY,
+    rate: Decimal | None = RATE,
+    **returns: Sequence[float | None],
 ) -> SessionEnd:
     """Describe the end of a session."""
     rows = {"A": A, "B": B, "C": C} | returns
     return SessionEnd(
         end_sequence=9,
-        state=State(19_000, 19_000 * 86_400_000_000_000 + 5, equity, peak, tuple(held), (risk_pb2.LimitState(),)),
+        state=stood(held, equity, peak, rate),
         max_drawdown=Decimal("-0.05"),
         returns={symbol: tuple(None if one is None else float(one) for one in row) for symbol, row in rows.items()},
         portfolio_returns=tuple(A.tolist()),
@@ -55,7 +86,7 @@ def ended(
 
 def holdings() -> list[Holding]:
     """Return what is held as the statistics take it."""
-    return [Holding(one.strategy_id, one.symbol, one.sector, one.value) for one in HELD]
+    return [Holding(one.strategy_id, one.instrument.symbol, one.instrument.sector, one.quantity) for one in HELD]
 
 
 def codes(made: risk_pb2.RiskReport) -> list[str]:
@@ -171,7 +202,7 @@ def test_a_finding_begins_above_its_limit_and_not_at_it(figure: str, expected: l
 def test_a_position_that_moves_with_the_others_is_found() -> None:
     """Pins the correlation with the other positions, both ways, exactly at the limit and below it."""
     alike = A + B / 4
-    end = ended(held=(HELD[0], replace(HELD[1], value=Decimal(2_000))), B=alike.tolist())
+    end = ended(held=(HELD[0], replace(HELD[1], quantity=Decimal(2_000))), B=alike.tolist())
     (_, risk) = position_risks(
         [Holding("t", "A", "", Decimal(1)), Holding("t", "B", "", Decimal(1))], {"A": A, "B": alike}, EQUITY
     )
@@ -191,10 +222,10 @@ def test_a_portfolio_without_equity_is_over_every_limit_of_a_share() -> None:
 
 def test_a_matrix_has_the_largest_positions_only() -> None:
     """Pins the bound of 100, row by row."""
-    held = [Held("trend", f"S{number:03}", "", Decimal(1_000 + number)) for number in range(102)]
-    rows = {one.symbol: normal(60, seed=number).tolist() for number, one in enumerate(held)}
-    made = session_report(ended(held=held, **rows), WIDE)
-    assert [one.symbol for one in held[2:]] == list(made.correlations.names)
+    most = [held("trend", instrument(f"S{number:03}"), 1_000 + number) for number in range(102)]
+    rows = {one.instrument.symbol: normal(60, seed=number).tolist() for number, one in enumerate(most)}
+    made = session_report(ended(held=most, **rows), WIDE)
+    assert [one.instrument.symbol for one in most[2:]] == list(made.correlations.names)
     assert 100 * 99 // 2 == len(made.correlations.upper)
     last = float(np.corrcoef(rows["S100"], rows["S101"])[0, 1])
     assert float(made.correlations.upper[-1]) == pytest.approx(last)
@@ -202,7 +233,7 @@ def test_a_matrix_has_the_largest_positions_only() -> None:
 
 def test_an_empty_portfolio_has_a_report() -> None:
     """Pins the first morning: nothing held, nothing known."""
-    end = SessionEnd(9, State(1, 1, EQUITY, EQUITY, (), ()), Decimal(0), {}, (), {})
+    end = SessionEnd(9, stood((), EQUITY, EQUITY), Decimal(0), {}, (), {})
     made = session_report(end, ReportRules())
     assert ("100000", "0", "0", "", []) == (
         made.equity,
@@ -211,3 +242,59 @@ def test_an_empty_portfolio_has_a_report() -> None:
         made.sharpe_ratio,
         codes(made),
     )
+
+
+class TestForeignInstruments:
+    """What is priced in another currency counts in the portfolio's, or leaves the figure undefined."""
+
+    HELD = (held("trend", TECH, 6_000), held("value", instrument("E", "tech", "EUR"), 2_000))
+
+    def test_they_are_worth_the_rate_of_the_end_and_move_with_it(self) -> None:
+        """Pins the value, and every return as that of price and rate, in the sessions that both have."""
+        gap: list[float | None] = [None if place == 70 else one for place, one in enumerate(C.tolist())]
+        made = session_report(ended(self.HELD, E=B.tolist(), EURUSD=gap), replace(WIDE, benchmark=""))
+        both = [place for place in range(120) if place != 70]
+        joint = {"A": A[both], "E": ((1 + B) * (1 + C) - 1)[both]}
+        dollars = [Holding("trend", "A", "tech", Decimal(6_000)), Holding("value", "E", "tech", Decimal(2_500))]
+        whole = risk_report(Standing(0, EQUITY, EQUITY, Decimal(0)), dollars, joint)
+        assert ("8500", 119, []) == (made.gross_exposure, made.sessions, list(made.without_history))
+        for name in ("var_95", "var_99", "es_95", "es_99", "volatility"):
+            assert plain(getattr(whole, name)) == getattr(made, name), name
+        assert ["A", "E"] == list(made.correlations.names)
+        (_, risk) = position_risks(dollars, joint, EQUITY)
+        assert str(risk.value_at_risk) == made.position_risks[1].value_at_risk
+
+    def test_a_foreign_benchmark_is_measured_in_the_portfolios_currency(self) -> None:
+        """Pins beta against price and rate."""
+        made = session_report(ended(E=B.tolist(), EURUSD=C.tolist()), replace(WIDE, benchmark="E"))
+        in_dollars = (1 + B) * (1 + C) - 1
+        assert float(made.beta) == pytest.approx(beta((7_000 * A - 2_000 * B) / 100_000, in_dollars), abs=1e-8)
+
+    def test_without_a_rate_nothing_that_it_is_in_has_a_figure(self) -> None:
+        """Pins that no figure of the whole, the part or the position is 0 or smaller than it is, and what is said."""
+        made = session_report(ended(self.HELD, rate=None, E=B.tolist()), WIDE)
+        for name in ("gross_exposure", "net_exposure", "leverage", "largest_symbol", "largest_exposure", "var_95"):
+            assert "" == getattr(made, name), name
+        assert {"A": ("6000", "0.06"), "E": ("", "")} == {one.name: (one.value, one.share) for one in made.positions}
+        assert {"trend": "6000", "value": ""} == {one.name: one.exposure for one in made.strategies}
+        assert {"tech": ""} == {one.name: one.exposure for one in made.sectors}
+        assert [True, False] == [bool(one.value_at_risk) for one in made.position_risks]
+        assert ["E"] == list(made.without_history)
+        assert ["RISK_UNDEFINED E", "RISK_UNDEFINED tech", "RISK_UNDEFINED"] == codes(made)
+        assert [
+            "session 2022-01-08: value at risk of E is undefined: EUR has no rate",
+            "session 2022-01-08: exposure to sector tech is undefined: EUR has no rate",
+            "session 2022-01-08: gross exposure is undefined: EUR has no rate",
+        ] == [found.text for found in made.findings]
+
+    @pytest.mark.parametrize("rates", [C[-59:], [None] * 60 + [0.01] * 60])
+    def test_without_60_sessions_of_price_and_rate_together_it_has_a_value_and_no_risk(
+        self, rates: Sequence[float | None]
+    ) -> None:
+        """Pins a rate that is too young, and one that shares too few sessions with the price."""
+        priced: list[float | None] = [*B[:80].tolist(), *([None] * 40)]
+        made = session_report(ended(self.HELD, E=priced, EURUSD=rates), WIDE)
+        assert ("8500", "", ["E"]) == (made.gross_exposure, made.var_95, list(made.without_history))
+        assert ["RISK_UNDEFINED E"] == codes(made)
+        assert made.findings[0].text.endswith("too few sessions of returns")
+        assert 120 == made.sessions
