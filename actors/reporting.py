@@ -19,6 +19,7 @@ from tidegate.portfolio.session_end import FollowedBook, SessionEnd
 from tidegate.reasons import Reason
 from tidegate.report_rules import ReportRules
 from tidegate.risk.reports import FINDINGS_MAX
+from tidegate.state.following import begin
 from tidegate.statistics.session_report import session_report
 from tidegate.times import to_datetime, to_stamp
 from tidegate.v1 import actors_pb2, common_pb2, journal_pb2, risk_pb2
@@ -41,15 +42,16 @@ class Reporting:
     """
     One report a session, in order; a session that was missed is made up for, from the journal alone.
 
-    It has a book of its own, so nobody is asked for anything. What it makes is kept in a file before the journal hears
-    of it; the two agree again after a crash at any point, for both know each session once.
+    It has a book of its own, so nobody is asked for anything, and begins it from a snapshot behind which every session
+    was reported. What it makes is kept in a file before the journal hears of it; the two agree again after a crash at
+    any point, for both know each session once.
     """
 
     def __init__(
         self, journal: Location, reports: Path, rules: ReportRules, port: Port, log: FilteringBoundLogger
     ) -> None:
         """
-        Stand before a journal's first event.
+        Stand on a journal and on the reports that were made of it.
 
         Raises:
             JournalError: there is no such journal, or the reports' file cannot be used.
@@ -57,7 +59,7 @@ class Reporting:
         self._rules, self._port, self._log = rules, port, log
         self._reader, self._store = open_reader(journal), ReportStore(reports)
         self._head = BEGINNING
-        self._followed = FollowedBook()
+        self._followed: FollowedBook | None = None
         self._events: Generator[journal_pb2.Event] | None = None
         # What the report before found.
         self._standing: set[_Finding] = set()
@@ -105,14 +107,29 @@ class Reporting:
 
     def _next(self) -> Made | None:
         """Read on to the end of the next session; None at the journal's end."""
+        if self._followed is None:
+            self._followed = self._begin()
         if self._events is None:
             self._events = self._new_events()
         for event in self._events:
             end = self._followed.take(event)
             if end is not None:
+                self._store.keep_course(end.end_sequence, self._followed.course.to_text())
                 return self._make(end)
         self._events = None
         return None
+
+    def _begin(self) -> FollowedBook:
+        begun = begin(self._reader, self._store)
+        for refused in begun.refused:
+            self._log.warning("snapshot_refused", reason=refused)
+        if begun.skipped:
+            self._log.error("sessions_archived_unreported", up_to=begun.skipped, begins_after=begun.head.sequence)
+        if (kept := self._store.find(begun.ended_by)) is not None:
+            self._standing = set(map(_key, risk_pb2.RiskReport.FromString(kept[0]).findings))
+        self._head = begun.head
+        self._log.info("begun", after=begun.head.sequence)
+        return begun.followed
 
     def _new_events(self) -> "Generator[journal_pb2.Event]":
         for head, events in batches(self._reader, self._head):

@@ -26,13 +26,19 @@ from gateway.run import _report_rules
 from gateway.status import refusal_of
 from gateway.testing import RunningGateway, running_gateway
 from tests.integration.desk import events_of, open_desk, write_portfolio
+from tests.integration.test_archive import journal
 from tests.integration.test_cluster import kill, process_id
 from tests.integration.test_limits import TIDEGATE
+from tidegate.journal.location import open_reader
+from tidegate.journal.reading import events_of as events_in
 from tidegate.journal.reports import ReportFile, beside
+from tidegate.journal.segments import open_whole
+from tidegate.portfolio.session_end import FollowedBook
 from tidegate.portfolio_file import PortfolioFile
 from tidegate.reasons import Reason
 from tidegate.report_rules import ReportRules
 from tidegate.reports_section import ReportsSection
+from tidegate.statistics.session_report import session_report
 from tidegate.v1 import common_pb2, market_data_pb2, orders_pb2, risk_pb2
 
 DAY_S = 86_400
@@ -86,6 +92,12 @@ async def reported() -> AsyncIterator[RunningGateway]:
     async with running_gateway(PORTFOLIO) as gateway:
         gateway.port._reports = ReportFile(reports_of(gateway))
         yield gateway
+
+
+async def price(gateway: RunningGateway, day: int, close: str) -> None:
+    """Publish the prices of a day: no bar, so nobody has to complete it."""
+    prices = [market_data_pb2.Price(symbol=symbol, price=close, time=stamp(day, DAY_S // 2)) for symbol in ("A", "B")]
+    await gateway.client.market_data.PublishPrices(market_data_pb2.PublishPricesRequest(prices=prices))
 
 
 async def hold(gateway: RunningGateway, strategy_id: str, symbol: str, quantity: str) -> None:
@@ -240,6 +252,47 @@ async def test_a_reporter_that_died_at_any_point_leaves_every_session_reported_o
         recorded = [event.risk_reported.end_sequence for event in gateway.events("risk_reported")]
         assert [one.end_sequence for one in (await reports(gateway)).reports] == recorded
         assert 6 == len(set(recorded))
+
+
+async def test_behind_an_archive_a_reporter_goes_on_where_the_one_before_was_killed(tmp_path: Path) -> None:
+    """The first events have left the journal: the next sessions have their reports, of everything that was before."""
+    async with reported() as gateway:
+        await price(gateway, 1, "100")
+        await hold(gateway, "one", "A", "900")
+        for day in range(2, 64):
+            await price(gateway, day, "80" if day >= 62 else "101" if day % 2 else "100")
+        first = reporting_of(gateway)
+        assert 62 == await first.catch_up()
+        await first.close()
+        before = (await reports(gateway)).reports[-1]
+        assert 62 == day_of(before)
+        assert "DRAWDOWN_CRITICAL" in {one.reason_code for one in before.findings}
+        await gateway.stop()
+        place = ("--journal", str(gateway.journal))
+        assert 0 == journal("snapshot", *place)[0]
+        last = gateway.events()[-1].sequence
+        code, said = journal("archive", str(tmp_path / "archive"), "--until", str(last), *place)
+        assert (0, True) == (code, f"events up to {last}" in said), said
+        await gateway.start()
+        gateway.port._reports = ReportFile(reports_of(gateway))
+        for day in range(64, 67):
+            await price(gateway, day, "83")
+        second = reporting_of(gateway)
+        assert 3 == await second.catch_up()
+        await second.close()
+        found = list((await reports(gateway)).reports)
+        assert list(range(1, 66)) == [day_of(one) for one in found]
+        whole = open_whole(open_reader(gateway.journal), tmp_path / "archive")
+        followed = FollowedBook()
+        ends = [end for event in events_in(whole) if (end := followed.take(event)) is not None]
+        assert [session_report(end, RULES) for end in ends] == found
+        assert before.max_drawdown == found[-1].max_drawdown
+        assert all(one.sharpe_ratio for one in found[-3:])
+        alerts = (await gateway.client.risk.ListAlerts(risk_pb2.ListAlertsRequest(page_size=1_000))).alerts
+        assert 1 == [alert.reason_code for alert in alerts].count(Reason.DRAWDOWN_CRITICAL)
+        third = reporting_of(gateway)
+        assert 0 == await third.catch_up()
+        await third.close()
 
 
 async def test_while_the_risk_manager_is_away_a_report_waits_and_is_recorded_then() -> None:

@@ -16,6 +16,8 @@ CREATE TABLE IF NOT EXISTS reports (
     end_sequence INTEGER PRIMARY KEY, session_ns INTEGER NOT NULL, is_recorded INTEGER NOT NULL, body BLOB NOT NULL
 )
 """
+# What whoever goes on after a session has to know beside the book.
+_COURSES = "CREATE TABLE IF NOT EXISTS courses (end_sequence INTEGER PRIMARY KEY, body TEXT NOT NULL)"
 
 
 def beside(journal: Location, folder: Path) -> Path:
@@ -43,6 +45,7 @@ class ReportStore:
                 message = f"{path}: reports of format {version}; this version reads format {FORMAT_VERSION}"
                 raise JournalError(message)
             self._db.execute(_SCHEMA)
+            self._db.execute(_COURSES)
             self._db.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
 
     def find(self, end_sequence: int) -> tuple[bytes, bool] | None:
@@ -61,6 +64,24 @@ class ReportStore:
         """Note that the journal knows of a report."""
         with _failing(self._path):
             self._db.execute("UPDATE reports SET is_recorded = 1 WHERE end_sequence = ?", (end_sequence,))
+
+    def newest_recorded(self) -> int:
+        """Return which event ended the newest session whose report the journal knows; 0 when it knows none."""
+        query = "SELECT COALESCE(MAX(end_sequence), 0) FROM reports WHERE is_recorded"
+        with _failing(self._path):
+            (newest,) = self._db.execute(query).fetchone()
+        return int(newest)
+
+    def keep_course(self, end_sequence: int, body: str) -> None:
+        """Keep what whoever goes on after a session has to know; what is kept already stays."""
+        with _failing(self._path):
+            self._db.execute("INSERT OR IGNORE INTO courses VALUES (?, ?)", (end_sequence, body))
+
+    def course(self, end_sequence: int) -> str | None:
+        """Return what was kept of a session."""
+        with _failing(self._path):
+            row = self._db.execute("SELECT body FROM courses WHERE end_sequence = ?", (end_sequence,)).fetchone()
+        return None if row is None else row[0]
 
     def close(self) -> None:
         """Let go of the file."""

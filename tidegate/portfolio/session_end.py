@@ -1,8 +1,10 @@
 """What a portfolio was when a session ended: all that its report is made from, read off a journal as it grows."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from tidegate.instruments import Instrument
 from tidegate.numbers import ONE, ZERO, round_ratio
@@ -72,14 +74,41 @@ class SessionEnd:
         return self.state.day * NS_PER_DAY
 
 
+class Course(NamedTuple):
+    """
+    What a followed book knows beside the book, as it was when a session ended.
+
+    equity, deposits: of that moment. max_drawdown: the worst at the end of any session. made: session by session, the
+    newest last.
+    """
+
+    equity: Decimal = ZERO
+    deposits: Decimal = ZERO
+    max_drawdown: Decimal = ZERO
+    made: tuple[float, ...] = ()
+
+    def to_text(self) -> str:
+        """Write it so that whoever begins from a snapshot goes on from it."""
+        return json.dumps([*map(str, self[:3]), self.made])
+
+    @classmethod
+    def from_text(cls, text: str) -> "Course":
+        """Read what was written."""
+        equity, deposits, max_drawdown, made = json.loads(text)
+        return cls(Decimal(equity), Decimal(deposits), Decimal(max_drawdown), tuple(made))
+
+
+# Before the end of the first session.
+BEGUN = Course()
+
+
 class FollowedBook:
     """A book of its own, kept by the events of a journal; it says when a session has ended."""
 
-    def __init__(self) -> None:
-        """Begin before the first event."""
-        self.book = Book()
-        self._equity = self._moved = self._max_drawdown = ZERO
-        self._made: list[float] = []
+    def __init__(self, book: Book | None = None, course: Course = BEGUN) -> None:
+        """Begin before the first event, or go on with a book and what was known when its newest session ended."""
+        self.book = book or Book()
+        self.course = course
 
     def take(self, event: journal_pb2.Event) -> SessionEnd | None:
         """
@@ -89,31 +118,31 @@ class FollowedBook:
             BookError: it is not the next one, or cannot have happened.
         """
         book, kind = self.book, event.WhichOneof("body")
-        if kind == "capital_moved":
-            self._moved += Decimal(event.capital_moved.amount)
         state = _state(book) if _may_end_session(book, event) else None
         sessions = book.history.sessions
         book.apply(event, kind)
         if state is None or book.history.sessions == sessions:
             return None
-        self._close(state)
+        self.course = _next(self.course, state, book.deposits)
         return SessionEnd(
             end_sequence=event.sequence,
             state=state,
-            max_drawdown=self._max_drawdown,
+            max_drawdown=self.course.max_drawdown,
             returns={symbol: tuple(one) for symbol, one in book.history.returns.items()},
-            portfolio_returns=tuple(self._made),
+            portfolio_returns=self.course.made,
             strategy_returns={strategy_id: tuple(one) for strategy_id, one in book.strategy_returns.returns.items()},
         )
 
-    def _close(self, state: State) -> None:
-        if self._equity > ZERO:
-            self._made.append(max(float((state.equity - self._moved) / self._equity) - 1.0, -1.0))
-            del self._made[:-SESSIONS_MAX]
-        self._equity, self._moved = state.equity, ZERO
-        if state.high_water_mark > ZERO:
-            fallen = round_ratio(state.equity / state.high_water_mark - 1)
-            self._max_drawdown = min(self._max_drawdown, fallen)
+
+def _next(before: Course, state: State, deposits: Decimal) -> Course:
+    """Take the end of a session; a mark ends it, so no capital has moved since."""
+    made, worst = before.made, before.max_drawdown
+    if before.equity > ZERO:
+        earned = state.equity - (deposits - before.deposits)
+        made = (*made, max(float(earned / before.equity) - 1.0, -1.0))[-SESSIONS_MAX:]
+    if state.high_water_mark > ZERO:
+        worst = min(worst, round_ratio(state.equity / state.high_water_mark - 1))
+    return Course(state.equity, deposits, worst, made)
 
 
 def _may_end_session(book: Book, event: journal_pb2.Event) -> bool:

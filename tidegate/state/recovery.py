@@ -19,14 +19,17 @@ class Recovery(NamedTuple):
     refused: tuple[str, ...]
 
 
-def resume(engine: Engine, recorded: Recorded) -> Recovery:
+def resume(engine: Engine, recorded: Recorded, before: int | None = None) -> Recovery:
     """
     Let an engine that has seen nothing go on from the newest snapshot that fits; without one it stays as it is.
 
-    A snapshot fits when it is whole, of this version, and taken at a place of this very journal.
+    A snapshot fits when it is whole, of this version, and taken at a place of this very journal. before: of those only
+    that were taken before an event.
     """
     refused: list[str] = []
     for sequence in recorded.snapshots.sequences():
+        if before is not None and sequence >= before:
+            continue
         try:
             snapshot = Snapshot.from_bytes(recorded.snapshots.load(sequence))
             if snapshot.version != VERSION:
