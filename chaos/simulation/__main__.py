@@ -36,6 +36,7 @@ def main(
             counted["events"] += sum(len(link.events) for link in links)
             counted["acknowledgements"] += sum(record.is_answer for record in history.records)
             counted["writers"] += links[-1].epoch
+            counted["of them from a snapshot"] += history.resumed
             if findings:
                 failing.append(one)
             for finding in findings[:_SHOWN_MAX] if len(failing) <= _SHOWN_MAX else ():

@@ -12,14 +12,18 @@ from chaos.chain import Link, read_links
 from chaos.checker import Finding, check
 from chaos.questions import ask_everything
 from chaos.records import Record
-from chaos.simulation.memory import CRASHES, Crash, MemoryJournal, MemoryStore, failing
+from chaos.simulation.memory import CRASHES, Crash, MemoryJournal, MemoryRecorded, MemoryStore, failing
 from chaos.simulation.peers import Broker, Call, Feed, Market, Officer, Peer, Trader, Watcher
 from tidegate.errors import CommitFailedError
 from tidegate.gate import Gate, Reply, Request
-from tidegate.journal.contract import Journal
+from tidegate.journal.contract import BEGINNING, Journal, Recorded
+from tidegate.journal.recorded import RecordedJournal
 from tidegate.journal.sqlite import SqliteJournal
+from tidegate.journal.sqlite_reader import SqliteReader
 from tidegate.permissions import INTERNAL
 from tidegate.portfolio_file import PortfolioFile
+from tidegate.state.differences import differences
+from tidegate.state.recovery import take_snapshot
 
 NS_PER_MS = 1_000_000
 STEPS = 100
@@ -77,6 +81,9 @@ class Store(Protocol):
     def links(self) -> list[Link]:
         """Return what is durable."""
 
+    def recorded(self) -> Recorded:
+        """Look at what is recorded, and take no epoch."""
+
 
 class InMemory:
     """A store in memory."""
@@ -93,6 +100,10 @@ class InMemory:
         """Return what is durable."""
         return self._store.links
 
+    def recorded(self) -> Recorded:
+        """Look at what is recorded, and take no epoch."""
+        return MemoryRecorded(self._store)
+
 
 class InFile:
     """The real store, in a file."""
@@ -108,6 +119,10 @@ class InFile:
     def links(self) -> list[Link]:
         """Return what is durable."""
         return list(read_links(self._path))
+
+    def recorded(self) -> Recorded:
+        """Look at what is recorded, and take no epoch."""
+        return RecordedJournal(SqliteReader(self._path))
 
 
 class _Packet(NamedTuple):
@@ -148,6 +163,8 @@ class History:
         self._zombies: list[Gate] = []
         self._gate: Gate | None = None
         self._step = 0
+        # Writers that went on from a snapshot.
+        self.resumed = 0
 
     def run(self, steps: int = STEPS) -> list[Finding]:
         """Live through so many steps, heal, and return what the checker found."""
@@ -158,7 +175,9 @@ class History:
         self._heal()
         gate = self._standing()
         live = ask_everything(lambda method, message: self._read(gate, method, message), STRATEGIES)
-        again = self._open()
+        again = self._open(whole=True)
+        if differing := differences(gate.engine, again.engine):
+            self.findings.append(Finding("replay", f"the state is another one: {differing[0]}"))
         replayed = ask_everything(lambda method, message: self._read(again, method, message), STRATEGIES)
         for one in (gate, again, *self._zombies):
             one.journal.close()
@@ -178,6 +197,7 @@ class History:
             self._wait: 2,
             self._kill: 1,
             self._stop: 1,
+            self._take_snapshot: 2,
         }
         (do,) = self._rng.choices(list(chances), list(chances.values()))
         do()
@@ -186,6 +206,11 @@ class History:
         """Let time go on, so that prices get old and orders overdue."""
         self.market.now_ns += self._rng.choice((10, 1_000, 40_000)) * NS_PER_MS
         self._decide(self._standing(), [], is_tick=True)
+
+    def _take_snapshot(self) -> None:
+        """Take a snapshot beside whoever writes, as a process of its own does."""
+        self._standing()
+        take_snapshot(self._store.recorded())
 
     def _kill(self) -> None:
         """End the writer between two batches."""
@@ -291,16 +316,17 @@ class History:
             self._gate = self._open()
         return self._gate
 
-    def _open(self) -> Gate:
+    def _open(self, *, whole: bool = False) -> Gate:
         """Begin from the journal; one that dies as it begins an empty journal is begun again."""
         while True:
             journal = self._store.open()
             gate = Gate(failing(journal, self._crash), lambda _command, _newest_ns: self.market.now_ns)
             try:
-                gate.start(CONFIGURATION)
+                gate.start(CONFIGURATION, whole=whole)
             except CommitFailedError:
                 journal.close()
             else:
+                self.resumed += gate.recovery.head != BEGINNING
                 return gate
 
     def _draw_crash(self) -> Crash:

@@ -1,7 +1,6 @@
 """Journals for the simulation: one in memory, with the real ones' contract, and one round any of them that fails."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from pathlib import Path
 from typing import Any, Literal, cast
 
 from chaos.chain import Link
@@ -16,7 +15,6 @@ from tidegate.journal.contract import (
     Snapshots,
     link,
 )
-from tidegate.journal.snapshot_folder import SnapshotFolder
 from tidegate.risk.draft import Key
 from tidegate.v1 import journal_pb2
 
@@ -35,17 +33,54 @@ class MemoryStore:
         self.links: list[Link] = []
         self.entries: list[Entry] = []
         self.keys: dict[Key, int] = {}
+        self.snapshots: dict[int, bytes] = {}
+
+    def sequences(self) -> list[int]:
+        """Return where snapshots were taken, the newest first."""
+        return sorted(self.snapshots, reverse=True)
+
+    def load(self, sequence: int) -> bytes:
+        """Read a snapshot."""
+        return self.snapshots[sequence]
+
+    def save(self, sequence: int, body: bytes) -> None:
+        """Keep a snapshot, and every one before it."""
+        self.snapshots[sequence] = body
 
 
-class MemoryJournal:
+class MemoryRecorded:
+    """What is recorded in a store in memory, seen from outside: it takes no epoch."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        """Stand on a store."""
+        self.snapshots: Snapshots = store
+        self._store = store
+
+    def holds(self, head: Head) -> bool:
+        """Tell whether a batch ends there, with that hash."""
+        return head == BEGINNING or any(head == Head(one.events[-1][0], one.hash) for one in self._store.links)
+
+    def batches(self, after: Head) -> Iterator[tuple[Head, list[journal_pb2.Event]]]:
+        """Read the batches after a place, each after its link was recomputed."""
+        chained = after.hash
+        for one in self._store.links:
+            if one.events[0][0] <= after.sequence:
+                continue
+            chained = link(chained, one.epoch, [body for _, body in one.events])
+            if chained != one.hash:
+                message = f"the hash chain breaks at event {one.events[0][0]}"
+                raise JournalError(message)
+            yield Head(one.events[-1][0], chained), [journal_pb2.Event.FromString(body) for _, body in one.events]
+
+
+class MemoryJournal(MemoryRecorded):
     """The journal's contract over a store in memory. Opening takes the next epoch."""
 
     def __init__(self, store: MemoryStore) -> None:
         """Become the one writer."""
+        super().__init__(store)
         store.epoch += 1
         self.epoch = store.epoch
-        self.snapshots: Snapshots = SnapshotFolder(Path("nowhere"))
-        self._store = store
         self._head = store.head
 
     def head(self) -> Head:
@@ -100,22 +135,6 @@ class MemoryJournal:
         for _ in self.batches(BEGINNING):
             pass
         return self._head
-
-    def holds(self, head: Head) -> bool:
-        """Tell whether a batch ends there, with that hash."""
-        return head == BEGINNING or any(head == Head(one.events[-1][0], one.hash) for one in self._store.links)
-
-    def batches(self, after: Head) -> Iterator[tuple[Head, list[journal_pb2.Event]]]:
-        """Read the batches after a place, each after its link was recomputed."""
-        chained = BEGINNING.hash
-        for one in self._store.links:
-            chained = link(chained, one.epoch, [body for _, body in one.events])
-            if chained != one.hash:
-                message = f"the hash chain breaks at event {one.events[0][0]}"
-                raise JournalError(message)
-            head = Head(one.events[-1][0], chained)
-            if head.sequence > after.sequence:
-                yield head, [journal_pb2.Event.FromString(body) for _, body in one.events]
 
     def read_topic(self, topic: str, after: int, most: int) -> list[journal_pb2.Event]:
         """Read the events of one topic after a sequence, oldest first."""

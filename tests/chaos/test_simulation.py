@@ -1,6 +1,6 @@
 """The simulation: nothing is found in what we ship, and what is planted is found within a few seeds."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -12,11 +12,13 @@ from chaos.checker import Finding
 from chaos.simulation import __main__ as command
 from chaos.simulation import memory
 from chaos.simulation.history import History, InFile, InMemory
-from chaos.simulation.memory import Crash, MemoryJournal
+from chaos.simulation.memory import Crash, MemoryJournal, MemoryRecorded
 from tests.chaos.doctored import let_zombies_answer
-from tidegate.gate import Gate
-from tidegate.journal.contract import Entry, Head
+from tidegate.journal.contract import BEGINNING, Entry, Head
 from tidegate.risk.draft import Key
+from tidegate.risk.engine import Engine
+from tidegate.state import recovery
+from tidegate.state.engine import write_engine
 from tidegate.v1 import journal_pb2
 
 SEEDS = range(1, 151)
@@ -122,11 +124,46 @@ def test_a_store_that_forgets_ids_is_found(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_replay_that_leaves_an_event_out_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A gate that starts again without the newest event forgets a halt, or an order."""
-    read = MemoryJournal.read
-    monkeypatch.setattr(MemoryJournal, "read", lambda self, after, most=None: iter(list(read(self, after, most))[:-1]))
-    monkeypatch.setattr(MemoryJournal, "append", lambda self, _entries: self.head())
-    monkeypatch.setattr(Gate, "_record_calendars", lambda _self, _calendars: None)
-    assert promises_within(range(1, 4))
+    batches = MemoryJournal.batches
+
+    def leave_out(self: MemoryJournal, after: Head) -> Iterator[tuple[Head, list[journal_pb2.Event]]]:
+        found = list(batches(self, after))
+        yield from found[: max(len(found) - 1, 1)]
+
+    monkeypatch.setattr(MemoryJournal, "batches", leave_out)
+    assert "replay" in {finding.promise for seed in range(1, 11) for finding in _run_or_end(seed)}
+
+
+def test_writers_go_on_from_snapshots_taken_in_the_middle_of_histories(tmp_path: Path) -> None:
+    """In memory and over SQLite; what they come to is what a replay of every event comes to."""
+    for store in (InMemory, lambda: InFile(tmp_path / "journal.db")):
+        history = History(next(seed for seed in SEEDS if resumed(seed)), store())
+        assert [] == history.run()
+        assert history.resumed
+
+
+def resumed(seed: int) -> int:
+    """Count a seed's writers that went on from a snapshot."""
+    history = History(seed, InMemory())
+    history.run()
+    return history.resumed
+
+
+def test_a_snapshot_that_forgets_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gate that comes back from it is another one than a replay of every event."""
+
+    def forget(engine: Engine) -> bytes:
+        engine.book.alerts.clear()
+        return write_engine(engine)
+
+    monkeypatch.setattr(recovery, "write_engine", forget)
+    assert "replay" in promises_within(range(1, 41))
+
+
+def test_a_snapshot_of_another_place_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies under a journal's snapshots and is none of it costs nothing but time."""
+    monkeypatch.setattr(MemoryRecorded, "holds", lambda _self, head: head == BEGINNING)
+    assert {(0, ())} == {(resumed(seed), tuple(History(seed, InMemory()).run())) for seed in range(1, 6)}
 
 
 def test_a_failing_seed_is_printed_and_can_be_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
