@@ -83,7 +83,6 @@ def lived(desk: Desk) -> Desk:
     return desk
 
 
-@pytest.mark.control("continuity")
 def test_from_a_snapshot_every_session_is_what_it_is_from_the_first_event(lived: Desk, reports: ReportStore) -> None:
     """Pins equity, what was moved since, what was made and the worst drawdown, in the middle of a session."""
     report(lived, reports)

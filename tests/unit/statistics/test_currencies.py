@@ -8,7 +8,7 @@ import pytest
 from tidegate.errors import StatisticsError
 from tidegate.instruments import Instrument
 from tidegate.statistics.currencies import Rates, holding, returns_in_base
-from tidegate.statistics.holdings import by_symbol, profits, without_history
+from tidegate.statistics.holdings import Holding, by_sector, by_symbol, exposures, net_values, profits, without_history
 
 ONE = Decimal(1)
 
@@ -53,3 +53,14 @@ def test_without_returns_of_its_rate_an_instrument_has_none() -> None:
     found = returns_in_base({"A": np.array([0.01]), "DAX": np.array([0.02])}, INSTRUMENTS, RATES)
     assert {"A"} == set(found)
     assert ("DAX",) == without_history([holding("one", INSTRUMENTS["DAX"], ONE, ONE, RATES)], found)
+
+
+def test_what_has_no_value_is_undefined_in_every_sum_and_no_profit_is_made_of_it() -> None:
+    """Pins a part with it, the part beside it, and that returns alone do not make it known."""
+    held = [Holding("one", "A", "tech", Decimal(-5)), Holding("two", "DAX", "tech", None)]
+    assert {"A": Decimal(5), "DAX": None} == exposures(held, by_symbol)
+    assert {"tech": None} == exposures(held, by_sector) == net_values(held, by_sector)
+    returns = {"A": np.array([0.01]), "DAX": np.array([0.02])}
+    assert ("DAX",) == without_history(held, returns)
+    with pytest.raises(StatisticsError, match="DAX has no value"):
+        profits(held, returns, by_symbol)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.statistics.samples import normal
 from tidegate.errors import StatisticsError
-from tidegate.statistics.holdings import Holding
+from tidegate.statistics.holdings import Holding, summed
 from tidegate.statistics.report import RiskReport, Standing, risk_report
 from tidegate.statistics.value_at_risk import Method
 from tidegate.statistics.vectors import Vector, leave
@@ -81,8 +81,8 @@ def test_parts_add_up_to_the_whole() -> None:
     assert [["KO", "XOM"], ["trend", "value"], ["Consumer", "Energy"]] == [[row.name for row in one] for one in tables]
     assert made.var_95 is not None
     for rows in tables:
-        assert made.net_exposure == sum(row.value for row in rows)
-        assert made.gross_exposure == sum(row.exposure for row in rows)
+        assert made.net_exposure == summed(row.value for row in rows)
+        assert made.gross_exposure == summed(row.exposure for row in rows)
         assert abs(made.var_95 - sum(row.component_var or 0 for row in rows)) < Decimal("1e-7")
         assert made.es_95 == pytest.approx(sum(row.component_es or 0 for row in rows), abs=Decimal("1e-7"))
 
