@@ -59,8 +59,9 @@ def _needed(book: Book) -> Iterator[tuple[int, str]]:
     if book.next_bar_sequence:
         yield book.next_bar_sequence - 1, f"bar {book.next_bar_sequence} is not completed"
     for strategy_id in book.bars_since_saved:
-        saved = book.saved_sequences.get(strategy_id, 0)
-        yield saved, f"strategy {strategy_id} comes back from there"
+        if strategy_id not in book.roster.removed:
+            saved = book.saved_sequences.get(strategy_id, 0)
+            yield saved, f"strategy {strategy_id} comes back from there"
 
 
 def _batches(reader: Reader, begin: Head, until: int, dropped: list[int]) -> Iterator[Batch]:

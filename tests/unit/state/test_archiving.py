@@ -6,7 +6,8 @@ import pytest
 
 from tests.unit.builders import BUY, Desk, action, configuration
 from tests.unit.journal.stores import change
-from tests.unit.test_strategy_runner import live, saver
+from tests.unit.risk.test_lifecycle import remove
+from tests.unit.test_strategy_runner import complete, live, next_bar, saver
 from tidegate.clocks import bar_clock
 from tidegate.errors import JournalError
 from tidegate.gate import Gate, Request
@@ -124,6 +125,15 @@ def test_a_strategys_history_stays_until_it_has_saved_its_state(desk: Desk, tmp_
     with pytest.raises(JournalError, match=f"events after {bound} are still needed"):
         move(desk, bound + 1, tmp_path / "archive")
     assert move(desk, bound, tmp_path / "archive")
+
+
+def test_a_removed_strategy_needs_no_history(desk: Desk, tmp_path: Path) -> None:
+    """Pins that one that never saved a state keeps nothing once it is gone; no process of it comes back."""
+    complete(desk, next_bar(desk), [])
+    with pytest.raises(JournalError, match="still needed: strategy cash comes back from there"):
+        move(desk, desk.book.sequence, tmp_path / "archive")
+    desk.ask("RemoveStrategy", remove("cash"), admin_pb2.RemoveStrategyResponse)
+    assert move(desk, desk.book.sequence, tmp_path / "archive")
 
 
 def test_an_archiving_that_was_cut_off_is_finished(busy: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
