@@ -14,6 +14,7 @@ from tidegate.journal.contract import BEGINNING
 from tidegate.journal.location import Location, open_reader
 from tidegate.journal.reading import batches
 from tidegate.journal.reports import ReportStore
+from tidegate.journal.segments import open_after
 from tidegate.permissions import INTERNAL
 from tidegate.portfolio.session_end import FollowedBook, SessionEnd
 from tidegate.reasons import Reason
@@ -115,7 +116,7 @@ class Reporting:
         return None
 
     def _new_events(self) -> "Generator[journal_pb2.Event]":
-        for head, events in batches(self._reader, self._head):
+        for head, events in batches(open_after(self._reader, self._head.sequence), self._head):
             yield from events
             self._head = head
 

@@ -26,9 +26,11 @@ from gateway.run import _report_rules
 from gateway.status import refusal_of
 from gateway.testing import RunningGateway, running_gateway
 from tests.integration.desk import events_of, open_desk, write_portfolio
+from tests.integration.test_archive import journal
 from tests.integration.test_cluster import kill, process_id
 from tests.integration.test_limits import TIDEGATE
 from tidegate.journal.reports import ReportFile, beside
+from tidegate.journal.sqlite_reader import SqliteReader
 from tidegate.portfolio_file import PortfolioFile
 from tidegate.reasons import Reason
 from tidegate.report_rules import ReportRules
@@ -240,6 +242,34 @@ async def test_a_reporter_that_died_at_any_point_leaves_every_session_reported_o
         recorded = [event.risk_reported.end_sequence for event in gateway.events("risk_reported")]
         assert [one.end_sequence for one in (await reports(gateway)).reports] == recorded
         assert 6 == len(set(recorded))
+
+
+async def test_a_reporter_that_begins_anew_reads_the_archive_as_well(tmp_path: Path) -> None:
+    """What has left the journal is part of the sessions: each is reported once, before the archive and after it."""
+    async with reported() as gateway:
+        await quote(gateway, range(1, 4))
+        first = reporting_of(gateway)
+        assert 2 == await first.catch_up()
+        await gateway.stop()
+        until = str(SqliteReader(gateway.journal).head().sequence)
+        for words in (("snapshot",), ("archive", str(tmp_path / "archive"), "--until", until)):
+            assert 0 == (done := journal(*words, "--journal", str(gateway.journal)))[0], done[1]
+        await gateway.start()
+        gateway.port._reports = ReportFile(reports_of(gateway))
+        await quote(gateway, range(4, 6))
+        second = reporting_of(gateway)
+        assert 2 == await second.catch_up()
+        assert 0 == await first.catch_up()
+        assert 4 == len((await reports(gateway)).reports)
+        for reporting in (first, second):
+            await reporting.close()
+
+
+async def quote(gateway: RunningGateway, days: range) -> None:
+    """Let days pass with prices instead of bars."""
+    for day in days:
+        price = market_data_pb2.Price(symbol="A", price="100", time=stamp(day))
+        await gateway.client.market_data.PublishPrices(market_data_pb2.PublishPricesRequest(prices=[price]))
 
 
 async def test_while_the_risk_manager_is_away_a_report_waits_and_is_recorded_then() -> None:
