@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from structlog.typing import FilteringBoundLogger
 
 from actors.port import Port, UnavailableError
+from tidegate.errors import JournalError
 from tidegate.gate import Request
 from tidegate.journal.contract import BEGINNING
 from tidegate.journal.location import Location, open_reader
@@ -53,10 +54,18 @@ class Reporting:
         Stand before a journal's first event.
 
         Raises:
-            JournalError: there is no such journal, or the reports' file cannot be used.
+            JournalError: there is no such journal, or the reports' file cannot be used, or is another journal's.
         """
         self._rules, self._port, self._log = rules, port, log
         self._reader, self._store = open_reader(journal), ReportStore(reports)
+        kept, head = self._store.newest(), self._reader.head().sequence
+        if kept > head:
+            self._store.close()
+            message = (
+                f"{reports} has a report of event {kept}, and {self._reader.name} ends with event {head}: "
+                "it is of another journal; move it away, and reports are made anew"
+            )
+            raise JournalError(message)
         self._head = BEGINNING
         self._followed = FollowedBook()
         self._events: Generator[journal_pb2.Event] | None = None

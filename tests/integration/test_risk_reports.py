@@ -29,6 +29,7 @@ from tests.integration.desk import events_of, open_desk, write_portfolio
 from tests.integration.test_archive import journal
 from tests.integration.test_cluster import kill, process_id
 from tests.integration.test_limits import TIDEGATE
+from tidegate.errors import JournalError
 from tidegate.journal.reports import ReportFile, beside
 from tidegate.journal.sqlite_reader import SqliteReader
 from tidegate.portfolio_file import PortfolioFile
@@ -242,6 +243,20 @@ async def test_a_reporter_that_died_at_any_point_leaves_every_session_reported_o
         recorded = [event.risk_reported.end_sequence for event in gateway.events("risk_reported")]
         assert [one.end_sequence for one in (await reports(gateway)).reports] == recorded
         assert 6 == len(set(recorded))
+
+
+async def test_reports_of_another_journal_are_refused() -> None:
+    """A journal that was begun anew under its old name does not get the reports of the old one."""
+    async with reported() as gateway:
+        await live(gateway, 1, 4)
+        reporting = reporting_of(gateway)
+        assert 2 == await reporting.catch_up()
+        await reporting.close()
+        kept = reports_of(gateway).read_bytes()
+    async with reported() as gateway:
+        reports_of(gateway).write_bytes(kept)
+        with pytest.raises(JournalError, match="it is of another journal; move it away, and reports are made anew"):
+            reporting_of(gateway)
 
 
 async def test_a_reporter_that_begins_anew_reads_the_archive_as_well(tmp_path: Path) -> None:
