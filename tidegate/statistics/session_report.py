@@ -62,7 +62,8 @@ def _aligned(
     """
     Keep the sessions in which everything that is held has a return: no gap is filled in.
 
-    What has too few sessions is left out, and so named by the report; a benchmark that leaves too few gives no beta.
+    What has too few sessions is left out, and so named by the report; a benchmark that leaves too few gives no beta,
+    and neither does one where nothing is held.
     """
     symbols = sorted({one.symbol for one in held})
     rows = {symbol: _row(returns.get(symbol, ())) for symbol in (*symbols, benchmark) if symbol}
@@ -71,7 +72,7 @@ def _aligned(
     rows = {symbol: np.concatenate((np.full(longest - len(row), np.nan), row)) for symbol, row in rows.items()}
     kept = {symbol: row for symbol, row in rows.items() if symbol in symbols}
     whole = _whole(list(rows.values()), longest)
-    if benchmark in rows and int(whole.sum()) >= OBSERVATIONS_MIN:
+    if kept and benchmark in rows and int(whole.sum()) >= OBSERVATIONS_MIN:
         return {symbol: row[whole] for symbol, row in kept.items()}, rows[benchmark][whole]
     whole = _whole(list(kept.values()), longest)
     return {symbol: row[whole] for symbol, row in kept.items()}, None
