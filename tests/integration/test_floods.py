@@ -25,6 +25,8 @@ SUBMIT = "/tidegate.v1.OrderService/SubmitOrder"
 METRICS = "/tidegate.v1.RiskService/GetRiskMetrics"
 # A call of the bystander's takes about a millisecond when nobody else is there.
 P99_S = 1.0
+# SQLite keeps those of one look into the journal open for the next one, while the writer has the file locked.
+OWN_FILES = 3
 # What the same flood may cost when it comes again.
 GROWTH_MB = 16.0
 DICE = random.Random(1)  # noqa: S311 -- the same rubbish in every run
@@ -167,6 +169,6 @@ def test_a_flood_harms_nobody_else_and_leaves_nothing_behind(
     record_testsuite_property(flood.__name__, figures)
     assert [] == bystander.errors
     assert bystander.p99_s < P99_S
-    assert settled(lambda: target.files <= files)
+    assert settled(lambda: target.files <= files + OWN_FILES)
     assert target.memory_mb - before_mb < GROWTH_MB
     assert "" == target.complaints

@@ -110,21 +110,22 @@ def _track(book: "Book", order_id: str) -> None:
 
 def _book_execution(book: "Book", event: journal_pb2.Event) -> None:
     booked = event.execution_booked
-    if booked.execution.last_price and booked.symbol not in book.marks:
-        # Never priced: worth what it cost, until a price comes. Orders stay refused, for it has no mark time.
-        book.marks[booked.symbol] = Decimal(booked.execution.last_price)
-        _translate(book, booked.symbol, book.marks[booked.symbol])
-    if booked.execution.last_price:
-        book.traded.add(booked.symbol)
-    book.strategies[booked.strategy_id].apply(event)
-    if book.accounts or booked.strategy_id == SUSPENSE:
+    execution, symbol, strategy_id = booked.execution, booked.symbol, booked.strategy_id
+    if last_price := execution.last_price:
+        if symbol not in book.marks:
+            # Never priced: worth what it cost, until a price comes. Orders stay refused, for it has no mark time.
+            book.marks[symbol] = Decimal(last_price)
+            _translate(book, symbol, book.marks[symbol])
+        book.traded.add(symbol)
+    strategy = book.strategies[strategy_id]
+    strategy.apply(event)
+    if book.accounts or strategy_id == SUSPENSE:
         take_execution(book, event)
-    if book.scenarios is not None:
-        book.scenarios.touch(booked.strategy_id, booked.symbol)
-    book.touch(booked.strategy_id, booked.symbol)
-    _track(book, booked.execution.order_id)
-    scopes = [PORTFOLIO_SCOPE, strategy_scope(booked.strategy_id)] if booked.strategy_id else [PORTFOLIO_SCOPE]
-    _raise_high_water(book, {scope: book.equity_of(scope) for scope in scopes})
+    book.touch(strategy_id, symbol)
+    _track(book, execution.order_id)
+    book.high_water.raise_to(PORTFOLIO_SCOPE, book.equity)
+    if strategy_id != SUSPENSE:
+        book.high_water.raise_to(strategy_scope(strategy_id), strategy.ledger.equity)
 
 
 def _publish_bar(book: "Book", event: journal_pb2.Event) -> None:

@@ -1,5 +1,6 @@
 """What a halt or a limit is about: the portfolio, a strategy, an instrument; a limit also a sector, an asset class."""
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from tidegate.instruments import Instrument
@@ -37,14 +38,18 @@ class Scope(NamedTuple):
                 return self.name == symbol
 
 
+_REMEMBERED_MAX = 4_096
 PORTFOLIO: Final = Scope(common_pb2.SCOPE_KIND_PORTFOLIO)
 
 
+# Scopes are asked for with every order and fill; names come from outside, so that only so many are remembered.
+@lru_cache(maxsize=_REMEMBERED_MAX)
 def strategy_scope(strategy_id: str) -> Scope:
     """Name one strategy's scope."""
     return Scope(common_pb2.SCOPE_KIND_STRATEGY, strategy_id)
 
 
+@lru_cache(maxsize=_REMEMBERED_MAX)
 def instrument_scope(symbol: str) -> Scope:
     """Name one instrument's scope."""
     return Scope(common_pb2.SCOPE_KIND_INSTRUMENT, symbol)
