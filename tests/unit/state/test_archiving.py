@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.builders import BUY, Desk, action, configuration
+from tests.unit.builders import BUY, NEW, Desk, action, configuration, instrument
 from tests.unit.journal.stores import change
+from tests.unit.risk.test_instrument_changes import upsert
 from tests.unit.risk.test_lifecycle import remove
 from tests.unit.test_strategy_runner import complete, live, next_bar, saver
 from tidegate.clocks import bar_clock
@@ -149,6 +150,18 @@ def history(desk: Desk) -> list[journal_pb2.Event]:
         found += response.events
         after = response.next_after_sequence
     return found
+
+
+def test_what_strategies_have_not_seen_yet_stays(busy: Desk, tmp_path: Path) -> None:
+    """Pins that before the first bar is completed an instrument that was added still comes with it."""
+    assert "" == upsert(busy, instrument("N", multiplier="10"))
+    move(busy, busy.book.sequence, tmp_path / "archive")
+    again = restarted(busy)
+    again.report(*(again.execution(order_id, NEW) for order_id in again.book.awaiting))
+    again.bar(21, A="100", B="50")
+    own = next_bar(again).strategies[0]
+    assert ["N"] == [e.instrument_upserted.instrument.symbol for e in own.events if e.HasField("instrument_upserted")]
+    again.gate.journal.close()
 
 
 def test_a_removed_strategy_needs_no_history(desk: Desk, tmp_path: Path) -> None:
