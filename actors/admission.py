@@ -18,6 +18,7 @@ RESERVED = frozenset(
         "CancelOrder",
         "CloseSession",
         "Heartbeat",
+        "LiquidateStrategy",
         "OpenSession",
         "PauseStrategy",
         "ReportExecutions",

@@ -85,7 +85,9 @@ class InFlight:
 
 def note_of(journal: Location, logs: Path) -> Path:
     """Say where the note of a journal lies: beside a file; of a database, among this node's logs."""
-    return journal.with_name(f"{journal.name}.in_flight") if isinstance(journal, Path) else logs / "journal.in_flight"
+    if isinstance(journal, Path):
+        return journal.with_name(f"{journal.name}.in_flight")
+    return logs / f"{journal.word}.in_flight"
 
 
 def _joined(batches: list[Batch]) -> Batch:

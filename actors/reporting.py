@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from structlog.typing import FilteringBoundLogger
 
 from actors.port import Port, UnavailableError
+from tidegate.errors import JournalError
 from tidegate.gate import Request
 from tidegate.journal.contract import BEGINNING
 from tidegate.journal.location import Location, open_reader
 from tidegate.journal.reading import batches
 from tidegate.journal.reports import ReportStore
+from tidegate.journal.segments import open_after
 from tidegate.permissions import INTERNAL
 from tidegate.portfolio.session_end import FollowedBook, SessionEnd
 from tidegate.reasons import Reason
@@ -54,10 +56,18 @@ class Reporting:
         Stand on a journal and on the reports that were made of it.
 
         Raises:
-            JournalError: there is no such journal, or the reports' file cannot be used.
+            JournalError: there is no such journal, or the reports' file cannot be used, or is another journal's.
         """
         self._rules, self._port, self._log = rules, port, log
         self._reader, self._store = open_reader(journal), ReportStore(reports)
+        kept, head = self._store.newest(), self._reader.head().sequence
+        if kept > head:
+            self._store.close()
+            message = (
+                f"{reports} has a report of event {kept}, and {self._reader.name} ends with event {head}: "
+                "it is of another journal; move it away, and reports are made anew"
+            )
+            raise JournalError(message)
         self._head = BEGINNING
         self._followed: FollowedBook | None = None
         self._events: Generator[journal_pb2.Event] | None = None
@@ -132,7 +142,7 @@ class Reporting:
         return begun.followed
 
     def _new_events(self) -> "Generator[journal_pb2.Event]":
-        for head, events in batches(self._reader, self._head):
+        for head, events in batches(open_after(self._reader, self._head.sequence), self._head):
             yield from events
             self._head = head
 

@@ -23,6 +23,7 @@ NEUTRAL = frozenset(
         "command_refused", "alert_raised", "refusals_counted", "order_overdue", "session_opened", "session_closed",
         "alert_acknowledged", "calendar_recorded", "flatten_requested", "flatten_ended", "reset_requested",
         "reset_expired", "throttle_tripped", "throttle_released", "gate_started", "gate_stopped",
+        "risk_reported", "positions_reconciled",
     }
 )  # fmt: skip
 

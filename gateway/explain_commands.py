@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
@@ -11,11 +12,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from gateway.client import Client
-from gateway.journal_commands import DEFAULT_JOURNAL
+from gateway.journal_commands import DEFAULT_JOURNAL, ArchiveFolder
 from gateway.terminal import REFUSED, connected, fail
 from tidegate.errors import RefusedError, TidegateError
 from tidegate.journal.location import located, open_reader
 from tidegate.journal.reading import events_of
+from tidegate.journal.segments import open_whole
 from tidegate.v1 import admin_pb2, journal_pb2
 
 _PAGE_EVENTS = 2_000
@@ -38,6 +40,7 @@ def explain_order(  # noqa: PLR0913 -- each is an option of the command
     strategy: Annotated[str, typer.Option(help="Instead of the id: the order's strategy, and")] = "",
     client_order_id: Annotated[str, typer.Option(help="its sender's own id.")] = "",
     journal: Annotated[str, typer.Option(help="The journal's file, or its postgresql:// URL.")] = DEFAULT_JOURNAL,
+    archive: ArchiveFolder = None,
     address: Annotated[str, typer.Option(help="Ask the gateway that listens here, and read no file.")] = "",
     as_text: Annotated[bool, typer.Option("--json", help="For machines: everything as JSON.")] = False,
 ) -> None:
@@ -55,7 +58,7 @@ def explain_order(  # noqa: PLR0913 -- each is an option of the command
         fail(f"{order_id} is no order id: give its number, or --strategy and --client-order-id")
     wanted = Wanted(order_id.lstrip("0") or order_id, strategy, client_order_id)
     try:
-        with _opened(context, journal, address) as source:
+        with _opened(context, journal, archive, address) as source:
             explanation = explain(_with_progress(source), wanted)
     except RefusedError as refusal:
         fail(f"{refusal.reason}: {refusal.text}")
@@ -71,9 +74,9 @@ def explain_order(  # noqa: PLR0913 -- each is an option of the command
 
 
 @contextmanager
-def _opened(context: typer.Context, journal: str, address: str) -> Iterator[Source]:
+def _opened(context: typer.Context, journal: str, archive: Path | None, address: str) -> Iterator[Source]:
     if not address:
-        reader = open_reader(located(journal))
+        reader = open_whole(open_reader(located(journal)), archive)
         proof = f"{reader.name}: its hash chain holds as far as it was read"
         yield Source(events_of(reader), reader.head().sequence, proof)
         return

@@ -28,6 +28,7 @@ journal_app = typer.Typer(no_args_is_help=True, help="Verify, export and replay 
 
 Journal = Annotated[str, typer.Option(help="The journal's file, or its postgresql:// URL.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
+ArchiveFolder = Annotated[Path | None, typer.Option("--archive", help="The folder with what has left the journal.")]
 
 
 def journal_at(text: str) -> Location:
@@ -50,7 +51,7 @@ def verify(
     *,
     journal: Journal = DEFAULT_JOURNAL,
     anchor: Annotated[list[str] | None, typer.Option(help="A head kept elsewhere; may be given again.")] = None,
-    archive: Annotated[Path | None, typer.Option(help="The folder with what has left the journal.")] = None,
+    archive: ArchiveFolder = None,
 ) -> None:
     """
     Recompute the hash chain from the first event, read every event, and hold the store's indexes against them.
@@ -58,8 +59,7 @@ def verify(
     Exit code 1: it is not as it was recorded; the line says which event breaks, and what to do.
     """
     anchors = dict(map(_anchor, anchor or []))
-    with _reading(journal) as live:
-        reader = open_whole(live, archive)
+    with _reading(journal, archive) as reader:
         reader.check()
         found, batches, epoch = BEGINNING, 0, 0
         read = with_keys_checked(reader, verified(reader))
@@ -86,21 +86,28 @@ def export(
     begin: Annotated[int, typer.Option("--from", min=1, help="The first event.")] = 1,
     until: Annotated[int | None, typer.Option(help="The last event; all by default.")] = None,
     output: Annotated[Path | None, typer.Option(help="The file to write; standard output by default.")] = None,
+    archive: ArchiveFolder = None,
 ) -> None:
     """Write events as JSON Lines, one a line, verified on the way; each batch's last one carries the chain's hash."""
     from tidegate.journal.exporting import lines  # noqa: PLC0415 -- only here
 
-    with _reading(journal) as reader, _written(output) as file:
+    with _reading(journal, archive) as reader, _written(output) as file:
         for line in lines(reader, begin, until):
             file.write(f"{line}\n")
 
 
 @journal_app.command()
-def replay(*, journal: Journal = DEFAULT_JOURNAL, until: int | None = None, as_text: AsJson = False) -> None:
+def replay(
+    *,
+    journal: Journal = DEFAULT_JOURNAL,
+    until: int | None = None,
+    archive: ArchiveFolder = None,
+    as_text: AsJson = False,
+) -> None:
     """Print the state after an event, or now: positions, cash, orders, halts, limits."""
     from tidegate.journal.states import digest  # noqa: PLC0415 -- the engine: the other commands need none
 
-    state = _state(journal, until)
+    state = _state(journal, until, archive)
     if as_text:
         typer.echo(json.dumps(state, indent=2, ensure_ascii=False))
     else:
@@ -108,12 +115,13 @@ def replay(*, journal: Journal = DEFAULT_JOURNAL, until: int | None = None, as_t
 
 
 @journal_app.command()
-def diff(
+def diff(  # noqa: PLR0913 -- each is an option of the command
     sequence: Annotated[int, typer.Argument(help="After which event.")],
     other_sequence: Annotated[int | None, typer.Argument(help="And after which other one.")] = None,
     *,
     journal: Journal = DEFAULT_JOURNAL,
     other: Annotated[str, typer.Option(help="Another journal, instead of the same.")] = "",
+    archive: ArchiveFolder = None,
     as_text: AsJson = False,
 ) -> None:
     """
@@ -125,8 +133,9 @@ def diff(
 
     if not other and other_sequence is None:
         fail("give a second event, or --other JOURNAL")
-    one = _state(journal, sequence)
-    two = _state(other or journal, sequence if other_sequence is None else other_sequence)
+    one = _state(journal, sequence, archive)
+    second = sequence if other_sequence is None else other_sequence
+    two = _state(other, second, None) if other else _state(journal, second, archive)
     found = [{"path": path, "one": before, "other": after} for path, before, after in differences(one, two)]
     if as_text:
         typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
@@ -138,17 +147,17 @@ def diff(
 
 
 @contextmanager
-def _reading(journal: str) -> Iterator[Reader]:
+def _reading(journal: str, archive: Path | None = None) -> Iterator[Reader]:
     try:
-        yield open_reader(journal_at(journal))
+        yield open_whole(open_reader(journal_at(journal)), archive)
     except TidegateError as error:
         fail(str(error))
 
 
-def _state(journal: str, until: int | None) -> dict[str, Any]:
+def _state(journal: str, until: int | None, archive: Path | None) -> dict[str, Any]:
     from tidegate.journal.states import fold, state_of  # noqa: PLC0415 -- the engine: the other commands need none
 
-    with _reading(journal) as reader:
+    with _reading(journal, archive) as reader:
         newest = reader.head().sequence
         if until is not None and not 1 <= until <= newest:
             fail(f"{reader.name}: there is no event {until}; the journal has {newest:,}")

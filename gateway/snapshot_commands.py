@@ -1,12 +1,11 @@
 """``tidegate journal snapshot``: the state after the last event, so that the next start folds only what follows."""
 
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gateway.journal_commands import DEFAULT_JOURNAL, Journal, journal_at
+from gateway.journal_commands import DEFAULT_JOURNAL, ArchiveFolder, Journal, journal_at
 from gateway.terminal import fail
 from tidegate.errors import TidegateError
 from tidegate.journal.location import open_reader
@@ -18,7 +17,7 @@ def snapshot(
     *,
     journal: Journal = DEFAULT_JOURNAL,
     anew: Annotated[bool, typer.Option("--anew", help="From the first event, not from the last snapshot.")] = False,
-    archive: Annotated[Path | None, typer.Option(help="The folder with what has left the journal.")] = None,
+    archive: ArchiveFolder = None,
 ) -> None:
     """Take a snapshot, beside a gate at work or of a journal at rest. The hash chain is verified on the way."""
     from tidegate.state.recovery import take_snapshot  # noqa: PLC0415 -- the engine: the other commands need none

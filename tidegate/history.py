@@ -1,14 +1,17 @@
 """Reading the durable past, page by page, off the engine's thread: for strategies, streams and auditors."""
 
 from collections.abc import Callable
+from itertools import chain, islice
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError, Message
 
-from tidegate.errors import RefusedError
+from tidegate.errors import JournalError, RefusedError
 from tidegate.gate import Reply, Request
 from tidegate.journal.contract import ALERTS_TOPIC, BARS_TOPIC, Journal
 from tidegate.journal.reports import ReportFile
+from tidegate.journal.segments import Archive
 from tidegate.permissions import admit
 from tidegate.publications import alerts_message, bar_message
 from tidegate.reasons import Reason
@@ -29,15 +32,33 @@ _PAGE_TOKEN_LENGTH_MAX = 19
 
 
 def read_history(journal: Journal, request: actors_pb2.ReadHistoryRequest) -> actors_pb2.ReadHistoryResponse:
-    """Give one strategy a bounded part of what it missed: every bar, and its own events."""
-    _require(journal, request.after_sequence)
+    """
+    Give one strategy a bounded part of what it missed: every bar, and its own events.
+
+    What has left the journal comes from its archive: a strategy whose saved state is of no use has no other way back.
+    """
     response = actors_pb2.ReadHistoryResponse(next_after_sequence=request.up_to_sequence)
     most = min(_EVENTS_MAX, max(request.up_to_sequence - request.after_sequence, 0))
-    for event in journal.read(request.after_sequence, most):
+    for event in _archived(journal, request.after_sequence, most) or journal.read(request.after_sequence, most):
         response.next_after_sequence = event.sequence
         if event.WhichOneof("body") in _FOR_EVERY_STRATEGY or request.strategy_id in strategies_of(event):
             response.events.append(_own_part(event, request.strategy_id))
     return response
+
+
+def _archived(journal: Journal, after: int, most: int) -> list[journal_pb2.Event]:
+    """Read events from the archive, as far as it goes; none where the journal has what follows."""
+    until, place = journal.archived()
+    if after >= until.sequence:
+        return []
+    try:
+        stored = chain.from_iterable(batch.events for batch in Archive(Path(place)).stored(after))
+        found = list(islice((one for one in stored if one.sequence > after), most))
+    except JournalError as error:
+        raise RefusedError(Reason.EVENT_ARCHIVED, str(error)) from error
+    if [one.sequence for one in found] != list(range(after + 1, after + 1 + max(len(found), 1))):
+        _require(journal, after)
+    return [journal_pb2.Event.FromString(one.body) for one in found]
 
 
 def _require(journal: Journal, after: int) -> None:

@@ -142,6 +142,10 @@ class StrategyRunner:
             raise StateError(text)
         self._book, self._marks, self._currencies, self._options = codec.read(zlib.decompress(saved.ledger))
         self._context.ledger, self._context.marks = self._book.ledger, self._marks
+        added = tuple(symbol for symbol in self._book.instruments if symbol not in self._instruments)
+        self._instruments.update(self._book.instruments)
+        self._book.instruments = self._instruments
+        self._targeting.on_instruments_changed(added=added, removed=())
         self._context.orders.clear()
         self.sequence = completed.seen_sequence
         self._unseen = [event for event in self._unseen if event.sequence > completed.seen_sequence]

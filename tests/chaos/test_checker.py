@@ -285,6 +285,18 @@ def test_an_event_that_the_checker_does_not_know_is_not_passed_over(healthy: Hea
     assert any("does not know limit_changed" in finding.text for finding in healthy.check())
 
 
+@pytest.mark.parametrize("kind", ["risk_reported", "positions_reconciled"])
+def test_reports_and_statements_move_nothing(healthy: Healthy, kind: str) -> None:
+    """What a reporter or a broker's statement records is no finding."""
+
+    def change(events: list[journal_pb2.Event]) -> None:
+        events.append(journal_pb2.Event(time=events[-1].time))
+        getattr(events[-1], kind).SetInParent()
+
+    healthy.rewrite(change)
+    assert not any("does not know" in finding.text for finding in healthy.check())
+
+
 def test_the_checker_knows_nothing_of_the_engine() -> None:
     """Of ours it imports the messages of the wire, and its own modules; those that it needs the same."""
     folder = Path(checker.__file__).parent

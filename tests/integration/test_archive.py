@@ -40,6 +40,12 @@ async def test_what_has_left_the_journal_is_named_by_its_place(tmp_path: Path) -
         code, said = journal("verify", "--archive", folder, *place)
         assert (0, True) == (code, f"{len(before):,} events in " in said), said
         assert 0 == journal("snapshot", "--anew", "--archive", folder, *place)[0]
+        for words in (("replay",), ("diff", "2", "2"), ("export",)):
+            assert (1, True) == ((alone := journal(*words, *place))[0], "EVENT_ARCHIVED" in alone[1])
+            assert 0 == journal(*words, "--archive", folder, *place)[0]
+        for option, found in (((), "EVENT_ARCHIVED"), (("--archive", folder), "hold no decision on order 2")):
+            explained = CliRunner().invoke(app, ["explain", "2", *option, *place])
+            assert (1, True) == (explained.exit_code, found in explained.output), explained.output
         await gateway.start()
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await gateway.client.admin.ReadJournal(admin_pb2.ReadJournalRequest())

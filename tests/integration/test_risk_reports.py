@@ -29,10 +29,12 @@ from tests.integration.desk import events_of, open_desk, write_portfolio
 from tests.integration.test_archive import journal
 from tests.integration.test_cluster import kill, process_id
 from tests.integration.test_limits import TIDEGATE
+from tidegate.errors import JournalError
 from tidegate.journal.location import open_reader
 from tidegate.journal.reading import events_of as events_in
 from tidegate.journal.reports import ReportFile, beside
 from tidegate.journal.segments import open_whole
+from tidegate.journal.sqlite_reader import SqliteReader
 from tidegate.portfolio.session_end import FollowedBook
 from tidegate.portfolio_file import PortfolioFile
 from tidegate.reasons import Reason
@@ -293,6 +295,48 @@ async def test_behind_an_archive_a_reporter_goes_on_where_the_one_before_was_kil
         third = reporting_of(gateway)
         assert 0 == await third.catch_up()
         await third.close()
+
+
+async def test_reports_of_another_journal_are_refused() -> None:
+    """A journal that was begun anew under its old name does not get the reports of the old one."""
+    async with reported() as gateway:
+        await live(gateway, 1, 4)
+        reporting = reporting_of(gateway)
+        assert 2 == await reporting.catch_up()
+        await reporting.close()
+        kept = reports_of(gateway).read_bytes()
+    async with reported() as gateway:
+        reports_of(gateway).write_bytes(kept)
+        with pytest.raises(JournalError, match="it is of another journal; move it away, and reports are made anew"):
+            reporting_of(gateway)
+
+
+async def test_a_reporter_that_begins_anew_reads_the_archive_as_well(tmp_path: Path) -> None:
+    """What has left the journal is part of the sessions: each is reported once, before the archive and after it."""
+    async with reported() as gateway:
+        await quote(gateway, range(1, 4))
+        first = reporting_of(gateway)
+        assert 2 == await first.catch_up()
+        await gateway.stop()
+        until = str(SqliteReader(gateway.journal).head().sequence)
+        for words in (("snapshot",), ("archive", str(tmp_path / "archive"), "--until", until)):
+            assert 0 == (done := journal(*words, "--journal", str(gateway.journal)))[0], done[1]
+        await gateway.start()
+        gateway.port._reports = ReportFile(reports_of(gateway))
+        await quote(gateway, range(4, 6))
+        second = reporting_of(gateway)
+        assert 2 == await second.catch_up()
+        assert 0 == await first.catch_up()
+        assert 4 == len((await reports(gateway)).reports)
+        for reporting in (first, second):
+            await reporting.close()
+
+
+async def quote(gateway: RunningGateway, days: range) -> None:
+    """Let days pass with prices instead of bars."""
+    for day in days:
+        price = market_data_pb2.Price(symbol="A", price="100", time=stamp(day))
+        await gateway.client.market_data.PublishPrices(market_data_pb2.PublishPricesRequest(prices=[price]))
 
 
 async def test_while_the_risk_manager_is_away_a_report_waits_and_is_recorded_then() -> None:

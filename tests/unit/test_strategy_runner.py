@@ -359,3 +359,40 @@ def test_an_instrument_that_is_added_or_changed_reaches_the_strategy_live_and_in
     for found in (live, again):
         assert found._book.ledger.digest() == live._book.ledger.digest()
         assert (Decimal(10), Decimal("0.5")) == (found._instruments["N"].multiplier, found._instruments["B"].tick)
+
+
+@pytest.mark.parametrize("part", [1, 1_000])
+def test_a_strategy_with_a_saved_state_knows_instruments_that_changed_before_it_and_after(
+    desk: Desk, part: int
+) -> None:
+    """Pins that it trades what was added before its state was saved, and counts what is added later by its terms."""
+    first = saver(desk)
+    live(desk, first, range(1, 2))
+    list_instrument(desk, "N")
+    live(desk, first, range(2, 4), saved_on=3)
+    list_instrument(desk, "M")
+    desk.price(3.1, N="20", M="20")
+    for symbol in ("N", "M"):
+        desk.hold("cash", "3", "20", symbol)
+    live(desk, first, range(4, 5))
+    desk.bar(5, A="105")
+    again = revived(desk, part)
+    again.end_catch_up()
+    for of in (first, again):
+        assert {"N", "M"} <= of._context.instruments.keys()
+    update = next_bar(desk)
+    orders = again.run_bar(update)
+    assert first.run_bar(update) == orders
+    complete(desk, update, orders)
+    answer(desk, "105")
+    list_instrument(desk, "L")
+    desk.price(5.1, L="20")
+    desk.hold("cash", "3", "20", "L")
+    live(desk, again, range(6, 8))
+
+
+def list_instrument(desk: Desk, symbol: str) -> None:
+    """Add an instrument of which a unit is ten of its price."""
+    terms = instruments_pb2.Instrument(symbol=symbol, tick="0.01", lot="1", multiplier="10", sector="tech")
+    request = admin_pb2.UpsertInstrumentsRequest(instruments=[terms], operator="ann", reason="listed")
+    desk.ask("UpsertInstruments", request, admin_pb2.UpsertInstrumentsResponse)

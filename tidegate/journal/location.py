@@ -1,5 +1,6 @@
 """Where a journal is: a file of SQLite's, or a database of PostgreSQL's, which shows no password."""
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -23,6 +24,11 @@ class Database:
     def __str__(self) -> str:
         """Show where it is."""
         return self.shown
+
+    @property
+    def word(self) -> str:
+        """Its name among files: what two databases have in one folder is not mixed up."""
+        return re.sub(r"[^A-Za-z0-9]+", "-", self.shown.partition("://")[2])
 
 
 Location = Path | Database

@@ -22,7 +22,9 @@ _COURSES = "CREATE TABLE IF NOT EXISTS courses (end_sequence INTEGER PRIMARY KEY
 
 def beside(journal: Location, folder: Path) -> Path:
     """Name the file of a journal's reports: beside a file; of a database, in a folder of this machine."""
-    return journal.with_name(f"{journal.stem}.reports.db") if isinstance(journal, Path) else folder / "reports.db"
+    if isinstance(journal, Path):
+        return journal.with_name(f"{journal.stem}.reports.db")
+    return folder / f"{journal.word}.reports.db"
 
 
 class ReportStore:
@@ -47,6 +49,12 @@ class ReportStore:
             self._db.execute(_SCHEMA)
             self._db.execute(_COURSES)
             self._db.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+
+    def newest(self) -> int:
+        """Return the event that ended the newest session with a report; 0 without one."""
+        with _failing(self._path):
+            (sequence,) = self._db.execute("SELECT coalesce(max(end_sequence), 0) FROM reports").fetchone()
+        return int(sequence)
 
     def find(self, end_sequence: int) -> tuple[bytes, bool] | None:
         """Return the report of a session, and whether the journal knows of it."""

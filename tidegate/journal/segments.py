@@ -168,3 +168,9 @@ def _batches(path: Path) -> Iterator[Batch]:
 def open_whole(live: Reader, folder: Path | None) -> Reader:
     """Read a journal together with its archive, where one is named; raises JournalError where they do not meet."""
     return live if folder is None else Joined(Archive(folder), live)
+
+
+def open_after(live: Reader, sequence: int) -> Reader:
+    """Read a journal from a place on, with the archive that it names where that is needed; raises as ``Joined``."""
+    until, place = live.archived()
+    return live if sequence >= until.sequence else Joined(Archive(Path(place)), live)

@@ -18,7 +18,9 @@ from tidegate.ledger import Ledger
 from tidegate.numbers import plain
 from tidegate.past import Past
 from tidegate.risk.book import Book
+from tidegate.risk.broker_account import BrokerAccount
 from tidegate.risk.limit import figure_name
+from tidegate.risk.roster import PendingRebalance, Roster
 from tidegate.times import to_stamp
 from tidegate.v1 import common_pb2, journal_pb2
 
@@ -67,6 +69,15 @@ def state_of(book: Book) -> State:
         "pending_resets": {str(scope): event.sequence for scope, event in book.reset_requests.items()},
         "flattenings": {" ".join(place): one.sequence for place, one in book.flattenings.items()},
         "open_alerts": sorted(sequence for sequence, alert in book.alerts.items() if not alert.acknowledged_by),
+        "instruments": {symbol: _written(one.to_wire()) for symbol, one in sorted(book.instruments.items())},
+        "roster": _roster(book.roster),
+        "rebalance": {} if book.rebalance is None else _rebalance(book.rebalance),
+        "accounts": {name: _account(account) for name, account in book.accounts.items()},
+        "unassigned": {" ".join(fill): event.sequence for fill, event in book.unassigned.fills.items()},
+        "correlation_breaches": {
+            " ".join(pair): _written(alike.violation) for pair, alike in book.correlation_breaches.by_pair.items()
+        },
+        "quarantined": sorted(book.restarts.quarantined),
     }
 
 
@@ -89,6 +100,27 @@ def _strategy(book: Book, name: str) -> State:
     state = _ledger(book.strategies[name].ledger)
     pause = book.pauses.get(name)
     return state if pause is None else state | {"paused": pause.reason}
+
+
+def _roster(roster: Roster) -> State:
+    return {
+        "added": {name: event.sequence for name, event in roster.added.items()},
+        "leaving": {name: leaving.operator for name, leaving in roster.leaving.items()},
+        "removed": {name: event.sequence for name, event in roster.removed.items()},
+    }
+
+
+def _rebalance(standing: PendingRebalance) -> State:
+    pending = {strategy_id: plain(amount) for strategy_id, amount in standing.pending.items()}
+    return {"rebalance_id": standing.rebalance_id, "pending": pending}
+
+
+def _account(account: BrokerAccount) -> State:
+    return {
+        "cash": {currency: plain(amount) for currency, amount in account.cash().items()},
+        "positions": {symbol: plain(quantity) for symbol, quantity in sorted(account.positions().items())},
+        "differences": [_written(found) for found in account.differences],
+    }
 
 
 def _ledger(ledger: Ledger) -> State:

@@ -14,16 +14,17 @@ from tidegate.risk.strategy_returns import Likeness
 from tidegate.risk.violation import Violation
 from tidegate.v1 import common_pb2, journal_pb2, risk_pb2
 
-_LIMITS_MOVED = ("limit_changed", "limit_expired")
+_OTHER_CAUSES = ("limit_changed", "limit_expired", "strategy_removed")
 
 
 def follow(draft: Draft, event: journal_pb2.Event) -> None:
-    """Hold every pair against its limits, where an applied event has ended a session or changed a limit."""
+    """Hold every pair against its limits, where an event has ended a session, changed a limit or removed a strategy."""
     book = draft.book
-    if event.sequence != book.strategy_returns.closed_by and event.WhichOneof("body") not in _LIMITS_MOVED:
+    if event.sequence != book.strategy_returns.closed_by and event.WhichOneof("body") not in _OTHER_CAUSES:
         return
     checks = [StrategyCorrelation(limit) for limit in book.limits_in_force if limit.figure == STRATEGY_CORRELATION]
-    found = book.strategy_returns.likenesses() if checks else {}
+    pairs = book.strategy_returns.likenesses() if checks else {}
+    found = {pair: one for pair, one in pairs.items() if book.roster.removed.keys().isdisjoint(pair)}
     for pair, likeness in found.items():
         violation = _worst(checks, pair, likeness.correlation)
         standing = book.correlation_breaches.by_pair.get(pair)

@@ -35,8 +35,7 @@ def _assign(book: "Book", event: journal_pb2.Event) -> None:
     strategy_id, symbol = event.suspense_assigned.strategy_id, event.suspense_assigned.fill.symbol
     for owner in (SUSPENSE, strategy_id):
         book.strategies[owner].apply(event)
-        if book.scenarios is not None:
-            book.scenarios.touch(owner, symbol)
+        book.touch(owner, symbol)
     book.unassigned.take(event)
     scope = strategy_scope(strategy_id)
     book.high_water.raise_to(scope, book.equity_of(scope))

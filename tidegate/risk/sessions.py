@@ -63,7 +63,8 @@ def _halt_strategies(draft: Draft, command: journal_pb2.SessionClosed, session: 
     working = {order.request.strategy_id for order in book.orders.values() if order.request.route == adapter}
     for strategy_id in book.terms:
         standing = book.halts.get(strategy_scope(strategy_id))
-        if strategy_id not in working and book.routes.get(strategy_id) != adapter:
+        routes = book.routes.get(strategy_id) == adapter and strategy_id not in book.roster.removed
+        if strategy_id not in working and not routes:
             continue
         if standing is None or standing.level < session.halt_on_loss:
             body = risk_pb2.Halt(

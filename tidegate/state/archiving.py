@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from tidegate.errors import JournalError
 from tidegate.journal.contract import Archived, Batch, Head, Journal, Reader, entry_of
@@ -13,6 +14,9 @@ from tidegate.risk.book import Book
 from tidegate.risk.engine import Engine
 from tidegate.state.classes import NoPast
 from tidegate.state.recovery import resume
+from tidegate.strategy_book import strategies_of
+
+_KEPT: Final = frozenset({"portfolio_configured", "instrument_upserted"})
 
 
 def archive(journal: Journal, reader: Reader, until: int, folder: Path) -> tuple[Archived, int]:
@@ -20,7 +24,8 @@ def archive(journal: Journal, reader: Reader, until: int, folder: Path) -> tuple
     Archive the batches up to a sequence; return up to where that is, and how many events have left the journal.
 
     Every event goes into the archive. What carries a sender's id or an order's stays in the journal as well, so that
-    retries, executions and busts of every age are answered as before; so does the configuration.
+    retries, executions and busts of every age are answered as before; so does the configuration, and what strategies'
+    own copies of their books are made of.
 
     Raises:
         JournalError: something is still needed, the chain breaks, or the archive cannot be written.
@@ -59,8 +64,9 @@ def _needed(book: Book) -> Iterator[tuple[int, str]]:
     if book.next_bar_sequence:
         yield book.next_bar_sequence - 1, f"bar {book.next_bar_sequence} is not completed"
     for strategy_id in book.bars_since_saved:
-        saved = book.saved_sequences.get(strategy_id, 0)
-        yield saved, f"strategy {strategy_id} comes back from there"
+        if strategy_id not in book.roster.removed:
+            saved = book.saved_sequences.get(strategy_id, 0)
+            yield saved, f"strategy {strategy_id} comes back from there"
 
 
 def _batches(reader: Reader, begin: Head, until: int, dropped: list[int]) -> Iterator[Batch]:
@@ -70,6 +76,7 @@ def _batches(reader: Reader, begin: Head, until: int, dropped: list[int]) -> Ite
         for stored in batch.events:
             event = decoded(reader, stored.sequence, stored.body)
             entry = entry_of(event)
-            if not entry.keys and entry.order_id is None and not event.HasField("portfolio_configured"):
+            is_found_again = entry.keys or entry.order_id is not None
+            if not is_found_again and entry.kind not in _KEPT and not strategies_of(event):
                 dropped.append(stored.sequence)
         yield batch

@@ -73,7 +73,7 @@ def _aligned(end: SessionEnd, rates: Rates, benchmark: str) -> tuple[dict[str, V
     Keep the sessions in which everything that is held has a return, in the portfolio's currency: no gap is filled in.
 
     What has too few sessions, itself or together with its rate, is left out, and so named by the report; a benchmark
-    that leaves too few gives no beta.
+    that leaves too few gives no beta, and neither does one where nothing is held.
     """
     instruments = {**end.state.instruments, **{held.instrument.symbol: held.instrument for held in end.state.held}}
     symbols = sorted({held.instrument.symbol for held in end.state.held})
@@ -92,7 +92,7 @@ def _aligned(end: SessionEnd, rates: Rates, benchmark: str) -> tuple[dict[str, V
     made_of = {one: names for one, names in made_of.items() if sessions(names).sum() >= OBSERVATIONS_MIN}
     kept = {name for symbol in symbols for name in made_of.get(symbol, ())}
     compared = kept | made_of.get(benchmark, set())
-    has_benchmark = benchmark in made_of and sessions(compared).sum() >= OBSERVATIONS_MIN
+    has_benchmark = bool(kept) and benchmark in made_of and sessions(compared).sum() >= OBSERVATIONS_MIN
     found = in_base(compared if has_benchmark else kept)
     returns = {symbol: found[symbol] for symbol in symbols if symbol in made_of}
     return returns, found[benchmark] if has_benchmark else None

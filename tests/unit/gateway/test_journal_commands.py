@@ -11,8 +11,12 @@ import yaml
 from typer.testing import CliRunner
 
 from gateway.cli import app
-from tests.unit.builders import Desk, configuration, strategy_scope
+from tests.unit.builders import Desk, configuration, instrument, strategy_scope
 from tests.unit.journal.stores import change
+from tests.unit.risk.test_instrument_changes import upsert
+from tests.unit.risk.test_lifecycle import added
+from tests.unit.risk.test_reconciliation import reconcile, statement
+from tests.unit.risk.test_suspense import stray
 from tidegate.journal.contract import HASH_OF_NOTHING, link
 from tidegate.journal.location import Database, Location
 from tidegate.v1 import journal_pb2
@@ -175,6 +179,28 @@ def test_a_diff_names_each_place_in_which_two_states_differ(desk: Desk, journal:
     assert [{"path": "marks.A", "one": "100", "other": "101"}] == found
     other.gate.journal.close()
     assert "give a second event, or --other JOURNAL" in journal("diff", "3", code=1)
+
+
+def test_a_state_tells_of_strategies_and_instruments_that_came_and_went_and_of_accounts(tmp_path: Path) -> None:
+    """Pins that what changes no figure of the others still is a difference: each has a section of its own."""
+    configured = configuration()
+    configured.accounts.add(account="u1", adapter="paper", in_flight_s=60).cash.add(currency="USD", amount="500")
+    desk = Desk(tmp_path / "journal.db", configured)
+    desk.bar(1, A="100", B="50", F="20")
+    begun = desk.book.sequence
+    assert "" == added(desk, amount="")
+    assert "" == upsert(desk, instrument("A", tick="0.05"))
+    fill = stray(desk, "2", "100")
+    reconcile(desk, statement({"A": "3"}))
+    ran = CliRunner().invoke(
+        app, ["journal", "diff", str(begun), str(desk.book.sequence), "--journal", str(desk.path), "--json"]
+    )
+    found = {place["path"]: place["other"] for place in json.loads(ran.output)}
+    assert (begun + 1, "0.05") == (found["roster.added.new"], found["instruments.A.tick"])
+    assert ("300", begun + 3) == (found["accounts.u1.cash.USD"], found[f"unassigned.u1 {fill.execution_id}"])
+    (difference,) = found["accounts.u1.differences"]
+    assert ("2", "3") == (difference["ours"], difference["stated"])
+    desk.gate.journal.close()
 
 
 def test_what_is_no_journal_is_said_in_one_line(tmp_path: Path) -> None:

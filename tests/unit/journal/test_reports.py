@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from actors.in_flight import note_of
 from tidegate.errors import JournalError
+from tidegate.journal.location import located
 from tidegate.journal.reports import ReportFile, ReportStore, beside
 
 
@@ -16,14 +18,21 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_the_file_lies_beside_its_journal(tmp_path: Path) -> None:
-    """Pins the name: two journals of a folder have two."""
+    """Pins the name: two journals of a folder have two; so have two databases, also for what is in flight."""
     assert tmp_path / "crisis.reports.db" == beside(tmp_path / "crisis.db", tmp_path)
+    one, other = (located(f"postgresql://ann:secret@db:5432/{name}") for name in ("gate", "test"))
+    assert tmp_path / "db-5432-gate.reports.db" == beside(one, tmp_path)
+    assert tmp_path / "db-5432-test.reports.db" == beside(other, tmp_path)
+    assert tmp_path / "db-5432-gate.in_flight" == note_of(one, tmp_path)
+    assert tmp_path / "journal.db.in_flight" == note_of(tmp_path / "journal.db", tmp_path / "logs")
 
 
 def test_a_report_is_kept_and_noted_and_found_again_by_the_next_process(path: Path) -> None:
     """Pins what survives a restart, and that a session has one report."""
     store = ReportStore(path)
+    assert 0 == store.newest()
     store.add(7, 1_000, b"seven")
+    assert 7 == store.newest()
     assert (b"seven", False) == store.find(7)
     store.note_recorded(7)
     store.close()

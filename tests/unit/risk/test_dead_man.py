@@ -4,6 +4,7 @@ import pytest
 
 from tests.unit.builders import BUY, Desk, action, configuration, strategy_scope
 from tests.unit.conftest import OpenDesk
+from tests.unit.risk.test_lifecycle import added, remove
 from tidegate.v1 import actors_pb2, admin_pb2, common_pb2, orders_pb2
 
 UNSPECIFIED = common_pb2.HALT_LEVEL_UNSPECIFIED
@@ -64,6 +65,15 @@ def test_it_takes_a_reset_to_go_on(desk: Desk) -> None:
     reset = admin_pb2.ResetHaltRequest(scope=strategy_scope("cash"), operator="ann", reason="it is back")
     desk.ask("ResetHalt", reset, admin_pb2.ResetHaltResponse)
     assert "ALLOW" == action(desk.buy("cash", "1"))
+
+
+def test_a_strategy_that_came_is_halted_with_the_others_and_one_that_went_is_not(desk: Desk) -> None:
+    """Pins that the switch knows strategies that were added, and leaves a removed one alone."""
+    assert "" == added(desk)
+    desk.ask("RemoveStrategy", remove("cash"), admin_pb2.RemoveStrategyResponse)
+    open_session(desk, HALTED)
+    desk.close_session("s1")
+    assert [("new", HALTED)] == halts(desk)
 
 
 def test_a_session_without_a_switch_halts_nothing(desk: Desk) -> None:

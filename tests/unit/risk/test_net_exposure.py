@@ -29,6 +29,7 @@ from tests.unit.risk.test_limits import (
     states,
     update,
 )
+from tests.unit.risk.test_suspense import assign, stray
 from tidegate.explanation import Wanted, explain
 from tidegate.v1 import common_pb2, instruments_pb2, journal_pb2
 
@@ -232,3 +233,15 @@ def test_a_put_offsets_its_underlying(tmp_path: Path) -> None:
     assert "0" == states(desk)[0].actual
     desk.price(1.1, A="110")
     assert "0" == states(desk)[0].actual
+
+
+def test_a_fill_that_leaves_suspense_counts_where_it_arrives(open_desk: OpenDesk) -> None:
+    """Pins that an assigned fill is its strategy's net exposure at once, and that taking it back ends that."""
+    desk = limited(open_desk, limit("NET_EXPOSURE", MARGIN, limit="10000"))
+    fill = stray(desk, "90", "100")
+    assert "ALLOW" == action(desk.check(desk.order("margin", BUY, "100", "A")))
+    assign(desk, fill)
+    assert "REJECT NET_EXPOSURE" == action(desk.check(desk.order("margin", BUY, "11", "A")))
+    assert "ALLOW" == action(desk.check(desk.order("margin", BUY, "10", "A")))
+    desk.report(desk.bust(fill))
+    assert "ALLOW" == action(desk.check(desk.order("margin", BUY, "100", "A")))

@@ -8,6 +8,7 @@ import pytest
 
 from tests.unit.builders import BUY, PORTFOLIO, Desk, action, configuration, strategy_scope
 from tests.unit.conftest import OpenDesk
+from tests.unit.risk.test_lifecycle import remove
 from tests.unit.risk.test_limits import HALT, REDUCE, WARN, limit, states, update
 from tidegate.explanation import Wanted, explain
 from tidegate.reasons import Reason
@@ -271,3 +272,20 @@ def test_without_a_limit_no_order_and_no_session_looks_at_a_correlation(open_des
     assert desk.book.strategy_returns._found is None
     shown(desk)
     assert desk.book.strategy_returns._found is not None
+
+
+def test_a_removed_strategy_holds_its_partner_back_no_longer(open_desk: OpenDesk) -> None:
+    """Pins that the breach of a pair ends with the removal of one of them, and does not begin again."""
+    desk = lived(open_desk, 62)
+    held_to(desk, correlation(desk) - Decimal("0.00000001"))
+    assert "REJECT STRATEGY_CORRELATION" == action(desk.buy("cash", "1"))
+    sale = desk.sell("margin", "100", "B")
+    desk.fill(sale.order_id, "100", "100")
+    desk.ask("RemoveStrategy", remove("margin"), admin_pb2.RemoveStrategyResponse)
+    (restored,) = desk.events("correlation_restored")
+    assert restored.correlation_restored.correlation == ""
+    assert "ALLOW" == action(desk.buy("cash", "1"))
+    desk.bar(64, A="101", B="101")
+    desk.bar(65, A="100", B="100")
+    assert 1 == len(desk.events("correlation_breached"))
+    assert desk.state() == desk.restarted().state()

@@ -4,13 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.builders import BUY, Desk, action, configuration
+from tests.unit.builders import BUY, NEW, Desk, action, configuration, instrument
 from tests.unit.journal.stores import change
-from tests.unit.test_strategy_runner import live, saver
+from tests.unit.risk.test_instrument_changes import upsert
+from tests.unit.risk.test_lifecycle import remove
+from tests.unit.test_strategy_runner import complete, live, next_bar, saver
 from tidegate.clocks import bar_clock
-from tidegate.errors import JournalError
+from tidegate.errors import JournalError, RefusedError
 from tidegate.gate import Gate, Request
-from tidegate.history import read_past
+from tidegate.history import read_history, read_past
 from tidegate.journal.contract import BEGINNING
 from tidegate.journal.location import Location, open_reader
 from tidegate.journal.reading import verified, verify, with_keys_checked
@@ -19,7 +21,7 @@ from tidegate.journal.segments import Archive, open_whole
 from tidegate.state.archiving import archive
 from tidegate.state.differences import differences
 from tidegate.state.recovery import take_snapshot
-from tidegate.v1 import admin_pb2
+from tidegate.v1 import actors_pb2, admin_pb2, journal_pb2
 
 
 @pytest.fixture
@@ -124,6 +126,51 @@ def test_a_strategys_history_stays_until_it_has_saved_its_state(desk: Desk, tmp_
     with pytest.raises(JournalError, match=f"events after {bound} are still needed"):
         move(desk, bound + 1, tmp_path / "archive")
     assert move(desk, bound, tmp_path / "archive")
+
+
+def test_a_strategy_whose_state_is_of_no_use_lives_through_the_archive(desk: Desk, tmp_path: Path) -> None:
+    """Pins its whole history, page by page, before and after; without the archive the refusal that names it."""
+    live(desk, saver(desk), range(1, 5), saved_on=3)
+    before = history(desk)
+    assert move(desk, desk.book.saved_sequences["cash"], tmp_path / "archive")
+    assert before == history(desk)
+    (segment,) = (tmp_path / "archive").iterdir()
+    segment.rename(tmp_path / "elsewhere")
+    with pytest.raises(RefusedError, match="are in the archive"):
+        history(desk)
+
+
+def history(desk: Desk) -> list[journal_pb2.Event]:
+    """Read the cash strategy's history from the first event on."""
+    found, after = list[journal_pb2.Event](), 0
+    while after < desk.book.sequence:
+        most = min(after + 7, desk.book.sequence)
+        page = actors_pb2.ReadHistoryRequest(strategy_id="cash", after_sequence=after, up_to_sequence=most)
+        response = read_history(desk.gate.journal, page)
+        found += response.events
+        after = response.next_after_sequence
+    return found
+
+
+def test_what_strategies_have_not_seen_yet_stays(busy: Desk, tmp_path: Path) -> None:
+    """Pins that before the first bar is completed an instrument that was added still comes with it."""
+    assert "" == upsert(busy, instrument("N", multiplier="10"))
+    move(busy, busy.book.sequence, tmp_path / "archive")
+    again = restarted(busy)
+    again.report(*(again.execution(order_id, NEW) for order_id in again.book.awaiting))
+    again.bar(21, A="100", B="50")
+    own = next_bar(again).strategies[0]
+    assert ["N"] == [e.instrument_upserted.instrument.symbol for e in own.events if e.HasField("instrument_upserted")]
+    again.gate.journal.close()
+
+
+def test_a_removed_strategy_needs_no_history(desk: Desk, tmp_path: Path) -> None:
+    """Pins that one that never saved a state keeps nothing once it is gone; no process of it comes back."""
+    complete(desk, next_bar(desk), [])
+    with pytest.raises(JournalError, match="still needed: strategy cash comes back from there"):
+        move(desk, desk.book.sequence, tmp_path / "archive")
+    desk.ask("RemoveStrategy", remove("cash"), admin_pb2.RemoveStrategyResponse)
+    assert move(desk, desk.book.sequence, tmp_path / "archive")
 
 
 def test_an_archiving_that_was_cut_off_is_finished(busy: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,6 +124,13 @@ def test_the_report_has_the_figures_of_the_functions_that_it_is_made_by() -> Non
     assert ["trend", "value"] == list(made.strategy_correlations.names)
 
 
+def test_a_session_that_ends_with_nothing_held_has_its_report() -> None:
+    """Pins that there is nothing for the benchmark to explain then, and that the rest of the report stands."""
+    made = session_report(ended(held=()), WIDE)
+    assert ("", 0, "0", "100000", []) == (made.beta, made.sessions, made.gross_exposure, made.equity, codes(made))
+    assert ["trend", "value"] == list(made.strategy_correlations.names)
+
+
 def test_only_sessions_in_which_all_that_is_held_has_a_return_are_taken() -> None:
     """Pins a gap, a shorter history and a benchmark's own gaps: dropped for all, nothing filled in."""
     gap: list[float | None] = [None if place == 50 else one for place, one in enumerate(B.tolist())]
