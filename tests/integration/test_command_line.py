@@ -161,7 +161,7 @@ def test_a_run_killed_in_the_middle_and_started_again_ends_like_an_unbroken_one(
     assert set() == wait_until_gone(below)
 
 
-@pytest.mark.parametrize("bars", [0, 20])
+@pytest.mark.parametrize("bars", [0, pytest.param(20, marks=pytest.mark.long)])
 def test_ctrl_c_ends_in_a_few_seconds_and_leaves_no_process(folder: Path, begin: Program, bars: int) -> None:
     """Whether it starts or replays: exit code 0, one clear line, nothing left."""
     process = begin(folder, free_address())

@@ -129,6 +129,7 @@ def test_a_strategy_that_stands_still_is_paused_alone(tmp_path: Path) -> None:
     assert (True, False) == (strategies["ill"].paused, strategies["calm"].paused)
 
 
+@pytest.mark.long
 def test_after_an_unplanned_restart_only_reducing_passes_until_somebody_has_looked(tmp_path: Path) -> None:
     """As the portfolio file asks; a planned one changes nothing, and the person and the reason are on record."""
     path = write_portfolio(tmp_path, after_restart="reduce_only")
