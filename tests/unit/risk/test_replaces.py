@@ -1,7 +1,5 @@
 """Replacing a working order: decided once, held at the larger of old and new until the broker reports."""
 
-from copy import deepcopy
-
 import pytest
 
 from tests.unit.builders import (
@@ -21,9 +19,15 @@ from tests.unit.builders import (
 )
 from tests.unit.conftest import OpenDesk
 from tidegate.numbers import ZERO, plain
+from tidegate.orders import Reservation
 from tidegate.v1 import admin_pb2, common_pb2, orders_pb2
 
 REDUCE_ONLY = common_pb2.HALT_LEVEL_REDUCE_ONLY
+
+
+def standing(desk: Desk) -> dict[str, tuple[orders_pb2.Order, Reservation]]:
+    """Return the working orders as they are now, and what they reserve."""
+    return {order_id: (order.to_wire(), order.reservation) for order_id, order in desk.book.orders.items()}
 
 
 def working(desk: Desk, quantity: str = "10", price: str = "110", side: common_pb2.Side.ValueType = BUY) -> NewOrder:
@@ -162,11 +166,11 @@ def test_only_a_working_order_becomes_something_else(
         desk.replace(desk.replacement(order, "12", "110"))
     if state.endswith("rejected"):
         desk.report(desk.execution(order_id, CANCEL_REJECTED if state.startswith("cancel") else REPLACE_REJECTED))
-    before = deepcopy(desk.book.orders), desk.book.strategies["cash"].ledger.digest()
+    before = standing(desk), desk.book.strategies["cash"].ledger.digest()
     assert expected == desk.refusal("ReplaceOrder", desk.replacement(order, quantity, price))
     refused = [event.command_refused.reason_code for event in desk.events("command_refused")]
     assert ([expected] if expected else []) == refused
-    assert (expected == "") is (before != (desk.book.orders, desk.book.strategies["cash"].ledger.digest()))
+    assert (expected == "") is (before != (standing(desk), desk.book.strategies["cash"].ledger.digest()))
 
 
 def test_a_retry_gets_the_first_answer_whatever_became_of_the_order(desk: Desk) -> None:
@@ -185,7 +189,7 @@ def test_a_retry_gets_the_first_answer_whatever_became_of_the_order(desk: Desk) 
 def test_a_refused_replacement_leaves_everything_as_it_was_and_is_remembered(desk: Desk) -> None:
     """Pins that the order works on, that a retry is refused alike, and that the id stands for no order."""
     order = working(desk)
-    before = deepcopy(desk.book.orders), desk.book.strategies["cash"].ledger.digest()
+    before = standing(desk), desk.book.strategies["cash"].ledger.digest()
     request = desk.replacement(order, "501", "110")
     decision = desk.replace(request)
     assert ("REJECT CAPITAL", "", "0") == (action(decision), decision.order_id, decision.approved_quantity)
@@ -194,7 +198,7 @@ def test_a_refused_replacement_leaves_everything_as_it_was_and_is_remembered(des
     assert decision == desk.replace(request)
     desk = desk.restarted()
     assert decision == desk.replace(request)
-    assert before == (desk.book.orders, desk.book.strategies["cash"].ledger.digest())
+    assert before == (standing(desk), desk.book.strategies["cash"].ledger.digest())
     found = desk.found(request.client_order_id)
     assert (decision, False) == (found.decision, found.HasField("order"))
     cancel = orders_pb2.CancelOrderRequest(strategy_id="cash", client_order_id=request.client_order_id)
