@@ -5,8 +5,10 @@ from typing import Final
 
 from tidegate.v1 import journal_pb2
 
-# Besides transfers between two sides: what the reserve gives to strategies, or takes from them.
-FLOWS: Final = frozenset({"strategy_added", "strategy_removed", "rebalanced", "rebalance_advanced"})
+# What moves capital into strategies or out of them.
+FLOWS: Final = frozenset(
+    {"capital_transferred", "strategy_added", "strategy_removed", "rebalanced", "rebalance_advanced"}
+)
 
 
 def flows_of(event: journal_pb2.Event) -> dict[str, Decimal]:

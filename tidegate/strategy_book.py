@@ -19,9 +19,6 @@ SUSPENSE = ""
 def strategies_of(event: journal_pb2.Event) -> tuple[str, ...]:
     """Name the strategies whose books an event changes; empty when it changes none, or the suspense ledger."""
     body = event.WhichOneof("body")
-    if body == "capital_transferred":
-        transfer = event.capital_transferred
-        return tuple(s for s in (transfer.from_strategy_id, transfer.to_strategy_id) if s)
     if body == "order_decided":
         return (event.order_decided.order.strategy_id,)
     if body == "replace_decided":
@@ -65,11 +62,6 @@ class StrategyBook:
             case "suspense_assigned":
                 fill = event.suspense_assigned.fill
                 self._fill(fill, fill.execution, -1 if self.strategy_id == SUSPENSE else 1)
-            case "capital_transferred":
-                amount = Decimal(event.capital_transferred.amount)
-                self.ledger.transfer(
-                    -amount if event.capital_transferred.from_strategy_id == self.strategy_id else amount
-                )
             case kind if kind in FLOWS:
                 self.ledger.transfer(flows_of(event)[self.strategy_id])
             case other:
