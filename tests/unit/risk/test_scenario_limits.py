@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from decimal import Decimal
 from statistics import stdev
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from tests.unit.builders import BUY, SELL, Desk, action, configuration
 from tests.unit.builders import limit as limit_order
 from tests.unit.conftest import OpenDesk
-from tests.unit.risk.test_limits import HALT, WARN, limit, states
+from tests.unit.risk.test_limits import HALT, WARN, limit, states, update
 from tidegate.risk.scenarios import Scenarios, expected_shortfall, value_at_risk, volatility
 from tidegate.v1 import risk_pb2
 
@@ -41,6 +42,18 @@ def test_value_at_risk_passes_exactly_at_its_limit(open_desk: OpenDesk, symbol: 
     desk = priced(open_desk, 61, limit("VALUE_AT_RISK", limit="0.01"))
     assert "REJECT VALUE_AT_RISK" == action(desk.move("margin", above, symbol))
     assert "ALLOW" == action(desk.move("margin", at_limit, symbol))
+
+
+@pytest.mark.parametrize("figure", ["EXPECTED_SHORTFALL", "VOLATILITY"])
+@pytest.mark.parametrize("quantity", ["1000", "-1000"])
+def test_the_other_figures_pass_exactly_at_their_limits(open_desk: OpenDesk, figure: str, quantity: str) -> None:
+    """Pins the figure that a refusal names: a limit of just that passes, long and short, one a digit below does not."""
+    desk = priced(open_desk, 61, limit(figure, limit="0.00000001"))
+    exactly = Decimal(desk.move("margin", quantity).violations[0].actual) / 100_000
+    assert "" == update(desk, limit(figure, limit=f"{exactly - Decimal('0.00000001'):f}"))
+    assert f"REJECT {figure}" == action(desk.move("margin", quantity))
+    assert "" == update(desk, limit(figure, limit=f"{exactly:f}"))
+    assert "ALLOW" == action(desk.move("margin", quantity))
 
 
 def test_working_orders_count_at_their_worst_and_positions_of_strategies_cancel_out(open_desk: OpenDesk) -> None:
