@@ -12,7 +12,17 @@ from ray.exceptions import RayActorError, RayTaskError
 
 from actors.allocator import AllocatorSettings, PortfolioAllocator
 from actors.gateway_host import GatewayHost
-from actors.names import ALLOCATOR, GATEWAY, JOURNAL_RESOURCE, NAMESPACE, REPORTER, RISK_MANAGER, STRATEGY, gateway_name
+from actors.names import (
+    ALLOCATOR,
+    CPU_SHARE,
+    GATEWAY,
+    JOURNAL_RESOURCE,
+    NAMESPACE,
+    REPORTER,
+    RISK_MANAGER,
+    STRATEGY,
+    gateway_name,
+)
 from actors.port import OpenFrontDoor
 from actors.risk_manager import RiskManager, RiskManagerSettings
 from actors.risk_reporter import ReporterSettings, RiskReporter
@@ -106,7 +116,7 @@ def check_room() -> None:
     Look whether the cluster can take a portfolio.
 
     Raises:
-        TidegateError: a portfolio runs on it already, or no node offers that the journal is near.
+        TidegateError: a portfolio runs on it already, no node offers that the journal is near, or none has a CPU.
     """
     if names := running():
         message = f"a portfolio runs on this cluster already ({', '.join(names)}); end it first: tidegate down"
@@ -117,6 +127,9 @@ def check_room() -> None:
             f"no node of this cluster is near the journal: start Ray there with "
             f"--resources='{{\"{JOURNAL_RESOURCE}\": 1}}'"
         )
+        raise TidegateError(message)
+    if not resources.get("CPU"):
+        message = "no node of this cluster offers a CPU, so no strategy can start: leave out --num-cpus=0 on one"
         raise TidegateError(message)
 
 
@@ -194,7 +207,7 @@ def _actor(kind: type[Any], name: str, resources: Mapping[str, float] | None = N
         namespace=NAMESPACE,
         lifetime="detached",
         max_restarts=-1,
-        num_cpus=0,
+        num_cpus=0 if resources else CPU_SHARE,
         max_concurrency=_CALLS_MAX,
         resources=dict(resources or {}),
     )

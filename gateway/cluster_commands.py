@@ -57,7 +57,7 @@ def up(  # noqa: PLR0913 -- each is an option of the command
         more_gateways=tuple(more_gateways or ()),
         metrics=metrics,
         protection=Protection(
-            access=access and access.resolve(),
+            access=access and access.absolute(),
             tls=tls_files(tls_certificate, tls_key, tls_client_ca),
             admin_address=admin_address,
         ),
@@ -100,7 +100,7 @@ def _start(portfolio: "PortfolioFile", options: "RunOptions", console: Console) 
     open_front_door = partial(open_gateway, address=options.address, protection=options.protection)
     say = partial(console.print, highlight=False, soft_wrap=True)
     events = cluster.start(settings_of(portfolio, strategy_specs(portfolio, options), options, open_front_door, say))
-    console.print(f"journal {options.journal}: {events:,} events; serving on {options.address}", highlight=False)
+    say(f"journal {options.journal}: {events:,} events; serving on {options.address}")
     _show_places(console)
 
 
