@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,6 +36,7 @@ _STOP_TIMEOUT_S = 10.0
 _RAY_ATTEMPTS = 3
 # A part of what a node with the journal offers: any number of portfolios may run there one after the other.
 _NEAR_THE_JOURNAL = {JOURNAL_RESOURCE: 0.001}
+_LOOK_TIMEOUT_S = 5.0
 # Calls under way in one actor: every stream of every gateway apart is one.
 _CALLS_MAX = 10_000
 
@@ -92,6 +94,7 @@ def join(address: str) -> None:
         TidegateError: there is no cluster, or it does not let us in.
     """
     _prepare()
+    _look_for(address)
     # Who only asks says one line of its own when it is not let in.
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
@@ -99,6 +102,18 @@ def join(address: str) -> None:
     except Exception as error:  # Ray raises nothing narrower for a cluster that is away or refuses
         ray.shutdown()
         message = f"cannot join a Ray cluster at {address}: there is none, or its token is not the one shown here"
+        raise TidegateError(message) from error
+
+
+def _look_for(address: str) -> None:
+    """Refuse an address at which nobody answers: Ray itself would try for a quarter of an hour."""
+    host, _, port = address.rpartition(":")
+    if not port.isdecimal():
+        return  # "auto": Ray knows the addresses on this machine
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _LOOK_TIMEOUT_S).close()
+    except (OSError, OverflowError) as error:
+        message = f"no Ray cluster answers at {address}: {error}"
         raise TidegateError(message) from error
 
 

@@ -1,7 +1,6 @@
 """Machines that one reaches by SSH, for Ray's cluster launcher: a head and a worker, both of them this machine."""
 
 import getpass
-import json
 import os
 import shutil
 import signal
@@ -60,12 +59,10 @@ class Machines:
         return done.stdout
 
     def wait_for_worker(self) -> None:
-        """Wait until the head has brought up the other machine, as it writes down for itself."""
-        notes, deadline = self.node / "ray" / "cluster-tidegate.state", time.monotonic() + 60
-        while "up-to-date" not in json.dumps(json.loads(notes.read_text(encoding="utf-8"))[WORKER]):
-            assert time.monotonic() < deadline, (self.node / "ray/session_latest/logs/monitor.out").read_text(
-                encoding="utf-8"
-            )
+        """Wait until the head has brought up the other machine: it writes down what it does."""
+        log, deadline = self.node / "ray" / "session_latest" / "logs" / "monitor.out", time.monotonic() + 60
+        while f"NodeUpdater: {WORKER}: Ray start commands succeeded" not in (said := log.read_text(encoding="utf-8")):
+            assert time.monotonic() < deadline, said
             time.sleep(0.2)
 
 
