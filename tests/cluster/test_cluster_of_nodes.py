@@ -1,6 +1,5 @@
 """A portfolio on a Ray cluster of several nodes: where it runs, who may join, and what dies with a node."""
 
-import subprocess
 import time
 from pathlib import Path
 
@@ -8,8 +7,7 @@ import grpc
 import pytest
 
 from gateway.client import Client
-from gateway.testing import free_address
-from tests.cluster.nodes import TIDEGATE, Nodes, nodes, publish, submit
+from tests.cluster.nodes import Nodes, nodes, publish, submit
 from tests.integration.desk import events_of
 from tidegate.journal.location import Database, open_reader
 from tidegate.v1 import common_pb2, portfolio_pb2
@@ -37,16 +35,6 @@ def test_a_portfolio_joins_a_cluster_stays_there_and_is_ended(tmp_path: Path) ->
         assert "RiskManager; the journal keeps everything\n" in ended.stdout
         assert "nothing runs there\n" == own.ask("down").stdout
     assert events_of(own.journal)
-
-
-def test_where_no_cluster_answers_one_line_says_so() -> None:
-    """At once: Ray itself would try again for a quarter of an hour."""
-    address = free_address()
-    command = [TIDEGATE, "scale", "--address", address]
-    shown = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)  # noqa: S603 -- ours
-    assert 1 == shown.returncode
-    assert shown.stderr.startswith(f"no Ray cluster answers at {address}: ")
-    assert 1 == len(shown.stderr.splitlines())
 
 
 @pytest.mark.long

@@ -1,5 +1,6 @@
 """Ray's cluster launcher with the file that we ship, for real, over SSH; docs/cluster.md is what is followed."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -7,11 +8,11 @@ import pytest
 from gateway.client import Client
 from gateway.testing import free_address
 from tests.cluster.machines import HEAD, WORKER, machines
-from tests.cluster.nodes import HOLDER, places_in, publish, submit
+from tests.cluster.nodes import HOLDER, TIDEGATE, places_in, publish, submit
 from tests.integration.desk import write_portfolio
 from tidegate.v1 import common_pb2
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.control("continuity")]
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_a_cluster_launched_by_ssh_takes_a_portfolio_and_answers_an_order(tmp_path: Path) -> None:
@@ -36,3 +37,13 @@ def test_a_cluster_launched_by_ssh_takes_a_portfolio_and_answers_an_order(tmp_pa
         assert HEAD == places["RiskManager"]["host"]
         assert WORKER in {places[f"Strategy:{name}"]["host"] for name in ("one", "two")}
         assert "RiskManager; the journal keeps everything" in said
+
+
+def test_where_no_cluster_answers_one_line_says_so() -> None:
+    """At once: Ray itself would try again for a quarter of an hour."""
+    address = free_address()
+    command = [TIDEGATE, "scale", "--address", address]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)  # noqa: S603 -- ours
+    assert 1 == shown.returncode
+    assert shown.stderr.startswith(f"no Ray cluster answers at {address}: ")
+    assert 1 == len(shown.stderr.splitlines())
