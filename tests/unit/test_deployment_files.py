@@ -70,6 +70,7 @@ def test_a_launched_head_starts_the_other_machines_and_everybody_finds_the_progr
     assert "--autoscaling-config=~/ray_bootstrap_config.yaml" in head
     assert (config["provider"]["type"] == "local") == ("RAY_enable_autoscaler_v2=0" in head)
     assert any("export PATH=" in command and "RAY_AUTH_MODE=token" in command for command in config["setup_commands"])
+    assert "chmod 700 ~/.ray" in config["setup_commands"]  # Ray's own command leaves the token for everybody to read
     assert all(remote.startswith("~/") for remote in config["file_mounts"])  # copied by a user who is not root
 
 
