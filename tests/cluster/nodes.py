@@ -121,7 +121,9 @@ def wait_for(ask: Callable[[], orders_pb2.Decision]) -> orders_pb2.Decision:
 
 
 @contextmanager
-def nodes(folder: Path, workers: int, database: Database | None = None, **environment: str) -> Iterator[Nodes]:
+def nodes(
+    folder: Path, workers: int, database: Database | None = None, *, cpus: int = 1, **environment: str
+) -> Iterator[Nodes]:
     """
     Run a head and so many workers, with a token of their own; the journal is a file of the folder, or a database.
 
@@ -137,11 +139,11 @@ def nodes(folder: Path, workers: int, database: Database | None = None, **enviro
     secret = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     with mock.patch.dict(os.environ, secret | environment):
         reset_auth_token_state()
-        head = {"num_cpus": 1, "include_dashboard": False, "resources": {} if workers else near}
+        head = {"num_cpus": cpus, "include_dashboard": False, "resources": {} if workers else near}
         cluster = Cluster(initialize_head=True, head_node_args=head)
         try:
             for _ in range(workers):
-                cluster.add_node(num_cpus=1, resources=near)
+                cluster.add_node(num_cpus=cpus, resources=near)
             yield Nodes(cluster, portfolio, database or folder / "journal.db")
         finally:
             cluster.shutdown()  # type: ignore[no-untyped-call]

@@ -38,6 +38,18 @@ def test_a_portfolio_joins_a_cluster_stays_there_and_is_ended(tmp_path: Path) ->
 
 
 @pytest.mark.long
+def test_a_cluster_without_a_cpu_for_strategies_is_refused(tmp_path: Path) -> None:
+    """Instead of waiting for ever for one."""
+    with nodes(tmp_path, workers=0, cpus=0) as own:
+        assert (
+            own.up()
+            .stderr.splitlines()[-1]
+            .startswith("no node of this cluster offers a CPU, so no strategy can start")
+        )
+        assert "nothing runs there\n" == own.ask("scale").stdout
+
+
+@pytest.mark.long
 def test_the_node_of_the_risk_manager_dies_and_the_portfolio_goes_on(tmp_path: Path, database: Database) -> None:
     """
     Three nodes, strategies on more than one, the journal in PostgreSQL.
