@@ -151,7 +151,8 @@ class EngineThread:
         items: list[_Item] = []
         requests = size = 0
         while True:
-            item = self._take_next(wait=not items)
+            # Once it is to end it never waits: the None that was to wake it may have gone with the batch before.
+            item = self._take_next(wait=not items and not self._stopping)
             if item is None:
                 if items or (self._stopping and self._inbox.empty() and not self._urgent):
                     return items
