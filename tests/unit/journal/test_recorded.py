@@ -47,7 +47,7 @@ def test_a_recorded_journal_adds_up_to_the_recorded_state(recorded: Path, copy: 
 
 @pytest.mark.control("continuity")
 def test_a_gate_goes_on_from_a_recorded_journal(copy: Path) -> None:
-    """Pins that this version not only reads it, but starts on it, with its configuration, and writes on if it has to."""
+    """Pins that this version not only reads it, but starts on it, with its configuration, and writes on."""
     before = fold(events_of(SqliteReader(copy)))
     assert before.configuration is not None
     gate = Gate(SqliteJournal(copy), bar_clock)
