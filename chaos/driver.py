@@ -14,7 +14,7 @@ from actors.watchdog import SILENT_MAX_S
 from chaos.processes import Run, RunError, send
 from chaos.schedule import CLIENT, HANG, KILL, PAUSE, RESTART, RUN, SERVER, SESSION, Step
 from chaos.session import STOP
-from chaos.stores import DatabaseStore, Store
+from chaos.stores import Store
 
 # Nothing acknowledged for so long: the run has failed, whatever the checker says.
 SILENCE_MAX_S = 120.0
@@ -115,7 +115,7 @@ class Driver:
         if step.target == RUN:
             self._restart() if step.action == RESTART else self._take_over(step.lasts_s)
         elif step.target in (SERVER, SESSION):
-            self._disturb_database(step)
+            self._store.disturb(step)
         elif step.target == CLIENT:
             name = CLIENTS[step.lot % len(CLIENTS)][0]
             self._clients[name].kill()
@@ -189,22 +189,6 @@ class Driver:
                 stdout=output,
                 stderr=output,
             )
-
-    def _disturb_database(self, step: Step) -> None:
-        """End the writer's session, or have its server die, stop at once or stand still; then it comes back."""
-        if not isinstance(self._store, DatabaseStore):
-            raise TypeError
-        server = self._store.server
-        if step.target == SESSION:
-            self._store.end_writer()
-        elif server is None:
-            raise TypeError
-        elif step.action == PAUSE:
-            server.pause(step.lasts_s)
-        else:
-            server.end(signal.SIGKILL if step.action == KILL else signal.SIGQUIT)
-            time.sleep(step.lasts_s)
-            server.start()
 
     def _restart(self) -> None:
         """Kill the process that started everything, and start another run on the journal."""

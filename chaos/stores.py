@@ -1,7 +1,9 @@
 """Where a run's journal lies: how it is disturbed, and read when nobody writes it any more."""
 
 import shutil
+import signal
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Protocol
 import psycopg
 
 from chaos.chain import Link, read_links
+from chaos.schedule import KILL, PAUSE, SESSION, Step
 from chaos.server import Server
 from tidegate.errors import ConfigurationError
 from tidegate.journal.location import Database, Location, located
@@ -42,6 +45,9 @@ class Store(Protocol):
     def unlock(self) -> None:
         """Take away what keeps a second run out."""
 
+    def disturb(self, step: Step) -> None:
+        """Do what a step does to a session with it, or to its server."""
+
     def links(self) -> Iterator[Link]:
         """Read every batch, of a journal that nobody writes any more."""
 
@@ -73,6 +79,10 @@ class FileStore:
     def unlock(self) -> None:
         """Remove the file that is locked."""
         self._path.with_name(f"{self._path.name}.lock").unlink()
+
+    def disturb(self, step: Step) -> None:
+        """Refuse: it has no sessions, and no server."""
+        raise NotImplementedError(step)
 
     def links(self) -> Iterator[Link]:
         """Read the file's tables."""
@@ -114,8 +124,8 @@ class DatabaseStore:
         self.server = Server(folder / "server.log") if journal == OWN_SERVER else None
         self._url = journal if self.server is None else self.server.url
         self.has_server = self.server is not None
-        self._database = self._in(_SCHEMA)
-        self.argument = self._database.url
+        self.location = self._in(_SCHEMA)
+        self.argument = self.location.url
         with psycopg.connect(self._url, autocommit=True) as db:
             for schema in (_SCHEMA, _COPY):
                 db.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE".encode())
@@ -125,13 +135,24 @@ class DatabaseStore:
         """End the session that holds the run's lock."""
         self._end_holders(RUN_LOCK)
 
-    def end_writer(self) -> None:
-        """End the writer's session, as a network does that is cut: what becomes of its commit it does not hear."""
-        self._end_holders(WRITER_LOCK)
+    def disturb(self, step: Step) -> None:
+        """
+        End the writer's session, as a network does that is cut: what becomes of its commit it does not hear.
+
+        Or have the run's own server die, stop at once or stand still; then it comes back.
+        """
+        if step.target == SESSION or self.server is None:
+            self._end_holders(WRITER_LOCK)
+        elif step.action == PAUSE:
+            self.server.pause(step.lasts_s)
+        else:
+            self.server.end(signal.SIGKILL if step.action == KILL else signal.SIGQUIT)
+            time.sleep(step.lasts_s)
+            self.server.start()
 
     def links(self) -> Iterator[Link]:
         """Read by the contract's reader, which hands out what lies there."""
-        reader = PostgresReader(self._database)
+        reader = PostgresReader(self.location)
         for batch in reader.stored():
             yield Link(batch.epoch, batch.hash, [(event.sequence, event.body) for event in batch.events])
         if newest := reader.unbatched():
