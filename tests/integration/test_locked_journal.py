@@ -18,8 +18,6 @@ from tidegate.journal import sqlite, sqlite_lock
 from tidegate.journal.sqlite import SqliteJournal
 from tidegate.journal.sqlite_lock import WRITER_ENDS_WITHIN_S, writer_of
 
-pytestmark = pytest.mark.control("continuity")
-
 # A writer in a process of its own, with the watchdog of an actor or without, in a transaction that it never ends.
 _HOLDER = """
     import asyncio, sys
@@ -72,6 +70,7 @@ def hold(path: Path) -> Iterator[Holder]:
         process.communicate()
 
 
+@pytest.mark.control("continuity")
 def test_a_start_goes_on_by_itself_when_a_watchdog_has_ended_what_hung(path: Path, hold: Holder) -> None:
     """The wait is longer than the watchdog's; what was not committed is not there, and what was is."""
     assert WRITER_ENDS_WITHIN_S > 2 * SILENT_MAX_S
