@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
+import psycopg
 import typer
 from rich.console import Console
 
@@ -54,11 +55,12 @@ def main(  # noqa: PLR0913, PLR0917 -- each is an option of the command
     console.print(f"seed {seed}: starting Ray, the actors and the clients in {folder}")
     try:
         with closing(open_store(journal, folder)) as store:
+            console.print(f"the journal is {store.location}")
             driver = Driver(folder, store, seed, rate)
             schedule = steps(seed, whole_runs=not parts_only, database=store.is_database, server=store.has_server)
             elapsed_s, live = _disturb(console, driver, schedule, Enough(minutes * 60, kills, orders))
             findings = _check(console, folder, store, driver, elapsed_s, live)
-    except (RunError, TidegateError) as error:
+    except (RunError, TidegateError, psycopg.Error) as error:
         console.print(f"failed: {error}; everything is left in {folder}")
         raise typer.Exit(_FAILED) from error
     again = f"--seed {seed}" + (f" --journal {journal}" if journal == OWN_SERVER else "")

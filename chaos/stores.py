@@ -42,6 +42,10 @@ class Store(Protocol):
     is_database: bool
     has_server: bool
 
+    @property
+    def location(self) -> Location:
+        """Where whoever reads it finds it."""
+
     def unlock(self) -> None:
         """Take away what keeps a second run out."""
 
@@ -74,11 +78,11 @@ class FileStore:
 
     def __init__(self, folder: Path) -> None:
         """Stand on a folder; the run begins the file."""
-        self._path = folder / self.argument
+        self.location = folder / self.argument
 
     def unlock(self) -> None:
         """Remove the file that is locked."""
-        self._path.with_name(f"{self._path.name}.lock").unlink()
+        self.location.with_name(f"{self.location.name}.lock").unlink()
 
     def disturb(self, step: Step) -> None:
         """Refuse: it has no sessions, and no server."""
@@ -86,12 +90,12 @@ class FileStore:
 
     def links(self) -> Iterator[Link]:
         """Read the file's tables."""
-        return read_links(self._path)
+        return read_links(self.location)
 
     def copy(self, sequence: int) -> Location:
         """Copy the file, and cut the copy."""
-        copy = self._path.with_name("replayed.db")
-        with closing(sqlite3.connect(self._path)) as source, closing(sqlite3.connect(copy)) as target:
+        copy = self.location.with_name("replayed.db")
+        with closing(sqlite3.connect(self.location)) as source, closing(sqlite3.connect(copy)) as target:
             source.backup(target)
             for table, column in _TABLES:
                 target.execute(f"DELETE FROM {table} WHERE {column} > ?", (sequence,))  # noqa: S608 -- names of our own

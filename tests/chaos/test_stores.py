@@ -39,7 +39,7 @@ def desk(store: DatabaseStore) -> Iterator[Desk]:
 def test_the_checker_reads_what_lies_in_a_database(store: DatabaseStore, desk: Desk) -> None:
     """Every batch with its bytes; what was changed, and what no batch covers, is found."""
     assert (desk.events(), []) == check_chain(store.links())
-    with psycopg.connect(store.location.url, autocommit=True) as db:
+    with psycopg.connect(store.argument, autocommit=True) as db:
         db.execute("DELETE FROM batches WHERE last_sequence = (SELECT MAX(last_sequence) FROM batches)")
         newest = desk.book.sequence
         assert f"the chain breaks in the batch that begins with event {newest}" in check_chain(store.links())[1]
