@@ -12,6 +12,7 @@ from actors.clocks import clock_of
 from actors.garbage import collect_rarely
 from actors.heartbeat import Heartbeat
 from actors.in_flight import InFlight, note_of
+from actors.line import line_of, serve_line
 from actors.local_port import LocalPort
 from actors.logs import open_log
 from actors.metrics import COMMIT_SECONDS
@@ -58,6 +59,7 @@ class RiskManager:
         self._log = open_log(settings.logs, "risk_manager")
         self._port = LocalPort(self._log_failures, self._end_process)
         self._front_door: FrontDoor | None = None
+        self._line: asyncio.Server | None = None
         self._has_metrics = False
         self._snapshots: asyncio.Task[None] | None = None
         self._in_flight: InFlight | None = None
@@ -79,6 +81,8 @@ class RiskManager:
             self._has_metrics = True
         if settings.open_front_door is not None and self._front_door is None:
             self._front_door = await settings.open_front_door(self._port)
+        if self._line is None:
+            self._line = await serve_line(line_of(settings.journal), self._port.execute)
         if self._in_flight is None:
             self._in_flight = InFlight(note_of(settings.journal, settings.logs))
         count = await self._port.open(
@@ -110,6 +114,9 @@ class RiskManager:
         """Close the front door, decide what waits already, close the journal."""
         if self._front_door is not None:
             await self._front_door.close()
+        if self._line is not None:
+            self._line.close()
+            line_of(self._settings.journal).unlink(missing_ok=True)
         if self._snapshots is not None:
             self._snapshots.cancel()
             await asyncio.gather(self._snapshots, return_exceptions=True)

@@ -10,7 +10,8 @@ from tidegate.errors import BookError, JournalError, RefusedError
 from tidegate.past import Decided, Past, decided_in, request_of
 from tidegate.reasons import Reason
 from tidegate.risk.assessment import assess, limits_met
-from tidegate.risk.checks import Check, Checks, Scoped
+from tidegate.risk.checks import Checks, Scoped
+from tidegate.risk.checks.check import Check
 from tidegate.risk.figure import Figure
 from tidegate.risk.figures import LimitInForce, figures, inputs, limits_in_force
 from tidegate.risk.halts import Halt

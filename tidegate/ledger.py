@@ -144,7 +144,7 @@ class Ledger:
 
     def reserve(self, instrument: Instrument, sign: int, reservation: Reservation, mark: Decimal | None) -> None:
         """Count a buy's or a sell's reservation as working; a negative quantity releases it."""
-        quantity, price, unit_loss = reservation
+        quantity, price, unit_loss = reservation.quantity, reservation.price, reservation.unit_loss
         symbol = instrument.symbol
         position = self.positions.get(symbol)
         if position is None:

@@ -44,16 +44,20 @@ def is_reversal(execution: orders_pb2.Execution) -> bool:
     return execution.execution_type in _REVERSALS
 
 
-class Reservation(NamedTuple):
+class Reservation:
     """
     What an order may still do at worst.
 
     price: what a unit costs. unit_loss: what a unit loses against the mark when it is filled at its limit.
     """
 
-    quantity: Decimal
-    price: Decimal
-    unit_loss: Decimal
+    __slots__ = ("price", "quantity", "unit_loss")
+
+    def __init__(self, quantity: Decimal, price: Decimal, unit_loss: Decimal) -> None:
+        """Take the figures."""
+        self.quantity = quantity
+        self.price = price
+        self.unit_loss = unit_loss
 
 
 NOTHING: Final = Reservation(ZERO, ZERO, ZERO)

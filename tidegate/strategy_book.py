@@ -92,13 +92,13 @@ class StrategyBook:
         before = order.reservation
         order.apply(event)
         after = order.reservation
-        quantity, price, unit_loss = after
-        if price == before.price and unit_loss == before.unit_loss:
+        quantity = after.quantity
+        if after.price == before.price and after.unit_loss == before.unit_loss:
             quantity -= before.quantity
         elif before.quantity:
             self._reserve(order, Reservation(-before.quantity, before.price, before.unit_loss))
         if quantity:
-            self._reserve(order, Reservation(quantity, price, unit_loss))
+            self._reserve(order, Reservation(quantity, after.price, after.unit_loss))
 
     def _fill(self, booked: journal_pb2.ExecutionBooked, execution: orders_pb2.Execution, sign: int) -> None:
         """Book a fill; or, with a negative sign, the opposite of one that is taken back."""

@@ -82,7 +82,7 @@ def test_no_rate_and_no_currency_makes_a_sum_inexact(multiplier: Decimal, steps:
             ledger.reserve(one, sign, working, exact)
             ledger.mark(one.symbol, price)
             ledger.translate(currency, rate)
-            ledger.reserve(one, sign, working._replace(quantity=-abs(quantity)), price)
+            ledger.reserve(one, sign, Reservation(-abs(quantity), price, price), price)
             fresh.marks[one.symbol] = Fraction(price)
             if currency in ledger.foreign:
                 fresh.rates[currency] = Fraction(rate)

@@ -83,7 +83,7 @@ def test_a_ledger_rounds_nothing_but_the_cost_that_a_partial_close_splits(
             ledger.reserve(instrument, sign, working, mark or price)
             ledger.mark("ONE", new_mark)
             mark = new_mark
-            ledger.reserve(instrument, sign, working._replace(quantity=-abs(amount)), mark)
+            ledger.reserve(instrument, sign, Reservation(-abs(amount), price, price), mark)
             assert ledger.equity == ledger.capital + ledger.realised_pnl + ledger.unrealised_pnl - ledger.fees
         position = ledger.positions.get("ONE")
         assert Fraction(ledger.cash) == books.cash

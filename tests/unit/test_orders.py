@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.builders import BUY, CANCEL_REJECTED, CANCELED, NEW, REPLACE_REJECTED, REPLACED, SELL, TRADE
 from tidegate.errors import BookError
-from tidegate.orders import Order, Reservation, is_accepted, sign_of
+from tidegate.orders import Order, is_accepted, sign_of
 from tidegate.v1 import common_pb2, journal_pb2, orders_pb2
 
 EXPIRED = orders_pb2.EXECUTION_TYPE_EXPIRED
@@ -107,7 +107,8 @@ def test_an_order_that_is_filled_while_a_replacement_is_pending_is_not_done() ->
         common_pb2.OrderStatus.Name(order.status).removeprefix("ORDER_STATUS_"),
         order.is_done,
     )
-    assert Reservation(Decimal(2), Decimal(100), Decimal(0)) == order.reservation
+    left = order.reservation
+    assert (Decimal(2), Decimal(100), Decimal(0)) == (left.quantity, left.price, left.unit_loss)
 
 
 def test_the_average_price_forgets_what_was_taken_back() -> None:

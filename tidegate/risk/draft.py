@@ -79,12 +79,17 @@ class Draft:
             return self.refusal.reason
         return getattr(self.reply, "reason_code", "")
 
+    @property
+    def sequence(self) -> int:
+        """Which place in the journal the newest event will have."""
+        return self.book.sequence + len(self.events)
+
     def begin(self) -> journal_pb2.Event:
         """Add an event whose body the caller fills in."""
         event = journal_pb2.Event()
-        event.sequence = self.book.sequence + len(self.events) + 1
-        write_stamp(event.time, self.now_ns)
         self.events.append(event)
+        event.sequence = self.sequence
+        write_stamp(event.time, self.now_ns)
         return event
 
     def record(self, **body: Any) -> journal_pb2.Event:

@@ -165,12 +165,11 @@ class Engine:
         if caller and self.book.order_rules.caller_messages_per_s is not None:
             for event in decided.events:
                 event.caller = caller
-        if decided.refused_sender is not None or isinstance(command, actors_pb2.AdvanceTimeRequest):
+        if decided.refused_sender is not None or type(command) is actors_pb2.AdvanceTimeRequest:
             self._bound_refusals(decided)
-        kinds = [self.apply(event) for event in decided.events]
+        causes = self._apply_all(decided.events)
         if self.book.rebalance is not None or self.book.roster.leaving:
-            kinds += self._settle(decided)
-        causes = [event for event, kind in zip(decided.events, kinds, strict=True) if consequences.may_follow(kind)]
+            causes += self._settle(decided)
         for event in causes:
             follow_up = self._draft(now_ns)
             consequences.follow(follow_up, event)
@@ -189,16 +188,24 @@ class Engine:
             self._reduce(decided)
         return decided
 
-    def _settle(self, decided: Draft) -> list[str]:
-        """Move the capital that has become free for a rebalance, and let those leave who are flat."""
+    def _apply_all(self, events: list[journal_pb2.Event]) -> list[journal_pb2.Event]:
+        """Apply events; return those from which something may follow."""
+        causes = []
+        for event in events:
+            if consequences.may_follow(self.apply(event)):
+                causes.append(event)  # noqa: PERF401 -- applying them is what the loop is for
+        return causes
+
+    def _settle(self, decided: Draft) -> list[journal_pb2.Event]:
+        """Move the capital that has become free for a rebalance, and let those leave who are flat; return causes."""
         settled = self._draft(decided.now_ns)
         rebalancing.advance(settled, decided.events)
         lifecycle.retire(settled)
-        kinds = [self.apply(event) for event in settled.events]
+        causes = self._apply_all(settled.events)
         decided.events += settled.events
         if isinstance(decided.reply, admin_pb2.LiquidateStrategyResponse):
-            decided.reply.removed = "strategy_removed" in kinds
-        return kinds
+            decided.reply.removed = any(event.HasField("strategy_removed") for event in settled.events)
+        return causes
 
     def _reduce(self, decided: Draft) -> None:
         """Send the orders that set capital free for a rebalance; what is refused is alerted, and not recorded."""

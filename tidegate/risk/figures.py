@@ -12,8 +12,8 @@ from tidegate.instruments import IN_FULL
 from tidegate.numbers import ZERO, plain
 from tidegate.orders import BUY
 from tidegate.risk.book import Book
-from tidegate.risk.checks import Check
 from tidegate.risk.checks.capital import Capital
+from tidegate.risk.checks.check import Check
 from tidegate.risk.checks.concentration import Concentration
 from tidegate.risk.checks.drawdown import Drawdown
 from tidegate.risk.checks.halt_state import HaltState

@@ -15,8 +15,9 @@ from tidegate.risk.proposal import Ask
 from tidegate.risk.refusals import Sender
 from tidegate.risk.violation import Violation
 from tidegate.times import NS_PER_S, write_stamp
-from tidegate.v1 import common_pb2, journal_pb2, orders_pb2
+from tidegate.v1 import common_pb2, orders_pb2
 
+_ALLOW: Final = common_pb2.ACTION_ALLOW
 _REJECT: Final = common_pb2.ACTION_REJECT
 _ORDER_TYPES: Final = frozenset(common_pb2.OrderType.values()) - {common_pb2.ORDER_TYPE_UNSPECIFIED}
 _LIMITED: Final = (common_pb2.ORDER_TYPE_LIMIT, common_pb2.ORDER_TYPE_STOP_LIMIT)
@@ -28,7 +29,7 @@ _TIMES_IN_FORCE: Final = frozenset(common_pb2.TimeInForce.values())
 def decide_order(draft: Draft, request: orders_pb2.NewOrder) -> orders_pb2.Decision:
     """Decide one order; one that was decided before gets the same answer."""
     ask = read_order(draft.book, request)
-    earlier = draft.archive.find(order_key(request.strategy_id, request.client_order_id))
+    earlier = draft.archive.find(order_key(ask.strategy_id, request.client_order_id))
     if earlier is not None:
         if earlier.order_decided.order != request:
             text = f"client_order_id {request.client_order_id} was used before, for another order"
@@ -42,10 +43,9 @@ def decide_order(draft: Draft, request: orders_pb2.NewOrder) -> orders_pb2.Decis
     decided = event.order_decided
     decided.order.CopyFrom(request)
     decision = decided.decision
-    answer(draft, event, decision, ask.strategy_id, violations)
-    if proposal is None or decision.action >= _REJECT:
+    if answer(draft, decision, ask.strategy_id, violations) >= _REJECT or proposal is None:
         return decision
-    decision.order_id = str(event.sequence)
+    decision.order_id = str(draft.sequence)
     decision.approved_quantity = plain(ask.quantity)
     if not request.route:
         permit(draft, decision)
@@ -110,13 +110,13 @@ def _price(text: str, field: str, *, is_taken: bool) -> Decimal | None:
 
 
 def answer(
-    draft: Draft, event: journal_pb2.Event, decision: orders_pb2.Decision, strategy_id: str, violations: list[Violation]
-) -> None:
-    """Let the worst action win, and name the first violation that asks for it."""
-    decision.sequence = event.sequence
-    decision.action = common_pb2.ACTION_ALLOW
+    draft: Draft, decision: orders_pb2.Decision, strategy_id: str, violations: list[Violation]
+) -> common_pb2.Action.ValueType:
+    """Let the worst action win, and name the first violation that asks for it; return that action."""
+    decision.sequence = draft.sequence
     if not violations:
-        return
+        decision.action = _ALLOW
+        return _ALLOW
     worst = max(violations, key=lambda violation: violation.action)
     decision.action, decision.reason_code, decision.reason = worst.action, worst.reason, worst.text
     decision.violations.extend(violation.to_wire() for violation in violations)
@@ -124,6 +124,7 @@ def answer(
         decision.approved_quantity = "0"
         known = strategy_id if strategy_id in draft.book.terms else ""
         draft.refused_sender = Sender("SubmitOrder", known)
+    return worst.action
 
 
 def permit(draft: Draft, decision: orders_pb2.Decision) -> None:

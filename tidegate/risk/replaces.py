@@ -58,7 +58,7 @@ def replace_order(draft: Draft, request: orders_pb2.ReplaceOrderRequest) -> orde
     decided.replace.CopyFrom(request)
     decided.order_id = order.order_id
     decision = decided.decision
-    answer(draft, event, decision, ask.strategy_id, violations)
+    answer(draft, decision, ask.strategy_id, violations)
     if proposal is None or not is_accepted(decision):
         draft.refused_sender = Sender("ReplaceOrder", ask.strategy_id)
     else:

@@ -1,5 +1,8 @@
 """Replacing a working order: decided once, held at the larger of old and new until the broker reports."""
 
+from decimal import Decimal
+from operator import attrgetter
+
 import pytest
 
 from tests.unit.builders import (
@@ -25,9 +28,10 @@ from tidegate.v1 import admin_pb2, common_pb2, orders_pb2
 REDUCE_ONLY = common_pb2.HALT_LEVEL_REDUCE_ONLY
 
 
-def standing(desk: Desk) -> dict[str, tuple[orders_pb2.Order, Reservation]]:
+def standing(desk: Desk) -> dict[str, tuple[orders_pb2.Order, tuple[Decimal, ...]]]:
     """Return the working orders as they are now, and what they reserve."""
-    return {order_id: (order.to_wire(), order.reservation) for order_id, order in desk.book.orders.items()}
+    figures = attrgetter(*Reservation.__slots__)
+    return {order_id: (order.to_wire(), figures(order.reservation)) for order_id, order in desk.book.orders.items()}
 
 
 def working(desk: Desk, quantity: str = "10", price: str = "110", side: common_pb2.Side.ValueType = BUY) -> NewOrder:

@@ -6,11 +6,12 @@ makes the loss. A new check is a new module and a line in ``build``.
 """
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from tidegate.instruments import BY_VARIATION, Instrument
 from tidegate.risk.checks import order_checks
 from tidegate.risk.checks.capital import Capital
+from tidegate.risk.checks.check import Check, StandingCheck
 from tidegate.risk.checks.concentration import Concentration
 from tidegate.risk.checks.currency import CurrencyFunds, RateAge, RatesKnown
 from tidegate.risk.checks.drawdown import Drawdown
@@ -24,7 +25,7 @@ from tidegate.risk.checks.price_age import PriceAge
 from tidegate.risk.checks.products import MarginNeeded, OptionAlive
 from tidegate.risk.checks.reduce_only import ReduceOnly
 from tidegate.risk.checks.removed import Removed
-from tidegate.risk.checks.scoped_limit import Measured, ScopedLimit
+from tidegate.risk.checks.scoped_limit import ScopedLimit
 from tidegate.risk.checks.strategy_correlation import StrategyCorrelation
 from tidegate.risk.limit import (
     CONCENTRATION,
@@ -38,38 +39,10 @@ from tidegate.risk.limit import (
     Limit,
 )
 from tidegate.risk.limit_table import HALT, REJECT, LimitTable
-from tidegate.risk.proposal import Proposal
 from tidegate.risk.scopes import PORTFOLIO, Scope
-from tidegate.risk.violation import Violation
 
 if TYPE_CHECKING:
-    from tidegate.reasons import Reason
     from tidegate.risk.book import Book
-
-
-class Check(Protocol):
-    """One limit on orders."""
-
-    def check(self, proposal: Proposal) -> Violation | None:
-        """Return what the order would violate, or None."""
-
-
-class StandingCheck(Check, Protocol):
-    """One limit that the book itself may be over."""
-
-    @property
-    def limit(self) -> Limit:
-        """What it is held against."""
-
-    @property
-    def reason(self) -> "Reason":
-        """The reason code of its violations."""
-
-    def assess(self, book: "Book") -> Violation | None:
-        """Return what the book violates now, or None."""
-
-    def measure(self, book: "Book") -> Measured | None:
-        """Return the figure and its base as they are now; None for a figure of orders, and for an undefined one."""
 
 
 class Scoped(NamedTuple):

@@ -6,13 +6,14 @@ from tidegate.instruments import IN_FULL
 from tidegate.numbers import ZERO, plain
 from tidegate.orders import BUY
 from tidegate.reasons import Reason
+from tidegate.risk.checks.check import Check
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.scopes import strategy_scope
 from tidegate.risk.violation import Violation, money
 from tidegate.v1 import common_pb2
 
 
-class Capital:
+class Capital(Check):
     """
     Hold an order against its strategy's own capital.
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from tidegate.orders import BUY
 from tidegate.reasons import Reason
+from tidegate.risk.checks.check import Check
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.scopes import instrument_scope
 from tidegate.risk.violation import Violation, percent
@@ -12,7 +13,7 @@ from tidegate.v1 import common_pb2
 
 
 @dataclass(frozen=True, slots=True)
-class Collar:
+class Collar(Check):
     """
     Refuse a limit that reaches too far over the mark, or with ``is_passive`` one that waits too far off as well.
 

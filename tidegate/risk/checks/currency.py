@@ -7,6 +7,7 @@ from tidegate.instruments import BY_EXCHANGE
 from tidegate.numbers import ZERO, plain
 from tidegate.orders import BUY
 from tidegate.reasons import Reason
+from tidegate.risk.checks.check import Check
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.scopes import instrument_scope, strategy_scope
 from tidegate.risk.violation import Violation
@@ -17,7 +18,7 @@ _REJECT = common_pb2.ACTION_REJECT
 
 
 @dataclass(frozen=True, slots=True)
-class RateAge:
+class RateAge(Check):
     """
     Refuse an order that a rate older than the limit would value.
 
@@ -39,7 +40,7 @@ class RateAge:
         return None
 
 
-class RatesKnown:
+class RatesKnown(Check):
     """Refuse added risk while anybody holds a currency that has no rate: equity and exposures are unknown."""
 
     def check(self, proposal: Proposal) -> Violation | None:
@@ -53,7 +54,7 @@ class RatesKnown:
         return None
 
 
-class CurrencyFunds:
+class CurrencyFunds(Check):
     """
     Let a cash strategy exchange only currency that it has, also when that reduces a position.
 

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from tidegate.numbers import plain
 from tidegate.reasons import Reason
+from tidegate.risk.checks.check import Check
 from tidegate.risk.counters.daily import ALL, Amount
 from tidegate.risk.order_rules import OrderRules
 from tidegate.risk.proposal import Proposal
@@ -12,7 +13,7 @@ from tidegate.risk.violation import Violation, money
 from tidegate.v1 import common_pb2
 
 
-class DailyTotal:
+class DailyTotal(Check):
     """
     Cap the quantity and the value that are accepted on one UTC day; exactly at a limit passes.
 

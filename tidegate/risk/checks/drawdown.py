@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from tidegate.numbers import ONE, ZERO
 from tidegate.reasons import Reason
+from tidegate.risk.checks.check import Check
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.violation import Violation, money, percent
 from tidegate.v1 import common_pb2
@@ -12,7 +13,7 @@ from tidegate.v1 import common_pb2
 _REJECT = common_pb2.ACTION_REJECT
 
 
-class Drawdown:
+class Drawdown(Check):
     """
     Warn, then refuse added risk, then halt, as equity falls below its high-water mark.
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from tidegate.reasons import Reason
+from tidegate.risk.checks.check import Check
 from tidegate.risk.counters.duplicates import sameness
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.scopes import strategy_scope
@@ -13,7 +14,7 @@ from tidegate.v1 import common_pb2
 
 
 @dataclass(frozen=True, slots=True)
-class Duplicate:
+class Duplicate(Check):
     """
     Refuse a new order like one that was accepted less than the window ago, reducing or not.
 

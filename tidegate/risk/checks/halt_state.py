@@ -1,13 +1,14 @@
 """Halt state: only an emergency exit passes a halt, and only what reduces REDUCE_ONLY or a paused strategy."""
 
 from tidegate.reasons import Reason
+from tidegate.risk.checks.check import Check
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.scopes import strategy_scope
 from tidegate.risk.violation import Violation
 from tidegate.v1 import common_pb2
 
 
-class HaltState:
+class HaltState(Check):
     """Refuse what the portfolio's, the strategy's or the instrument's halt forbids; the most severe is named."""
 
     def check(self, proposal: Proposal) -> Violation | None:

@@ -2,13 +2,14 @@
 
 from tidegate.numbers import plain
 from tidegate.reasons import Reason
+from tidegate.risk.checks.check import Check
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.scopes import instrument_scope
 from tidegate.risk.violation import Violation
 from tidegate.v1 import common_pb2
 
 
-class HeldPrice:
+class HeldPrice(Check):
     """
     Refuse an order in an instrument of which nobody knows yet whether its price has moved.
 

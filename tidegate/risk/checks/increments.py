@@ -5,13 +5,14 @@ from decimal import Decimal
 from tidegate.instruments import Instrument
 from tidegate.numbers import is_multiple, plain
 from tidegate.reasons import Reason
+from tidegate.risk.checks.check import Check
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.scopes import instrument_scope
 from tidegate.risk.violation import Violation
 from tidegate.v1 import common_pb2
 
 
-class Increments:
+class Increments(Check):
     """Refuse what the exchange would refuse: a quantity between lots, a price between ticks."""
 
     def check(self, proposal: Proposal) -> Violation | None:

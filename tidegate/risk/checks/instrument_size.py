@@ -5,13 +5,14 @@ from decimal import Decimal
 from tidegate.instruments import Instrument
 from tidegate.numbers import plain
 from tidegate.reasons import Reason
+from tidegate.risk.checks.check import Check
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.scopes import instrument_scope
 from tidegate.risk.violation import Violation, money
 from tidegate.v1 import common_pb2
 
 
-class InstrumentSize:
+class InstrumentSize(Check):
     """
     Hold an order's quantity and value against its instrument's smallest and largest; exactly at each passes.
 

@@ -1,6 +1,7 @@
 """Market hours: no order while its exchange is closed."""
 
 from tidegate.reasons import Reason
+from tidegate.risk.checks.check import Check
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.scopes import instrument_scope
 from tidegate.risk.violation import Violation
@@ -8,7 +9,7 @@ from tidegate.times import compact
 from tidegate.v1 import common_pb2
 
 
-class MarketHours:
+class MarketHours(Check):
     """
     Refuse an order outside the sessions of its instrument's calendar, by the command's stamp.
 

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from tidegate.reasons import Reason
+from tidegate.risk.checks.check import Check
 from tidegate.risk.counters.messages import ALL
 from tidegate.risk.order_rules import OrderRules
 from tidegate.risk.proposal import Proposal
@@ -11,7 +12,7 @@ from tidegate.risk.violation import Violation
 from tidegate.v1 import common_pb2
 
 
-class MessageRate:
+class MessageRate(Check):
     """
     Refuse an order or replacement, reducing or not, after so many messages of the same second.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tidegate.numbers import ONE
 from tidegate.reasons import Reason
+from tidegate.risk.checks.check import StandingCheck
 from tidegate.risk.checks.scoped_limit import Measured
 from tidegate.risk.limit import Limit
 from tidegate.risk.proposal import Proposal
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class NetExposure:
+class NetExposure(StandingCheck):
     """
     Cap a scope's net exposure, working orders at their worst, whichever way it goes.
 

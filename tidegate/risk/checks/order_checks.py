@@ -17,7 +17,7 @@ from tidegate.risk.checks.working_orders import WorkingOrders
 from tidegate.risk.order_rules import OrderRules
 
 if TYPE_CHECKING:
-    from tidegate.risk.checks import Check
+    from tidegate.risk.checks.check import Check
 
 
 def for_all(rules: OrderRules, price_age_limit_ns: int) -> list["Check"]:

@@ -5,13 +5,14 @@ from decimal import Decimal
 
 from tidegate.numbers import plain
 from tidegate.reasons import Reason
+from tidegate.risk.checks.check import Check
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.violation import Violation, money
 from tidegate.v1 import common_pb2
 
 
 @dataclass(frozen=True, slots=True)
-class OrderSize:
+class OrderSize(Check):
     """Cap one order's quantity and value; exactly at a limit passes. Reducing orders are capped too."""
 
     quantity_limit: Decimal | None

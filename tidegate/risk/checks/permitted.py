@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tidegate.reasons import Reason
+from tidegate.risk.checks.check import Check
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.scopes import strategy_scope
 from tidegate.risk.violation import Violation
@@ -10,7 +11,7 @@ from tidegate.v1 import common_pb2
 
 
 @dataclass(frozen=True, slots=True)
-class Permitted:
+class Permitted(Check):
     """Refuse what is not on its strategy's list, reducing or not; a strategy without a list may trade everything."""
 
     lists: dict[str, frozenset[str]]

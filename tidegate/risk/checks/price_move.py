@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from tidegate.reasons import Reason
+from tidegate.risk.checks.check import Check
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.scopes import instrument_scope
 from tidegate.risk.violation import Violation, percent
@@ -12,7 +13,7 @@ from tidegate.v1 import common_pb2
 
 
 @dataclass(frozen=True, slots=True)
-class PriceMove:
+class PriceMove(Check):
     """
     Refuse added risk in an instrument whose mark is too far from its lowest or highest one of some seconds.
 

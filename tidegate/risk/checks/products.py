@@ -6,6 +6,7 @@ from decimal import Decimal
 from tidegate.instruments import BY_VARIATION
 from tidegate.numbers import ZERO
 from tidegate.reasons import Reason
+from tidegate.risk.checks.check import Check
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.scopes import instrument_scope, strategy_scope
 from tidegate.risk.violation import Violation
@@ -13,7 +14,7 @@ from tidegate.times import NS_PER_S, compact
 from tidegate.v1 import common_pb2
 
 
-class MarginNeeded:
+class MarginNeeded(Check):
     """Refuse a cash strategy's futures: their losses take cash that nothing has reserved."""
 
     def check(self, proposal: Proposal) -> Violation | None:
@@ -28,7 +29,7 @@ class MarginNeeded:
 
 
 @dataclass(frozen=True, slots=True)
-class OptionAlive:
+class OptionAlive(Check):
     """
     Refuse orders in an option that has expired, reducing ones too, and on an old price of its underlying.
 

@@ -1,12 +1,13 @@
 """Reduce only: an order that says so, or that calls itself an emergency exit, never opens or flips a position."""
 
 from tidegate.reasons import Reason
+from tidegate.risk.checks.check import Check
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.violation import Violation
 from tidegate.v1 import common_pb2
 
 
-class ReduceOnly:
+class ReduceOnly(Check):
     """Refuse an order that says ``reduce_only`` or ``emergency`` and would do more."""
 
     def check(self, proposal: Proposal) -> Violation | None:

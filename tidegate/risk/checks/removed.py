@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from tidegate.reasons import Reason
+from tidegate.risk.checks.check import Check
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.scopes import strategy_scope
 from tidegate.risk.violation import Violation
@@ -11,7 +12,7 @@ from tidegate.v1 import common_pb2
 
 
 @dataclass(frozen=True, slots=True)
-class Removed:
+class Removed(Check):
     """Refuse every order of a strategy that was removed; an officer's exit passes, for a late report may leave one."""
 
     strategy_ids: Collection[str]

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from tidegate.reasons import Reason
+from tidegate.risk.checks.check import StandingCheck
 from tidegate.risk.checks.scoped_limit import Measured
 from tidegate.risk.limit import EXPECTED_SHORTFALL, VALUE_AT_RISK, VOLATILITY, Figure, Limit
 from tidegate.risk.proposal import Proposal
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class ScenarioLimit:
+class ScenarioLimit(StandingCheck):
     """
     Hold a figure over all scenarios against a share of the portfolio's equity.
 

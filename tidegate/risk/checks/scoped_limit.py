@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from tidegate.numbers import ONE, ZERO, plain
 from tidegate.reasons import Reason
+from tidegate.risk.checks.check import StandingCheck
 from tidegate.risk.limit import (
     CONCENTRATION,
     DAILY_LOSS,
@@ -43,7 +44,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class ScopedLimit:
+class ScopedLimit(StandingCheck):
     """
     Hold orders, and the book as it is, against one limit.
 

@@ -3,6 +3,7 @@
 from tidegate.numbers import plain
 from tidegate.orders import BUY
 from tidegate.reasons import Reason
+from tidegate.risk.checks.check import Check
 from tidegate.risk.counters.resting import reach_of
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.scopes import instrument_scope
@@ -10,7 +11,7 @@ from tidegate.risk.violation import Violation
 from tidegate.v1 import common_pb2
 
 
-class SelfTrade:
+class SelfTrade(Check):
     """
     Refuse a routed order that would cross a routed working order of any of our strategies; equal prices cross.
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from tidegate.numbers import ZERO, plain
 from tidegate.orders import BUY
 from tidegate.reasons import Reason
+from tidegate.risk.checks.check import Check
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.scopes import strategy_scope
 from tidegate.risk.violation import Violation
@@ -12,7 +13,7 @@ from tidegate.v1 import common_pb2
 
 
 @dataclass(frozen=True, slots=True)
-class ShortSale:
+class ShortSale(Check):
     """Refuse what could leave such a strategy short, its working sells counted; a flip could."""
 
     long_only: frozenset[str]

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from tidegate.numbers import plain
 from tidegate.reasons import Reason
+from tidegate.risk.checks.check import Check
 from tidegate.risk.limit import Limit
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.session_history import OBSERVATIONS_MIN
@@ -13,7 +14,7 @@ from tidegate.v1 import common_pb2
 
 
 @dataclass(frozen=True, slots=True)
-class StrategyCorrelation:
+class StrategyCorrelation(Check):
     """
     Hold back both strategies of a pair while its correlation, as the last event on it says, is over the limit.
 

@@ -1,13 +1,14 @@
 """Throttle: who was filled too often within a short time adds no risk until a named person says so."""
 
 from tidegate.reasons import Reason
+from tidegate.risk.checks.check import Check
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.scopes import strategy_scope
 from tidegate.risk.violation import Violation
 from tidegate.v1 import common_pb2
 
 
-class Throttle:
+class Throttle(Check):
     """Refuse added risk of a strategy that is throttled, as a whole or in the order's instrument."""
 
     def check(self, proposal: Proposal) -> Violation | None:

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from tidegate.reasons import Reason
+from tidegate.risk.checks.check import Check
 from tidegate.risk.order_rules import OrderRules
 from tidegate.risk.proposal import Proposal
 from tidegate.risk.scopes import PORTFOLIO, Scope, strategy_scope
@@ -10,7 +11,7 @@ from tidegate.risk.violation import Violation
 from tidegate.v1 import common_pb2
 
 
-class WorkingOrders:
+class WorkingOrders(Check):
     """Refuse one order more than may work, pending cancels counted; a replacement is no more than what it replaces."""
 
     def __init__(self, rules: OrderRules) -> None:

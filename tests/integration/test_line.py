@@ -1,0 +1,180 @@
+"""The line between two processes of one machine: what it carries, and what it says when the other end is gone."""
+
+import asyncio
+import stat
+import tempfile
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from actors.line import Line, line_of, serve_line
+from actors.names import RISK_MANAGER
+from actors.port import UnavailableError
+from gateway.client import Client
+from tests.integration.desk import open_desk, write_portfolio
+from tests.integration.test_cluster import kill
+from tidegate.errors import TidegateError
+from tidegate.gate import Reply, Request
+from tidegate.permissions import Caller, Role
+from tidegate.v1 import portfolio_pb2
+
+
+def names_of(count: int, size: int = 10) -> list[Request]:
+    """Write requests of a size, each with its number."""
+    caller = Caller("trader-1", frozenset({Role.TRADER}), frozenset({"momentum"}))
+    return [Request(f"Method{number}", b"x" * size, caller, f"id-{number}") for number in range(count)]
+
+
+async def repeat(requests: Sequence[Request]) -> list[Reply]:
+    """Answer each request with its own method, caller and body."""
+    return [Reply(request.body, request.method, request.caller.name, request.request_id) for request in requests]
+
+
+async def until(is_so: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for something, for five seconds."""
+    for _ in range(100):
+        if await is_so():
+            return
+        await asyncio.sleep(0.05)
+    pytest.fail("it did not come")
+
+
+@pytest.fixture
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Name a socket; its path has to be short."""
+    return Path(tempfile.mkdtemp(dir=tmp_path_factory.getbasetemp().parent)) / "line"
+
+
+async def test_replies_come_back_to_their_calls(path: Path) -> None:
+    """Pins that requests arrive whole, and that a call that is answered later gets its own answer."""
+    release = asyncio.Event()
+
+    async def first_waits(requests: Sequence[Request]) -> list[Reply]:
+        if len(requests) == 1:
+            await release.wait()
+        return await repeat(requests)
+
+    async with await serve_line(path, first_waits):
+        line = Line(path)
+        assert await line.is_up()
+        first = asyncio.create_task(line.execute(names_of(1)))
+        assert await line.execute(names_of(3)) == await repeat(names_of(3))
+        assert not first.done()
+        release.set()
+        assert await first == await repeat(names_of(1))
+
+
+async def test_a_batch_that_comes_in_many_pieces_is_one_batch(path: Path) -> None:
+    """Pins 20 MB in both directions, far more than a socket takes at once, with a small batch behind it."""
+    async with await serve_line(path, repeat):
+        line = Line(path)
+        assert await line.is_up()
+        large, small = await asyncio.gather(line.execute(names_of(20, 1_000_000)), line.execute(names_of(2)))
+        assert large == await repeat(names_of(20, 1_000_000))
+        assert small == await repeat(names_of(2))
+
+
+async def test_a_risk_manager_that_may_not_answer_says_so(path: Path) -> None:
+    """Pins that UNAVAILABLE crosses the line with its text, and that the line goes on."""
+    silent = True
+
+    async def maybe(requests: Sequence[Request]) -> list[Reply]:
+        if silent:
+            text = "not known whether the journal is still its own"
+            raise UnavailableError(text)
+        return await repeat(requests)
+
+    async with await serve_line(path, maybe):
+        line = Line(path)
+        assert await line.is_up()
+        with pytest.raises(UnavailableError, match="still its own"):
+            await line.execute(names_of(1))
+        silent = False
+        assert await line.execute(names_of(1)) == await repeat(names_of(1))
+
+
+async def test_a_call_on_which_the_other_end_fails_is_unavailable(path: Path) -> None:
+    """Pins that an error nobody foresaw ends the connection, and nobody waits for ever; the next call gets through."""
+    is_ill = True
+
+    async def fail(requests: Sequence[Request]) -> list[Reply]:
+        if is_ill:
+            text = "a bug"
+            raise LookupError(text)
+        return await repeat(requests)
+
+    async with await serve_line(path, fail):
+        line = Line(path)
+        assert await line.is_up()
+        with pytest.raises(UnavailableError, match="away"):
+            await line.execute(names_of(1))
+        is_ill = False
+        assert await line.is_up()
+        assert await line.execute(names_of(1)) == await repeat(names_of(1))
+
+
+async def test_a_call_whose_connection_ends_is_unavailable_and_the_next_one_goes_to_whoever_serves_then(
+    path: Path,
+) -> None:
+    """Pins the death of the other end in the middle of a call, a socket left behind, and the one that replaces it."""
+    script = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); print(s.accept())"
+    other = await asyncio.create_subprocess_exec("python3", "-c", script, path)
+    line = Line(path)
+    await until(line.is_up)
+    lost = asyncio.create_task(line.execute(names_of(1)))
+    await asyncio.sleep(0)
+    assert await other.wait() == 0
+    with pytest.raises(UnavailableError, match="away"):
+        await lost
+    assert stat.S_ISSOCK((await asyncio.to_thread(path.stat)).st_mode)
+    assert not await line.is_up()
+    with pytest.raises(UnavailableError, match="away"):
+        await line.execute(names_of(1))
+    async with await serve_line(path, repeat):
+        assert await line.is_up()
+        assert await line.execute(names_of(1)) == await repeat(names_of(1))
+
+
+def test_each_journal_has_a_line_of_its_own_in_a_folder_of_this_user(tmp_path: Path) -> None:
+    """Pins that two journals never share a line, that one journal always has the same, and the folder's mode."""
+    lines = {line_of(tmp_path / "one.db"), line_of(tmp_path / "two.db"), line_of(tmp_path / "." / "one.db")}
+    assert len(lines) == 2
+    (folder,) = {line.parent for line in lines}
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert max(len(str(line)) for line in lines) < 100
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_a_folder_that_others_may_enter_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_link: bool
+) -> None:
+    """Pins the fail-closed start: whoever else could enter could send orders past the gateway, as anybody."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder = line_of(tmp_path / "journal.db").parent
+    if is_link:
+        folder.rename(tmp_path / "elsewhere")
+        folder.symlink_to(tmp_path / "elsewhere")
+    else:
+        folder.chmod(0o755)
+    with pytest.raises(TidegateError, match="others may enter"):
+        line_of(tmp_path / "journal.db")
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_gateway_apart_uses_the_line_again_after_the_risk_manager_was_replaced(tmp_path: Path) -> None:
+    """Pins that the shorter way is taken, by the kernel's list of connections, before and after a SIGKILL."""
+
+    def is_connected() -> bool:
+        """Look whether a socket other than the one that listens has the line's name."""
+        return Path("/proc/net/unix").read_text(encoding="ascii").count(str(line_of(desk.journal))) > 1
+
+    with (
+        open_desk(write_portfolio(tmp_path), apart=True) as desk,
+        Client(desk.address, timeout_s=60) as client,
+    ):
+        client.portfolio.GetPortfolio(portfolio_pb2.GetPortfolioRequest())
+        assert is_connected()
+        kill(RISK_MANAGER)
+        client.portfolio.GetPortfolio(portfolio_pb2.GetPortfolioRequest())
+        assert is_connected()
