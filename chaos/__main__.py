@@ -3,20 +3,25 @@
 import shutil
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
+import psycopg
 import typer
 from rich.console import Console
 
-from chaos.chain import read_links
+from chaos.answers import Answers
 from chaos.checker import Finding, check
 from chaos.driver import Driver
 from chaos.ending import live_answers, replayed_answers
 from chaos.processes import RunError
 from chaos.records import ORDER, read_log
-from chaos.schedule import steps
+from chaos.schedule import Step, steps
 from chaos.session import ADDRESSES
+from chaos.stores import OWN_SERVER, SQLITE, Store, open_store
+from tidegate.errors import TidegateError
 from tidegate.v1 import orders_pb2, portfolio_pb2
 
 _FAILED = 1
@@ -33,6 +38,9 @@ def main(  # noqa: PLR0913, PLR0917 -- each is an option of the command
         Path("var/chaos")
     ),
     rate: Annotated[float, typer.Option(min=1, help="Orders a second, while they are answered.")] = 300.0,
+    journal: Annotated[
+        str, typer.Option(help="sqlite; postgresql, for a server of the run's own; or the URL of one that runs.")
+    ] = SQLITE,
     *,
     parts_only: Annotated[
         bool, typer.Option("--parts-only", help="Kill parts of the run, never the whole of it.")
@@ -45,34 +53,61 @@ def main(  # noqa: PLR0913, PLR0917 -- each is an option of the command
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     console.print(f"seed {seed}: starting Ray, the actors and the clients in {folder}")
-    driver = Driver(folder, seed, rate)
+    try:
+        with closing(open_store(journal, folder)) as store:
+            console.print(f"the journal is {store.location}")
+            driver = Driver(folder, store, seed, rate)
+            schedule = steps(seed, whole_runs=not parts_only, database=store.is_database, server=store.has_server)
+            elapsed_s, live = _disturb(console, driver, schedule, Enough(minutes * 60, kills, orders))
+            findings = _check(console, folder, store, driver, elapsed_s, live)
+    except (RunError, TidegateError, psycopg.Error) as error:
+        console.print(f"failed: {error}; everything is left in {folder}")
+        raise typer.Exit(_FAILED) from error
+    again = f"--seed {seed}" + (f" --journal {journal}" if journal == OWN_SERVER else "")
+    _show(console, findings, again)
+    store.forget()
+
+
+class Enough(NamedTuple):
+    """When to end: after so long, or as soon as so many processes were killed and orders acknowledged."""
+
+    seconds: float
+    kills: int
+    orders: int
+
+
+def _disturb(console: Console, driver: Driver, schedule: Iterator[Step], enough: Enough) -> tuple[float, Answers]:
+    """Do the schedule; return for how long, and what the gate said when everything was quiet."""
     try:
         driver.start()
         began = said = time.monotonic()
-        for step in steps(seed, whole_runs=not parts_only):
+        for step in schedule:
             elapsed_s, answered = time.monotonic() - began, driver.count()
             if time.monotonic() - said > _SAY_EVERY_S:
                 said = time.monotonic()
                 console.print(f"{elapsed_s:4.0f} s  {driver.kills:,} kills  {answered:,} orders acknowledged")
-            if elapsed_s > minutes * 60 or (driver.kills >= kills and answered >= orders):
+            if elapsed_s > enough.seconds or (driver.kills >= enough.kills and answered >= enough.orders):
                 break
             driver.do(step)
         driver.finish()
         live = live_answers(driver.run.addresses[0])
         driver.count()
-    except RunError as error:
-        console.print(f"failed: {error}; everything is left in {folder}")
-        raise typer.Exit(_FAILED) from error
     finally:
         driver.stop()
+    return elapsed_s, live
+
+
+def _check(  # noqa: PLR0913, PLR0917 -- what a run leaves
+    console: Console, folder: Path, store: Store, driver: Driver, elapsed_s: float, live: Answers
+) -> list[Finding]:
     console.print("checking ...")
-    journal = folder / "journal.db"
     shown = portfolio_pb2.GetPortfolioResponse.FromString(live["GetPortfolio"][0]).sequence
+    copy = store.copy(shown)
     began_replay = time.monotonic()
-    replayed = replayed_answers(journal, folder / "replayed.db", shown)
+    replayed = replayed_answers(copy)
     replay_s = time.monotonic() - began_replay
     records = [record for path in sorted(folder.glob("*.log")) if _is_clients(path) for record in read_log(path)]
-    links = list(read_links(journal))
+    links = list(store.links())
     findings = check(links, records, live, replayed)
     decided = [orders_pb2.Decision.FromString(r.answer) for r in records if r.is_answer and r.kind == ORDER]
     acknowledged = Counter(record.kind for record in records if record.is_answer)
@@ -81,7 +116,7 @@ def main(  # noqa: PLR0913, PLR0917 -- each is an option of the command
     console.print(f"acknowledged: {', '.join(f'{kind} {n:,}' for kind, n in sorted(acknowledged.items()))}")
     console.print(
         f"{driver.kills:,} kills, {len(decided):,} orders acknowledged ({sum(bool(d.order_id) for d in decided):,} "
-        f"accepted), {events:,} events by {links[-1].epoch:,} writers in {(elapsed_s) / 60:.1f} minutes"
+        f"accepted), {events:,} events by {links[-1].epoch:,} writers in {elapsed_s / 60:.1f} minutes"
     )
     if driver.silences_s:
         silences = sorted(driver.silences_s)
@@ -89,19 +124,19 @@ def main(  # noqa: PLR0913, PLR0917 -- each is an option of the command
             f"after a kill of the RiskManager the next answer came within {silences[len(silences) // 2]:.1f} s "
             f"in the median, {silences[-1]:.1f} s at most; {events:,} events replayed in {replay_s:.1f} s"
         )
-    _show(console, findings, seed)
+    return findings
 
 
 def _is_clients(path: Path) -> bool:
-    return path.name not in ("run.log", "clients.log")
+    return path.name not in {"run.log", "clients.log", "server.log"}
 
 
-def _show(console: Console, findings: list[Finding], seed: int) -> None:
+def _show(console: Console, findings: list[Finding], again: str) -> None:
     console.print(f"{len(findings)} violations")
     for finding in findings[:_SHOWN_MAX]:
         console.print(f"{finding.promise}: {finding.text}")
     if findings:
-        console.print(f'again: make chaos ARGS="--seed {seed}"')
+        console.print(f'again: make chaos ARGS="{again}"')
         raise typer.Exit(_FAILED)
 
 

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import yaml
 
+from actors.watchdog import SILENT_MAX_S
 from chaos.processes import Run, RunError, send
-from chaos.schedule import CLIENT, KILL, PAUSE, RESTART, TAKE_OVER, Step
+from chaos.schedule import CLIENT, HANG, KILL, PAUSE, RESTART, RUN, SERVER, SESSION, Step
 from chaos.session import STOP
+from chaos.stores import Store
 
 # Nothing acknowledged for so long: the run has failed, whatever the checker says.
 SILENCE_MAX_S = 120.0
@@ -20,6 +22,10 @@ _LOOK_S = 0.1
 # For how long, at least, a run goes on beside the one that has taken over.
 _BESIDE_S = 3.0
 _GOODBYE_S = 200.0
+# A process that hangs for so much longer than its watchdog waits is ended by it.
+_HANG_S = SILENT_MAX_S + 3.0
+
+_LOCKED = "found locked"
 
 _TRADERS = 4
 CLIENTS: tuple[tuple[str, str, int], ...] = (
@@ -72,9 +78,10 @@ class Driver:
     was answered after each kill of the RiskManager that was waited for.
     """
 
-    def __init__(self, folder: Path, seed: int, rate: float) -> None:
-        """Begin a run in a folder; rate: orders a second, of all traders together."""
+    def __init__(self, folder: Path, store: Store, seed: int, rate: float) -> None:
+        """Begin a run in a folder, on a journal; rate: orders a second, of all traders together."""
         self._folder = folder
+        self._store = store
         self._seed = seed
         self._per_s = rate / _TRADERS
         self._lives: Counter[str] = Counter()
@@ -84,7 +91,7 @@ class Driver:
         self.silences_s: list[float] = []
         self.answered = 0
         write_portfolio(folder)
-        self.run = Run(folder)
+        self.run = Run(folder, store.argument)
 
     def start(self) -> None:
         """Wait for the run, then start the clients."""
@@ -95,7 +102,7 @@ class Driver:
     @property
     def kills(self) -> int:
         """How many processes were killed."""
-        return sum(count for (action, _), count in self.done.items() if action in (KILL, RESTART, TAKE_OVER))
+        return sum(count for (action, _), count in self.done.items() if action not in (PAUSE, _LOCKED))
 
     def do(self, step: Step) -> None:
         """
@@ -105,10 +112,10 @@ class Driver:
             RunError: a new run did not start, or nobody was answered for too long.
         """
         time.sleep(step.pause_s)
-        if step.action == RESTART:
-            self._restart()
-        elif step.target == "run":
-            self._take_over(step.lasts_s)
+        if step.target == RUN:
+            self._restart() if step.action == RESTART else self._take_over(step.lasts_s)
+        elif step.target in (SERVER, SESSION):
+            self._store.disturb(step)
         elif step.target == CLIENT:
             name = CLIENTS[step.lot % len(CLIENTS)][0]
             self._clients[name].kill()
@@ -120,11 +127,11 @@ class Driver:
                 return  # it is on its way back from the last time
             pid = pids[step.lot % len(pids)]
             send(pid, signal.SIGKILL if step.action == KILL else signal.SIGSTOP)
-            if step.action == PAUSE:
-                time.sleep(step.lasts_s)
+            if step.action in (PAUSE, HANG):
+                time.sleep(step.lasts_s if step.action == PAUSE else _HANG_S)
                 send(pid, signal.SIGCONT)
         self.done[step.action, step.target] += 1
-        if step.waits or step.target == "run":
+        if step.waits or step.target == RUN:
             began = time.monotonic()
             self._wait_for_answers()
             if (step.action, step.target) == (KILL, "risk manager"):
@@ -188,7 +195,7 @@ class Driver:
         old, tree = self.run, self.run.tree()
         send(old.process.pid, signal.SIGKILL)
         old.process.wait()
-        self.run = Run(self._folder)
+        self.run = Run(self._folder, self._store.argument)
         self.run.wait()
         old.end(tree)
 
@@ -196,20 +203,20 @@ class Driver:
         """
         Stop a whole run, start another one on its journal, and let the first go on beside it: a tree of zombies.
 
-        The lock that keeps two runs apart on one machine is removed first, as by one who believes the first dead.
+        The lock that keeps two runs apart is removed first, as by one who believes the first dead.
         """
         old, tree = self.run, self.run.tree()
         for pid in tree:
             send(pid, signal.SIGSTOP)
-        (self._folder / "journal.db.lock").unlink()
-        self.run = Run(self._folder)
+        self._store.unlock()
+        self.run = Run(self._folder, self._store.argument)
         try:
             try:
                 self.run.wait()
             except RunError:  # the old one was stopped within a commit, and holds the file: it has to go on first
-                self.done["found locked", "journal"] += 1
+                self.done[_LOCKED, "journal"] += 1
                 _go_on(tree)
-                self.run = Run(self._folder)
+                self.run = Run(self._folder, self._store.argument)
                 self.run.wait()
             _go_on(tree)
             time.sleep(_BESIDE_S + lasts_s)

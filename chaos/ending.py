@@ -1,9 +1,6 @@
 """The end of a run: what the gate says when everything is quiet, and what a gate says that only read the journal."""
 
-import sqlite3
 import time
-from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from google.protobuf.message import Message
@@ -14,7 +11,7 @@ from chaos.questions import ask_everything
 from gateway.client import Client
 from gateway.methods import methods
 from tidegate.gate import Gate, Request
-from tidegate.journal.sqlite import SqliteJournal
+from tidegate.journal.location import Location, open_journal
 from tidegate.v1 import portfolio_pb2, risk_pb2
 
 if TYPE_CHECKING:
@@ -49,14 +46,9 @@ def live_answers(address: str) -> Answers:
     raise TimeoutError(message)
 
 
-def replayed_answers(journal: Path, copy: Path, sequence: int) -> Answers:
-    """Have a gate in this process read a copy of a journal up to one place, and ask it the same."""
-    with closing(sqlite3.connect(journal)) as source, closing(sqlite3.connect(copy)) as target:
-        source.backup(target)
-        for table, column in (("events", "sequence"), ("keys", "sequence"), ("batches", "last_sequence")):
-            target.execute(f"DELETE FROM {table} WHERE {column} > ?", (sequence,))  # noqa: S608 -- names of our own
-        target.commit()
-    store = SqliteJournal(copy)
+def replayed_answers(copy: Location) -> Answers:
+    """Have a gate in this process read a copy of a journal, and ask it the same."""
+    store = open_journal(copy)
     gate = Gate(store, wall_clock)
     gate.start(next(store.read(0, 1)).portfolio_configured)
 

@@ -32,14 +32,14 @@ class RunError(Exception):
 class Run:
     """One ``tidegate run`` with its whole tree of processes, on addresses of its own."""
 
-    def __init__(self, folder: Path) -> None:
-        """Start it on the folder's portfolio file and journal; ``wait`` until it serves."""
+    def __init__(self, folder: Path, journal: str) -> None:
+        """Start it on the folder's portfolio file, and on a journal; ``wait`` until it serves."""
         self.addresses = [free_address(), free_address()]
         self._output = folder / "run.log"
         self._seen = self._output.stat().st_size if self._output.exists() else 0
         beside, apart = self.addresses
         command = "from gateway.cli import app; app()"
-        arguments = ["run", "portfolio.yaml", "--journal", "journal.db", "--address", beside, "--gateway", apart]
+        arguments = ["run", "portfolio.yaml", "--journal", journal, "--address", beside, "--gateway", apart]
         with self._output.open("ab") as output:
             self.process = subprocess.Popen(  # noqa: S603 -- this interpreter, our own command
                 [sys.executable, "-c", command, *arguments],
@@ -73,13 +73,7 @@ class Run:
 
     def tree(self) -> list[int]:
         """Find the run's process and all below it, parents first."""
-        children: dict[int, list[int]] = {}
-        for pid, parent in _parents():
-            children.setdefault(parent, []).append(pid)
-        found = [self.process.pid]
-        for pid in found:
-            found += children.get(pid, [])
-        return found
+        return tree_of(self.process.pid)
 
     def stop(self) -> None:
         """End it in order, and whatever is left of it by force."""
@@ -101,6 +95,23 @@ class Run:
         with self._output.open("rb") as output:
             output.seek(self._seen)
             return output.read()
+
+
+def tree_of(root: int) -> list[int]:
+    """Find a process and all below it, parents first."""
+    children: dict[int, list[int]] = {}
+    for pid, parent in _parents():
+        children.setdefault(parent, []).append(pid)
+    found = [root]
+    for pid in found:
+        found += children.get(pid, [])
+    return found
+
+
+def is_there(pid: int) -> bool:
+    """Tell whether a process lives, and does not only wait to be reaped."""
+    fields = _stat(pid)
+    return bool(fields) and fields[0] != "Z"
 
 
 def send(pid: int, number: signal.Signals) -> bool:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
 
-KILL, PAUSE, RESTART, TAKE_OVER = "kill", "pause", "restart", "take over"
-CLIENT = "client"
+KILL, PAUSE, HANG, RESTART, TAKE_OVER = "kill", "pause", "hang", "restart", "take over"
+CLIENT, RUN, SERVER, SESSION = "client", "run", "server", "session"
 # Each with its chance, in the whole.
 _ACTIONS = {
     (KILL, "risk manager"): 30,
@@ -16,8 +16,18 @@ _ACTIONS = {
     (KILL, "strategy"): 10,
     (KILL, "adapter"): 10,
     (KILL, CLIENT): 7,
-    (RESTART, "run"): 1,
-    (TAKE_OVER, "run"): 2,
+    (RESTART, RUN): 1,
+    (TAKE_OVER, RUN): 2,
+}
+# Where the journal is in a database: its server, the writer's session with it, and a writer that its watchdog ends.
+_OF_A_DATABASE = {
+    (KILL, SESSION): 6,
+    (HANG, "risk manager"): 3,
+}
+_OF_A_SERVER = {
+    (KILL, SERVER): 6,
+    (RESTART, SERVER): 4,
+    (PAUSE, SERVER): 4,
 }
 _PAUSE_MIN_S, _PAUSE_MAX_S = 0.3, 2.5
 _STOPPED_MIN_S, _STOPPED_MAX_S = 0.5, 4.0
@@ -34,10 +44,16 @@ class Step(NamedTuple):
     waits: bool
 
 
-def steps(seed: int, *, whole_runs: bool = True) -> Iterator[Step]:
-    """Draw one step after the other, without end; whole_runs: whether whole runs end and are taken over as well."""
+def steps(seed: int, *, whole_runs: bool = True, database: bool = False, server: bool = False) -> Iterator[Step]:
+    """
+    Draw one step after the other, without end.
+
+    whole_runs: whole runs end and are taken over as well. database: so do the writer's sessions with one; server: and
+    that database's own server.
+    """
     rng = Random(seed)  # noqa: S311 -- it is to be repeated
-    chances = {place: chance for place, chance in _ACTIONS.items() if whole_runs or place[1] != "run"}
+    chances = {place: chance for place, chance in _ACTIONS.items() if whole_runs or place[1] != RUN}
+    chances |= (_OF_A_DATABASE if database else {}) | (_OF_A_SERVER if server else {})
     while True:
         ((action, target),) = rng.choices(list(chances), list(chances.values()))
         yield Step(

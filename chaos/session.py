@@ -68,11 +68,11 @@ class Session:
             except grpc.RpcError as error:
                 if not is_away(error):
                     raise RefusedError(refusal_of(error).reason) from error
-            if not repeats:
-                return None
             time.sleep(_PAUSE_S)
             if not self._is_faithful or time.monotonic() > asked + _FAITHFUL_S:
                 self._disconnect()
+            if not repeats:
+                return None
         message = f"{self.name}: nobody has answered for {PATIENCE_S:g} s"
         raise TimeoutError(message)
 

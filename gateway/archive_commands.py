@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gateway.journal_commands import DEFAULT_JOURNAL, Journal, journal_at
-from gateway.run_lock import lock_run
+from gateway.run_lock import lock_run, say_who_writes
 from gateway.terminal import fail
 from tidegate.errors import TidegateError
 from tidegate.journal.location import open_journal, open_reader
@@ -29,8 +29,10 @@ def archive(
     location = journal_at(journal)
     try:
         reader = open_reader(location)
-        with closing(lock_run(location)), closing(open_journal(location)) as writer:
-            archived, left = archive_events(writer, reader, until, folder)
+        with closing(lock_run(location)):
+            say_who_writes(location, typer.echo)
+            with closing(open_journal(location)) as writer:
+                archived, left = archive_events(writer, reader, until, folder)
     except TidegateError as error:
         fail(str(error))
     typer.echo(f"{archived.place}: events up to {archived.head.sequence:,}; {left:,} have left {reader.name}")

@@ -31,7 +31,7 @@ from gateway.prices import Prices
 from gateway.protection import Protection
 from gateway.replay import Progress as BarProgress
 from gateway.replay import Replay
-from gateway.run_lock import lock_run
+from gateway.run_lock import lock_run, say_who_writes
 from gateway.server import Gateway, open_gateway
 from gateway.tables import show_portfolio
 from tidegate.journal.location import Location
@@ -97,6 +97,7 @@ def run(options: RunOptions, console: Console) -> None:
     specs = strategy_specs(portfolio, options)
     prices = _prices(portfolio, options)
     lock = lock_run(options.journal)
+    say_who_writes(options.journal, _printer(console))
     console.print("starting Ray and the actors", highlight=False)
     try:
         with _signals_deferred():

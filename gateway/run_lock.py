@@ -4,11 +4,13 @@ import fcntl
 import os
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 from tidegate.errors import JournalError, TidegateError
 from tidegate.journal.location import Database, Location
+from tidegate.journal.sqlite_lock import WRITER_ENDS_WITHIN_S, writer_of
 
 _LOOK_PERIOD_S = 2.0
 
@@ -26,6 +28,15 @@ class RunLock(Protocol):
 def lock_run(journal: Location) -> RunLock:
     """Keep every other run from a journal; raises TidegateError where one has it."""
     return FileLock(journal) if isinstance(journal, Path) else DatabaseLock(journal)
+
+
+def say_who_writes(journal: Location, say: Callable[[str], object]) -> None:
+    """Say why the opening of a journal may take long: what an earlier run has left is in the middle of a commit."""
+    if isinstance(journal, Path) and (pid := writer_of(journal)):
+        say(
+            f"{journal}: process {pid} holds the journal; waiting up to {WRITER_ENDS_WITHIN_S} s for it to let go, "
+            "or for its watchdog to end it"
+        )
 
 
 class FileLock:

@@ -1,4 +1,4 @@
-"""A short run with real processes: Ray, gRPC and SQLite, SIGKILL and SIGSTOP, and the checker at the end."""
+"""A short run with real processes: Ray, gRPC and a journal, SIGKILL and SIGSTOP, and the checker at the end."""
 
 import re
 import subprocess
@@ -8,16 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from chaos.schedule import KILL, PAUSE, TAKE_OVER, steps
+from chaos.schedule import HANG, KILL, PAUSE, SERVER, SESSION, TAKE_OVER, steps
 
 
 @pytest.mark.control("continuity", "one-writer")
 @pytest.mark.timeout(300)
-def test_a_short_run_with_killed_processes_loses_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("journal", "minutes"), [("sqlite", "0.2"), pytest.param("postgresql", "1", marks=pytest.mark.long)]
+)
+def test_a_short_run_with_killed_processes_loses_nothing(tmp_path: Path, journal: str, minutes: str) -> None:
     """Parts of a real run are killed and stopped under load; every client was answered in the end, and truly."""
-    options = ["--seed", "5", "--minutes", "0.2", "--parts-only", "--folder", str(tmp_path / "run")]
+    options = ["--seed", "5", "--minutes", minutes, "--journal", journal, "--parts-only"]
     ran = subprocess.run(  # noqa: S603 -- this interpreter, our own module
-        [sys.executable, "-m", "chaos", *options], capture_output=True, text=True, check=False, timeout=280
+        [sys.executable, "-m", "chaos", *options, "--folder", str(tmp_path / "run")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
     )
     assert (0, "") == (ran.returncode, ran.stderr), ran.stdout
     figures = re.search(
@@ -37,3 +44,11 @@ def test_a_seed_is_one_schedule() -> None:
     done = {(step.action, step.target) for step in islice(steps(7), 1_000)}
     assert {(KILL, "risk manager"), (PAUSE, "risk manager"), (KILL, "adapter"), (TAKE_OVER, "run")} <= done
     assert all(step.target != "run" for step in islice(steps(7, whole_runs=False), 1_000))
+    assert not {SERVER, SESSION} & {target for _, target in done}
+
+
+def test_a_database_and_its_server_die_as_well() -> None:
+    """Somebody else's server is left alone; only what is this run's own there ends."""
+    done = {(step.action, step.target) for step in islice(steps(7, database=True, server=True), 1_000)}
+    assert {(KILL, SERVER), (PAUSE, SERVER), (KILL, SESSION), (HANG, "risk manager")} <= done
+    assert SERVER not in {step.target for step in islice(steps(7, database=True), 1_000)}

@@ -12,6 +12,7 @@ from chaos.checker import Finding
 from chaos.simulation import __main__ as command
 from chaos.simulation import memory
 from chaos.simulation.history import History, InFile, InMemory
+from chaos.simulation.living import live_all
 from chaos.simulation.memory import Crash, MemoryJournal, MemoryRecorded
 from tests.chaos.doctored import let_zombies_answer
 from tidegate.journal.contract import BEGINNING, Entry, Head
@@ -48,6 +49,15 @@ def test_a_seed_is_one_history(tmp_path: Path) -> None:
         runs.append((store.links(), history.records))
     assert runs[0] == runs[1] == runs[2]
     assert runs[0] != ([], [])
+
+
+def test_histories_on_several_cores_are_those_of_one(tmp_path: Path) -> None:
+    """The same histories in the same order, each with what was found in it."""
+    for folder in ("1", "2"):
+        (tmp_path / folder).mkdir()
+    one, several = (list(live_all(range(1, 31), 20, tmp_path / f"{number}", number)) for number in (1, 2))
+    assert one == several
+    assert [([], True)] * 30 == [(lived.findings, lived.counted["events"] > 0) for lived in one]
 
 
 def test_a_writer_may_die_before_and_after_each_of_its_writes() -> None:

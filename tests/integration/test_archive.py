@@ -19,9 +19,24 @@ def journal(*words: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
+def move(source: Path, target: Path) -> Path:
+    """Lay a folder somewhere else."""
+    return source.rename(target)
+
+
+def assert_read_as_one(events: int, *options: str) -> None:
+    """Check that every command that reads a journal reads its archive before it."""
+    code, said = journal("verify", *options)
+    assert (0, True) == (code, f"{events:,} events in " in said), said
+    for words in (("replay",), ("diff", "2", "2"), ("export",), ("snapshot", "--anew")):
+        assert 0 == journal(*words, *options)[0]
+    explained = CliRunner().invoke(app, ["explain", "2", *options])
+    assert (1, True) == (explained.exit_code, "hold no decision on order 2" in explained.output), explained.output
+
+
 @pytest.mark.control("records")
 async def test_what_has_left_the_journal_is_named_by_its_place(tmp_path: Path) -> None:
-    """Pins the commands of the page, the code on the wire, and that what follows is read and served as before."""
+    """Pins the commands, where they look, the code on the wire, and that what follows is read and served as before."""
     folder = str(tmp_path / "archive")
     async with running_gateway() as gateway:
         for price in ("100", "101", "102"):
@@ -36,16 +51,15 @@ async def test_what_has_left_the_journal_is_named_by_its_place(tmp_path: Path) -
         assert 0 == journal("snapshot", *place)[0]
         code, said = journal("archive", folder, "--until", "1", *place)
         assert (0, f"{folder}: events up to 1; 0 have left {gateway.journal}\n") == (code, said)
-        assert 1 == journal("verify", *place)[0]
-        code, said = journal("verify", "--archive", folder, *place)
-        assert (0, True) == (code, f"{len(before):,} events in " in said), said
-        assert 0 == journal("snapshot", "--anew", "--archive", folder, *place)[0]
-        for words in (("replay",), ("diff", "2", "2"), ("export",)):
+        assert_read_as_one(len(before), *place)
+        moved = move(Path(folder), tmp_path / "moved")
+        for words in (("verify",), ("replay",), ("diff", "2", "2"), ("export",), ("snapshot", "--anew")):
             assert (1, True) == ((alone := journal(*words, *place))[0], "EVENT_ARCHIVED" in alone[1])
-            assert 0 == journal(*words, "--archive", folder, *place)[0]
-        for option, found in (((), "EVENT_ARCHIVED"), (("--archive", folder), "hold no decision on order 2")):
-            explained = CliRunner().invoke(app, ["explain", "2", *option, *place])
-            assert (1, True) == (explained.exit_code, found in explained.output), explained.output
+        assert 0 == journal("head", *place)[0]
+        explained = CliRunner().invoke(app, ["explain", "2", *place])
+        assert (1, True) == (explained.exit_code, "EVENT_ARCHIVED" in explained.output), explained.output
+        assert_read_as_one(len(before), "--archive", str(moved), *place)
+        move(moved, Path(folder))
         await gateway.start()
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await gateway.client.admin.ReadJournal(admin_pb2.ReadJournalRequest())

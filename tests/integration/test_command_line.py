@@ -19,6 +19,7 @@ from gateway.client import Client, new_order
 from tests.integration.conftest import free_address
 from tests.integration.desk import events_of, write_portfolio
 from tests.integration.principals import Certificates
+from tidegate.journal.sqlite import SqliteJournal
 from tidegate.reasons import Reason
 from tidegate.v1 import common_pb2, market_data_pb2, portfolio_pb2
 
@@ -336,6 +337,24 @@ def test_a_risk_model_that_cannot_be_built_is_refused_before_anything_starts(fol
     assert "cannot build tidegate.targets.trailing_stop:TrailingStop: ValueError: limit is 2" in output
     assert "Holder is not a subclass of tidegate.targets.model.RiskModel" in output
     assert not (folder / "journal.db").exists()
+
+
+@pytest.mark.long
+def test_a_journal_that_is_not_let_go_of_is_waited_for_and_then_refused_in_one_line(
+    folder: Path, begin: Program
+) -> None:
+    """What an earlier run has left may hang in the middle of a commit: the line names the process, and what to do."""
+    path = folder / "journal.db"
+    SqliteJournal(path).close()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        ran = begin(folder, free_address(), "--exit")
+        output, _ = ran.communicate(timeout=120)
+    assert 1 == ran.returncode
+    assert f"{path}: process {os.getpid()} holds the journal; waiting up to 15 s" in output
+    assert f"cannot open the journal: process {os.getpid()} holds it, and has not let go within 15 s" in output
+    assert f"end it (kill -9 {os.getpid()}), and start again" in output
+    assert "Traceback" not in output
 
 
 def test_another_portfolios_journal_a_journal_in_use_and_a_taken_port_are_refused_in_one_line(

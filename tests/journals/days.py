@@ -1,4 +1,4 @@
-"""Two small days in which as much as possible happens: what a recorded journal holds."""
+"""Small days in which everything happens that can: what a recorded journal holds."""
 
 from pathlib import Path
 
@@ -46,6 +46,49 @@ def every_rule(path: Path) -> None:
     _stop_and_reset(desk)
     _let_time_pass(desk)
     desk.gate.journal.close()
+
+
+def every_session(path: Path) -> None:
+    """Record a quarter: strategies that become alike, rebalances that wait for their cash, a gate that comes back."""
+    configured = configuration()
+    configured.reduce_only_after_restart = True
+    for name in ("cash", "margin"):
+        configured.routes.add(strategy_id=name, adapter="paper")
+    desk = Desk(path, configured)
+    desk.bar(1, A="100", B="100")
+    desk.hold("cash", "400", "100")
+    desk.hold("margin", "100", "100", "B")
+    _limit_correlation(desk, "0.8")
+    for number in range(2, 64):
+        shared, own = number * 7 % 5, number * 11 % 3
+        desk.bar(number, A=f"{100 + shared}", B=f"{100 + shared + own / 4}")
+    _rebalance(desk, "r1")
+    first = next(iter(desk.book.orders))
+    desk.fill(first, "50", "100")
+    desk.fill(first, str(desk.book.orders[first].leaves_quantity), "100")
+    _limit_correlation(desk, "0.9999")
+    _limit_correlation(desk, "0.8")
+    _rebalance(desk, "r2", cash="0.1")
+    desk.gate.stop()
+    desk.gate.journal.close()
+    for _ in range(2):
+        desk = desk.reopened()
+        desk.gate.journal.close()
+
+
+def _limit_correlation(desk: Desk, bound: str) -> None:
+    """Change the limit; what breaches it, or does not any more, is told."""
+    figure, warn = risk_pb2.LIMIT_FIGURE_STRATEGY_CORRELATION, common_pb2.ACTION_WARN
+    limit = risk_pb2.Limit(figure=figure, scope=PORTFOLIO, limit=bound, on_undefined=warn)
+    change = admin_pb2.UpdateLimitsRequest(limits=[limit], operator="ann", reason="alike")
+    desk.ask("UpdateLimits", change, admin_pb2.UpdateLimitsResponse)
+
+
+def _rebalance(desk: Desk, rebalance_id: str, cash: str = "0.2") -> None:
+    """Give most of a strategy's capital to the other one; what is tied up follows later."""
+    weights = [admin_pb2.TargetWeight(strategy_id="cash", weight=cash)]
+    request = admin_pb2.RebalanceRequest(rebalance_id=rebalance_id, weights=weights, operator="ann", reason="plan")
+    desk.ask("Rebalance", request, admin_pb2.RebalanceResponse)
 
 
 def _configured() -> journal_pb2.PortfolioConfigured:

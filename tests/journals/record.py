@@ -8,14 +8,15 @@ import json
 import sys
 from pathlib import Path
 
-from tests.journals.days import every_method, every_rule
+from tests.journals.days import every_method, every_rule, every_session
 from tidegate.journal.reading import events_of, verify
 from tidegate.journal.sqlite_reader import SqliteReader
 from tidegate.journal.states import digest, fold, state_of
 from tidegate.v1 import journal_pb2
 
 HERE = Path(__file__).parent
-DAYS = {"every_method": every_method, "every_rule": every_rule}
+DAYS = {"every_method": every_method, "every_rule": every_rule, "every_session": every_session}
+EVERY_KIND = {field.name for field in journal_pb2.Event.DESCRIPTOR.oneofs_by_name["body"].fields}
 
 
 def record(folder: Path) -> set[str]:
@@ -38,5 +39,4 @@ def record(folder: Path) -> set[str]:
 
 if __name__ == "__main__":
     found = record(HERE / sys.argv[1])
-    every = {field.name for field in journal_pb2.Event.DESCRIPTOR.oneofs_by_name["body"].fields}
-    sys.stdout.write(f"{len(found)} kinds of events; missing: {', '.join(sorted(every - found)) or 'none'}\n")
+    sys.stdout.write(f"{len(found)} kinds of events; missing: {', '.join(sorted(EVERY_KIND - found)) or 'none'}\n")

@@ -166,8 +166,18 @@ def _batches(path: Path) -> Iterator[Batch]:
 
 
 def open_whole(live: Reader, folder: Path | None) -> Reader:
-    """Read a journal together with its archive, where one is named; raises JournalError where they do not meet."""
-    return live if folder is None else Joined(Archive(folder), live)
+    """
+    Read a journal together with its archive: in a folder that is named, else where the journal says, if it is there.
+
+    Raises:
+        JournalError: the two do not meet.
+    """
+    if folder is None:
+        _, place = live.archived()
+        if not place or not Path(place).is_dir():
+            return live
+        folder = Path(place)
+    return Joined(Archive(folder), live)
 
 
 def open_after(live: Reader, sequence: int) -> Reader:

@@ -13,6 +13,7 @@ from tidegate.errors import CommitFailedError, EpochFencedError, JournalError
 from tidegate.journal.contract import BEGINNING, Archived, Entry, Head, Snapshots, link
 from tidegate.journal.reading import ADVICE, batches, holds, verify
 from tidegate.journal.snapshot_folder import SnapshotFolder
+from tidegate.journal.sqlite_lock import WRITER_ENDS_WITHIN_S, still_locked
 from tidegate.journal.sqlite_reader import SqliteReader, archived_in, readable, said
 from tidegate.risk.draft import Key
 from tidegate.v1 import journal_pb2
@@ -79,6 +80,7 @@ class SqliteJournal:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES_MAX}")
+            self._await_writer()
             # After an fsync that failed the log may be in memory only, though it reads well: it is written anew.
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self.epoch = self._take_over()
@@ -207,6 +209,13 @@ class SqliteJournal:
         self._db.execute("INSERT INTO batches VALUES (?, ?, ?)", (head.sequence, self.epoch, head.hash))
         self._db.execute("COMMIT")
 
+    def _await_writer(self) -> None:
+        """Wait until whoever is in the middle of a commit has ended it, or was ended: what hangs has its watchdog."""
+        self._db.execute(f"PRAGMA busy_timeout={WRITER_ENDS_WITHIN_S * 1_000}")
+        self._db.execute("BEGIN IMMEDIATE")
+        self._db.execute("ROLLBACK")
+        self._db.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_S * 1_000}")
+
     def _take_over(self) -> int:
         self._db.execute("BEGIN IMMEDIATE")
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
@@ -267,6 +276,8 @@ def _create(path: Path) -> None:
 
 def _not_opened(path: Path, error: sqlite3.Error | OSError) -> JournalError:
     text = said(error) if isinstance(error, sqlite3.Error) else str(error)
+    if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_BUSY:
+        text = still_locked(path)
     return JournalError(f"{path}: cannot open the journal: {text}")
 
 
