@@ -12,7 +12,7 @@ from ray.exceptions import RayActorError, RayTaskError
 
 from actors.heartbeat import Heartbeat
 from actors.logs import open_log
-from actors.names import NAMESPACE, strategy_name
+from actors.names import CPU_SHARE, NAMESPACE, strategy_name
 from actors.port import Port, UnavailableError
 from actors.ray_port import RayPort
 from actors.restarts import EXIT_FATAL, start_again_after_a_restart
@@ -72,7 +72,7 @@ class PortfolioAllocator:
                 lifetime="detached",
                 get_if_exists=True,
                 max_restarts=-1,
-                num_cpus=0,
+                num_cpus=CPU_SHARE,
                 scheduling_strategy="SPREAD",
             ).remote(spec)
         await asyncio.gather(*(actor.start.remote() for actor in self._actors.values()))

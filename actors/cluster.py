@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,17 @@ from ray.exceptions import RayActorError, RayTaskError
 
 from actors.allocator import AllocatorSettings, PortfolioAllocator
 from actors.gateway_host import GatewayHost
-from actors.names import ALLOCATOR, GATEWAY, JOURNAL_RESOURCE, NAMESPACE, REPORTER, RISK_MANAGER, STRATEGY, gateway_name
+from actors.names import (
+    ALLOCATOR,
+    CPU_SHARE,
+    GATEWAY,
+    JOURNAL_RESOURCE,
+    NAMESPACE,
+    REPORTER,
+    RISK_MANAGER,
+    STRATEGY,
+    gateway_name,
+)
 from actors.port import OpenFrontDoor
 from actors.risk_manager import RiskManager, RiskManagerSettings
 from actors.risk_reporter import ReporterSettings, RiskReporter
@@ -25,6 +36,7 @@ _STOP_TIMEOUT_S = 10.0
 _RAY_ATTEMPTS = 3
 # A part of what a node with the journal offers: any number of portfolios may run there one after the other.
 _NEAR_THE_JOURNAL = {JOURNAL_RESOURCE: 0.001}
+_LOOK_TIMEOUT_S = 5.0
 # Calls under way in one actor: every stream of every gateway apart is one.
 _CALLS_MAX = 10_000
 
@@ -82,6 +94,7 @@ def join(address: str) -> None:
         TidegateError: there is no cluster, or it does not let us in.
     """
     _prepare()
+    _look_for(address)
     # Who only asks says one line of its own when it is not let in.
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
@@ -89,6 +102,18 @@ def join(address: str) -> None:
     except Exception as error:  # Ray raises nothing narrower for a cluster that is away or refuses
         ray.shutdown()
         message = f"cannot join a Ray cluster at {address}: there is none, or its token is not the one shown here"
+        raise TidegateError(message) from error
+
+
+def _look_for(address: str) -> None:
+    """Refuse an address at which nobody answers: Ray itself would try for a quarter of an hour."""
+    host, _, port = address.rpartition(":")
+    if not port.isdecimal():
+        return  # "auto": Ray knows the addresses on this machine
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _LOOK_TIMEOUT_S).close()
+    except (OSError, OverflowError) as error:
+        message = f"no Ray cluster answers at {address}: {error}"
         raise TidegateError(message) from error
 
 
@@ -106,7 +131,7 @@ def check_room() -> None:
     Look whether the cluster can take a portfolio.
 
     Raises:
-        TidegateError: a portfolio runs on it already, or no node offers that the journal is near.
+        TidegateError: a portfolio runs on it already, no node offers that the journal is near, or none has a CPU.
     """
     if names := running():
         message = f"a portfolio runs on this cluster already ({', '.join(names)}); end it first: tidegate down"
@@ -117,6 +142,9 @@ def check_room() -> None:
             f"no node of this cluster is near the journal: start Ray there with "
             f"--resources='{{\"{JOURNAL_RESOURCE}\": 1}}'"
         )
+        raise TidegateError(message)
+    if not resources.get("CPU"):
+        message = "no node of this cluster offers a CPU, so no strategy can start: leave out --num-cpus=0 on one"
         raise TidegateError(message)
 
 
@@ -194,7 +222,7 @@ def _actor(kind: type[Any], name: str, resources: Mapping[str, float] | None = N
         namespace=NAMESPACE,
         lifetime="detached",
         max_restarts=-1,
-        num_cpus=0,
+        num_cpus=0 if resources else CPU_SHARE,
         max_concurrency=_CALLS_MAX,
         resources=dict(resources or {}),
     )

@@ -1,5 +1,6 @@
 """The access file: who may call the gateway, by which token or certificate, and what for."""
 
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from tidegate.portfolio_file import Name
 from tidegate.risk.consequences import GATE
 from tidegate.yaml_file import Problem, duplicates, read_yaml
 
+_ROOT = 0
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 NameOrAll = Annotated[str, Field(pattern=r"^(\*|[A-Za-z0-9_.-]{1,32})$")]
 
@@ -77,17 +79,25 @@ class AccessFile(_Section):
 
 def read_access_file(path: Path) -> AccessFile:
     """
-    Read and check an access file, which only its owner may read or write.
+    Read and check an access file, which only its owner may read or write; a file of root's also our group may read.
 
     Raises:
         ConfigurationError: one line a problem, each with file, line and key.
     """
     try:
-        mode = stat.S_IMODE(path.stat().st_mode)
+        found = path.stat()
     except OSError as error:
         message = f"{path}: {error.strerror}"
         raise ConfigurationError(message) from error
-    if mode & _OTHERS:
+    mode = stat.S_IMODE(found.st_mode)
+    if not _is_private(mode, found.st_uid, os.geteuid()):
         message = f"{path}: others may read or write it (mode {mode:04o}); chmod 600 it"
         raise ConfigurationError(message)
     return read_yaml(path, AccessFile, AccessFile.problems)
+
+
+def _is_private(mode: int, owner: int, reader: int) -> bool:
+    """Tell whether nobody else may use a file; one that root keeps is shown to another user by that user's group."""
+    if owner == _ROOT and reader != _ROOT:
+        return not mode & (_OTHERS & ~stat.S_IRGRP)
+    return not mode & _OTHERS

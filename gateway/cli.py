@@ -113,7 +113,7 @@ def run(  # noqa: PLR0913 -- each is an option of the command
         begin=_day(begin),
         end=_day(end),
         protection=Protection(
-            access=access and access.resolve(),
+            access=access and access.absolute(),
             tls=tls_files(tls_certificate, tls_key, tls_client_ca),
             admin_address=admin_address,
         ),

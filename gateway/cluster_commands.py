@@ -1,5 +1,6 @@
 """The command line's way to a Ray cluster: ``tidegate up``, ``down`` and ``scale``."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -47,6 +48,7 @@ def up(  # noqa: PLR0913 -- each is an option of the command
     metrics: Annotated[str, typer.Option(help="Where Prometheus finds the figures, as in 127.0.0.1:9464.")] = "",
 ) -> None:
     """Start a portfolio on a Ray cluster that runs, and leave it there; every path is one of the nodes."""
+    _show_token()
     from gateway.run import RunOptions, read_and_check  # noqa: PLC0415 -- the other commands need no Ray
 
     options = RunOptions(
@@ -57,7 +59,7 @@ def up(  # noqa: PLR0913 -- each is an option of the command
         more_gateways=tuple(more_gateways or ()),
         metrics=metrics,
         protection=Protection(
-            access=access and access.resolve(),
+            access=access and access.absolute(),
             tls=tls_files(tls_certificate, tls_key, tls_client_ca),
             admin_address=admin_address,
         ),
@@ -72,6 +74,7 @@ def up(  # noqa: PLR0913 -- each is an option of the command
 
 def down(address: RayAddress) -> None:
     """End the portfolio that runs on a Ray cluster, in order; the cluster and the journal stay."""
+    _show_token()
     from actors import cluster  # noqa: PLC0415 -- the other commands need no Ray
 
     with _failing_in_one_line(), _joined(address):
@@ -82,6 +85,7 @@ def down(address: RayAddress) -> None:
 
 def scale(address: RayAddress) -> None:
     """Show where everything runs: node, process, restarts, memory."""
+    _show_token()
     from actors.cluster import running  # noqa: PLC0415 -- the other commands need no Ray
 
     with _failing_in_one_line(), _joined(address):
@@ -89,6 +93,15 @@ def scale(address: RayAddress) -> None:
             _show_places(Console(markup=False))
         else:
             typer.echo("nothing runs there")
+
+
+def _show_token() -> None:
+    """
+    Have Ray show its token: left to itself it does so to a cluster that it finds by "auto", and to none that is named.
+
+    To be said before Ray is imported, for it listens only then.
+    """
+    os.environ["RAY_AUTH_MODE"] = os.environ.get("RAY_AUTH_MODE") or "token"
 
 
 def _start(portfolio: "PortfolioFile", options: "RunOptions", console: Console) -> None:
@@ -100,7 +113,7 @@ def _start(portfolio: "PortfolioFile", options: "RunOptions", console: Console) 
     open_front_door = partial(open_gateway, address=options.address, protection=options.protection)
     say = partial(console.print, highlight=False, soft_wrap=True)
     events = cluster.start(settings_of(portfolio, strategy_specs(portfolio, options), options, open_front_door, say))
-    console.print(f"journal {options.journal}: {events:,} events; serving on {options.address}", highlight=False)
+    say(f"journal {options.journal}: {events:,} events; serving on {options.address}")
     _show_places(console)
 
 

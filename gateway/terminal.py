@@ -51,7 +51,8 @@ def tls_files(certificate: Path | None, key: Path | None, client_ca: Path | None
         return None
     if certificate is None or key is None:
         fail("TLS takes both --tls-certificate and --tls-key")
-    return TlsFiles(certificate.resolve(), key.resolve(), client_ca and client_ca.resolve())
+    # Not resolved: a link is how the next certificate takes the place of this one.
+    return TlsFiles(certificate.absolute(), key.absolute(), client_ca and client_ca.absolute())
 
 
 def fail(message: str) -> NoReturn:

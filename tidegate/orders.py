@@ -127,8 +127,8 @@ class Order:
         self.done_as = _NOT_DONE
 
     @staticmethod
-    def from_decided(event: journal_pb2.Event) -> "Order":
-        """Begin an order's life from the decision that accepted it."""
+    def from_decided(event: journal_pb2.Event, time_ns: int) -> "Order":
+        """Begin an order's life from the decision that accepted it; time_ns: the event's."""
         decided = event.order_decided
         request, decision = decided.order, decided.decision
         order = Order(
@@ -144,13 +144,13 @@ class Order:
             order.request = orders_pb2.NewOrder()
             order.request.CopyFrom(request)
             order.request.quantity = decision.approved_quantity
-        order.instructed_sequence, order.instructed_ns = event.sequence, to_ns(event.time)
+        order.instructed_sequence, order.instructed_ns = event.sequence, time_ns
         return order
 
     @classmethod
     def from_events(cls, events: list[journal_pb2.Event]) -> "Order":
         """Fold an order's own events, oldest first; the first is its decision."""
-        order = cls.from_decided(events[0])
+        order = cls.from_decided(events[0], to_ns(events[0].time))
         for event in events[1:]:
             order.apply(event)
         return order

@@ -1,63 +1,26 @@
 """A portfolio on a Ray cluster of several nodes: where it runs, who may join, and what dies with a node."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import grpc
 import pytest
 
-from gateway.client import Client, new_order
-from tests.cluster.nodes import Nodes, nodes
+from gateway.client import Client
+from tests.cluster.nodes import Nodes, nodes, publish, submit
 from tests.integration.desk import events_of
-from tidegate.v1 import common_pb2, market_data_pb2, orders_pb2, portfolio_pb2
+from tidegate.journal.location import Database, open_reader
+from tidegate.v1 import common_pb2, portfolio_pb2
 
 pytestmark = [pytest.mark.timeout(420), pytest.mark.control("continuity")]
 
 PARTS = {"RiskManager", "PortfolioAllocator", "Strategy:one", "Strategy:two", "Strategy:three", "Strategy:four"}
 
 
-def publish(client: Client, orders: int = 0) -> int:
-    """Publish a bar of now, and wait until the strategies have decided on it; return how many orders there are."""
-    bars = [market_data_pb2.Bar(symbol=symbol, close="10") for symbol in ("UP", "FLAT", "FALL")]
-    request = market_data_pb2.PublishBarsRequest(bars=bars)
-    request.time.GetCurrentTime()
-    client.market_data.PublishBars(request)
-    began, found = time.monotonic(), orders
-    while found <= orders:
-        assert time.monotonic() - began < 120
-        time.sleep(0.2)
-        strategies = client.portfolio.ListStrategies(portfolio_pb2.ListStrategiesRequest()).strategies
-        found = sum(strategy.performance.orders for strategy in strategies)
-    return found
-
-
-def submit(client: Client, client_order_id: str) -> orders_pb2.Decision:
-    """Submit an order again and again until it is answered."""
-    order = new_order(
-        strategy_id="one", client_order_id=client_order_id, symbol="UP", side=common_pb2.SIDE_BUY, quantity="1"
-    )
-    request = orders_pb2.SubmitOrderRequest(order=order)
-    return wait_for(lambda: client.orders.SubmitOrder(request, timeout=3).decision)
-
-
-def wait_for(ask: Callable[[], orders_pb2.Decision]) -> orders_pb2.Decision:
-    """Ask until there is an answer; a gateway that is away says UNAVAILABLE, and nothing else."""
-    began = time.monotonic()
-    while True:
-        try:
-            return ask()
-        except grpc.RpcError as error:
-            code = error.code()
-        assert code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
-        assert time.monotonic() - began < 120
-        time.sleep(0.2)
-
-
 def test_a_portfolio_joins_a_cluster_stays_there_and_is_ended(tmp_path: Path) -> None:
     """The command that started it has left; another one shows where it runs, and a third one ends it in order."""
     with nodes(tmp_path, workers=0) as own:
-        assert "nothing runs there\n" == own.ask("scale").stdout
+        assert "nothing runs there\n" == own.ask("scale", RAY_AUTH_MODE="").stdout  # with its token nevertheless
         started = own.up()
         assert started.returncode == 0, started.stderr
         assert f"serving on {own.listen}" in started.stdout
@@ -75,9 +38,25 @@ def test_a_portfolio_joins_a_cluster_stays_there_and_is_ended(tmp_path: Path) ->
 
 
 @pytest.mark.long
-def test_the_node_of_the_risk_manager_dies_and_the_portfolio_goes_on(tmp_path: Path) -> None:
-    """Three nodes, strategies on more than one; what was acknowledged stays, and the next bar is decided on."""
-    with nodes(tmp_path, workers=2) as own:
+def test_a_cluster_without_a_cpu_for_strategies_is_refused(tmp_path: Path) -> None:
+    """Instead of waiting for ever for one."""
+    with nodes(tmp_path, workers=0, cpus=0) as own:
+        assert (
+            own.up()
+            .stderr.splitlines()[-1]
+            .startswith("no node of this cluster offers a CPU, so no strategy can start")
+        )
+        assert "nothing runs there\n" == own.ask("scale").stdout
+
+
+@pytest.mark.long
+def test_the_node_of_the_risk_manager_dies_and_the_portfolio_goes_on(tmp_path: Path, database: Database) -> None:
+    """
+    Three nodes, strategies on more than one, the journal in PostgreSQL.
+
+    What was acknowledged stays, the next bar is decided on, and who was replaced has written nothing since.
+    """
+    with nodes(tmp_path, workers=2, database=database) as own:
         stranger = own.ask("scale", RAY_AUTH_TOKEN="0" * 64)
         assert 1 == stranger.returncode
         assert "cannot join a Ray cluster" in stranger.stderr.splitlines()[-1]
@@ -101,8 +80,13 @@ def test_the_node_of_the_risk_manager_dies_and_the_portfolio_goes_on(tmp_path: P
         assert before["RiskManager"]["node"] != after["RiskManager"]["node"]
         assert "1" == after["RiskManager"]["restarts"]
         own.ask("down")
-    decided = [e.order_decided.order.client_order_id for e in events_of(own.journal) if e.HasField("order_decided")]
+    events = events_of(database)
+    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+    decided = [e.order_decided.order.client_order_id for e in events if e.HasField("order_decided")]
     assert (1, 1) == (decided.count("before"), decided.count("after"))
+    epochs = [batch.epoch for batch in open_reader(database).stored()]
+    assert sorted(epochs) == epochs
+    assert 2 == len(set(epochs))
 
 
 @pytest.mark.long

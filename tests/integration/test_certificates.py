@@ -11,6 +11,8 @@ import pytest
 from gateway.client import AsyncClient
 from gateway.protection import Protection
 from gateway.status import refusal_of
+from gateway.terminal import tls_files
+from gateway.tls import watched_tls
 from gateway.tokens import new_token
 from tests.integration.conftest import free_address
 from tests.integration.doors import guarded, is_logged, text_of, within_s
@@ -126,3 +128,21 @@ async def test_a_new_certificate_is_shown_without_a_restart_and_a_broken_one_nev
         assert "KEY_VALUES_MISMATCH" in text_of(logs)
     with pytest.raises(ConfigurationError, match="KEY_VALUES_MISMATCH"):
         protection.check(free_address())
+
+
+def test_what_a_link_leads_to_later_is_read_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As certbot and Kubernetes renew: no file changes, but the link to their folder does, and the old one is gone."""
+    monkeypatch.chdir(tmp_path)
+    Certificates(tmp_path / "first").tls()
+    Certificates(tmp_path / "second").tls()
+    link = tmp_path / "current"
+    link.symlink_to(tmp_path / "first")
+    files = tls_files(Path("current/gateway.pem"), Path("current/gateway.key"), None)
+    assert files is not None
+    watched = watched_tls(files)
+    before = watched.current
+    (tmp_path / "first").rename(tmp_path / "gone")
+    link.unlink()
+    link.symlink_to(tmp_path / "second")
+    watched.look()
+    assert before is not watched.current

@@ -4,6 +4,7 @@ import copy
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import typer.main
 import yaml
@@ -15,6 +16,7 @@ from gateway.cli import app
 ROOT = Path(__file__).parents[2]
 LAUNCHED = [ROOT / "cluster.yaml", ROOT / "deploy" / "cluster-on-premises.yaml"]
 NEAR = f'{{"{JOURNAL_RESOURCE}": 1}}'
+KUBERNETES = kubernetes_validate.latest_version()
 
 
 def manifests() -> dict[str, Any]:
@@ -24,9 +26,15 @@ def manifests() -> dict[str, Any]:
 
 
 def groups() -> dict[str, Any]:
-    """Return the pods of the cluster, by their group."""
+    """Return the groups of the cluster, by their name."""
     spec = manifests()["RayCluster"]["spec"]
     return {"head": spec["headGroupSpec"]} | {group["groupName"]: group for group in spec["workerGroupSpecs"]}
+
+
+def containers() -> dict[str, Any]:
+    """Return the one container of each pod, by the group's name."""
+    found = {name: group["template"]["spec"]["containers"] for name, group in groups().items()}
+    return {name: container for name, (container,) in found.items()}
 
 
 @pytest.mark.parametrize("path", LAUNCHED, ids=lambda path: path.name)
@@ -54,6 +62,35 @@ def test_a_launched_cluster_asks_for_its_token_and_shows_no_dashboard(path: Path
     assert 1 == len(near) + starts[0].count(NEAR)
 
 
+@pytest.mark.parametrize("path", LAUNCHED, ids=lambda path: path.name)
+def test_a_launched_head_starts_the_other_machines_and_everybody_finds_the_program(path: Path) -> None:
+    """Pins what the launcher itself does not check: without it the head stays alone, and `ray down` finds no ray."""
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    head = config["head_start_ray_commands"][-1]
+    assert "--autoscaling-config=~/ray_bootstrap_config.yaml" in head
+    assert (config["provider"]["type"] == "local") == ("RAY_enable_autoscaler_v2=0" in head)
+    assert any("export PATH=" in command and "RAY_AUTH_MODE=token" in command for command in config["setup_commands"])
+    assert "chmod 700 ~/.ray" in config["setup_commands"]  # Ray's own command leaves the token for everybody to read
+    assert all(remote.startswith("~/") for remote in config["file_mounts"])  # copied by a user who is not root
+
+
+@pytest.mark.parametrize("name", ["head", "journal", "strategies"])
+def test_kubernetes_takes_each_pod_and_the_service(name: str) -> None:
+    """Pins Kubernetes' own schema, strictly: a key that it does not know is none."""
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": groups()[name]["template"]["spec"]}
+    kubernetes_validate.validate(pod, KUBERNETES, strict=True)
+    kubernetes_validate.validate(manifests()["Service"], KUBERNETES, strict=True)
+
+
+def test_every_container_is_probed_by_what_its_ray_serves() -> None:
+    """Pins ports of Ray's gRPC health: the operator's own probes would ask a dashboard that is not installed."""
+    ports = {name: group["rayStartParams"]["node-manager-port"] for name, group in groups().items()}
+    for name, container in containers().items():
+        assert int(ports[name]) == container["livenessProbe"]["grpc"]["port"]
+        assert {"grpc", "exec"} & set(container["readinessProbe"])
+    assert 6379 == containers()["head"]["readinessProbe"]["grpc"]["port"]
+
+
 def test_no_pod_runs_as_root_or_may_become_it() -> None:
     """Pins the pods' and the containers' security, which a restricted namespace asks for."""
     for name, group in groups().items():
@@ -67,21 +104,24 @@ def test_no_pod_runs_as_root_or_may_become_it() -> None:
 
 
 def test_secrets_come_from_secrets_and_the_token_from_the_operator() -> None:
-    """Pins that nothing secret stands in the manifest, and that the head knows the journal's database."""
+    """Pins that nothing secret stands in the manifest, and that where users' code runs there is none to read."""
     spec = manifests()["RayCluster"]["spec"]
     assert {"mode": "token"} == spec["authOptions"]
-    environment = {entry["name"]: entry for entry in groups()["head"]["template"]["spec"]["containers"][0]["env"]}
-    source = environment["TIDEGATE_JOURNAL"]["valueFrom"]["secretKeyRef"]
-    assert {"name": "tidegate-journal", "key": "url"} == source
-    mounted = {volume["name"]: volume for volume in groups()["journal"]["template"]["spec"]["volumes"]}
-    assert {"tidegate-tls", "tidegate-access"} == {v["secret"]["secretName"] for v in mounted.values() if "secret" in v}
+    assert not any("value" not in entry for container in containers().values() for entry in container["env"])
+    known = {name: [source["secretRef"]["name"] for source in c["envFrom"]] for name, c in containers().items()}
+    assert {"head": ["tidegate-journal"], "journal": [], "strategies": []} == known
+    files = {"tidegate-tls", "tidegate-access"}
+    for name, expected in (("head", files), ("journal", files), ("strategies", set())):
+        secrets = [v["secret"] for v in groups()[name]["template"]["spec"]["volumes"] if "secret" in v]
+        assert expected == {secret["secretName"] for secret in secrets}
+        assert all(secret["defaultMode"] == 0o400 for secret in secrets)
 
 
 def test_the_service_leads_to_the_node_on_which_the_gateway_serves() -> None:
     """Pins the labels, the port, and the probe: health over TLS by a command that there is."""
     service, journal = manifests()["Service"], groups()["journal"]
     assert service["spec"]["selector"] == journal["template"]["metadata"]["labels"]
-    (container,) = journal["template"]["spec"]["containers"]
+    container = containers()["journal"]
     assert service["spec"]["ports"][0]["targetPort"] in {port["name"] for port in container["ports"]}
     probe = container["readinessProbe"]["exec"]["command"]
     assert "tidegate" == probe[0]
@@ -100,4 +140,5 @@ def test_the_risk_manager_runs_near_the_journal_and_strategies_elsewhere() -> No
     assert 2 == journal["replicas"]
     affinity = journal["template"]["spec"]["affinity"]["podAntiAffinity"]
     assert "kubernetes.io/hostname" == affinity["requiredDuringSchedulingIgnoredDuringExecution"][0]["topologyKey"]
-    assert "0" == groups()["head"]["rayStartParams"]["num-cpus"]
+    cpus = {name: group["rayStartParams"]["num-cpus"] for name, group in groups().items()}
+    assert {"head": "0", "journal": "0", "strategies": "1"} == cpus

@@ -64,12 +64,12 @@ def _configure(book: "Book", event: journal_pb2.Event) -> None:
     book.high_water.begin_day(to_ns(event.time), equities(book))
 
 
-def _decide(book: "Book", event: journal_pb2.Event) -> None:
+def _decide(book: "Book", event: journal_pb2.Event, time_ns: int) -> None:
     decided = event.order_decided
     if decided.decision.order_id:
         request = decided.order
         strategy_id = request.strategy_id
-        order = book.strategies[strategy_id].accept(event)
+        order = book.strategies[strategy_id].accept(event, time_ns)
         book.orders[order.order_id] = order
         book.touch(strategy_id, request.symbol)
         (book.awaiting if request.route else book.unreported)[order.order_id] = order
@@ -242,7 +242,6 @@ _APPLIERS: dict[str, Callable[["Book", journal_pb2.Event], None]] = {
     **RECONCILIATION,
     **CAPITAL,
     "portfolio_configured": _configure,
-    "order_decided": _decide,
     "replace_decided": _decide_replace,
     "order_claimed": _apply_to_order,
     "cancel_requested": _apply_to_order,
@@ -266,7 +265,10 @@ def fold(book: "Book", event: journal_pb2.Event, kind: str) -> None:
     time_ns = to_ns(event.time)
     if time_ns >= book.high_water.day_ends_ns:
         book.high_water.begin_day(time_ns, equities(book))
-    _APPLIERS[kind](book, event)
+    if kind == "order_decided":  # most events are: its time is not read again
+        _decide(book, event, time_ns)
+    else:
+        _APPLIERS[kind](book, event)
     book.counters.take(event, kind, book)
     if kind in ALERT_KINDS:
         note_alert(book, event)

@@ -123,9 +123,10 @@ class Proposal:
         if worst_price is not None:
             unit_loss = max(worst_price - mark if sign == BUY else mark - worst_price, ZERO)
         price = mark + unit_loss if sign == BUY else mark
+        notional = quantity * price * multiplier
         if replaced is None:
-            leaves, standing = quantity, NOTHING
-            loss, cost = quantity * unit_loss * multiplier, quantity * price * multiplier
+            leaves, standing, cost = quantity, NOTHING, notional
+            loss = quantity * unit_loss * multiplier if unit_loss else ZERO
         else:
             standing = replaced.reservation
             leaves = max(quantity - replaced.cumulative_quantity, standing.quantity)
@@ -162,7 +163,7 @@ class Proposal:
         self.mark_age_ns = now_ns - book.mark_times_ns[symbol]
         self.unit_loss = unit_loss
         self.valuation_price = price
-        notional, worst = quantity * price * multiplier, book.totals.worst_quantities.get(symbol)
+        worst = book.totals.worst_quantities.get(symbol)
         if instrument.option is None:
             value = mark * multiplier
             exposure = added * value

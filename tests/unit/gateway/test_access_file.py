@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.access_file import AccessFile, read_access_file
+from gateway.access_file import AccessFile, _is_private, read_access_file
 from tidegate.errors import ConfigurationError
 from tidegate.permissions import Caller, Role
 
@@ -94,6 +94,24 @@ def test_a_bad_file_is_refused_with_file_line_and_key(tmp_path: Path, old: str, 
         read(tmp_path, GOOD.replace(old, new, 1))
     (problem,) = str(caught.value).split("\n")
     assert problem.removeprefix(f"{tmp_path / 'access.yaml'}:").startswith(expected), problem
+
+
+@pytest.mark.parametrize(
+    ("mode", "owner", "reader", "is_taken"),
+    [
+        (0o440, 0, 1000, True),
+        (0o640, 0, 1000, True),
+        (0o660, 0, 1000, False),
+        (0o644, 0, 1000, False),
+        (0o640, 0, 0, False),
+        (0o440, 1001, 1000, False),
+        (0o440, 1000, 1000, False),
+        (0o600, 1000, 1000, True),
+    ],
+)
+def test_a_group_reads_only_what_root_keeps(mode: int, owner: int, reader: int, is_taken: bool) -> None:  # noqa: FBT001 -- a column of the table
+    """Pins how Kubernetes hands a secret to a user who is not root; PostgreSQL takes its key in the same way."""
+    assert is_taken == _is_private(mode, owner, reader)
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o644, 0o666])

@@ -12,8 +12,10 @@ class ReduceOnly(Check):
 
     def check(self, proposal: Proposal) -> Violation | None:
         """Return the violation, or None."""
+        if proposal.reducing:
+            return None
         request = proposal.request
-        if proposal.reducing or not (request.reduce_only or request.HasField("emergency")):
+        if not (request.reduce_only or request.HasField("emergency")):
             return None
         word = "reduce_only order" if request.reduce_only else "emergency exit"
         article = "a" if request.reduce_only else "an"
