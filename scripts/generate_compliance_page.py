@@ -100,6 +100,12 @@ def proofs(root: Path) -> Iterator[tuple[str, str]]:
                     sys.exit(f"{name}:{node.lineno}: {MARKER} takes ids as plain text")
             if isinstance(node, ast.ClassDef) and any(MARKER in ast.unparse(one) for one in node.decorator_list):
                 sys.exit(f"{name}:{node.lineno}: mark the tests of {node.name} one by one, so that each one is named")
+            if (
+                isinstance(node, ast.Assign)
+                and ast.unparse(node).startswith("pytestmark")
+                and MARKER in ast.unparse(node)
+            ):
+                sys.exit(f"{name}:{node.lineno}: mark the tests of the file one by one, so that each one is named")
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 yield from ((control, f"{name}::{node.name}") for control in marked(node, name))
 

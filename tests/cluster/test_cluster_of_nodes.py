@@ -12,7 +12,7 @@ from tests.integration.desk import events_of
 from tidegate.journal.location import Database, open_reader
 from tidegate.v1 import common_pb2, portfolio_pb2
 
-pytestmark = [pytest.mark.timeout(420), pytest.mark.control("continuity")]
+pytestmark = [pytest.mark.timeout(420)]
 
 PARTS = {"RiskManager", "PortfolioAllocator", "Strategy:one", "Strategy:two", "Strategy:three", "Strategy:four"}
 
@@ -49,6 +49,7 @@ def test_a_cluster_without_a_cpu_for_strategies_is_refused(tmp_path: Path) -> No
         assert "nothing runs there\n" == own.ask("scale").stdout
 
 
+@pytest.mark.control("continuity")
 @pytest.mark.long
 def test_the_node_of_the_risk_manager_dies_and_the_portfolio_goes_on(tmp_path: Path, database: Database) -> None:
     """
@@ -89,6 +90,7 @@ def test_the_node_of_the_risk_manager_dies_and_the_portfolio_goes_on(tmp_path: P
     assert 2 == len(set(epochs))
 
 
+@pytest.mark.control("continuity")
 @pytest.mark.long
 def test_when_the_head_dies_everything_ends_and_another_cluster_goes_on(tmp_path: Path) -> None:
     """The gateway answers while Ray waits for its head; then all processes end, and the journal is taken further."""

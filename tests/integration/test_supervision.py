@@ -29,7 +29,7 @@ from tidegate.journal.sqlite import SqliteJournal
 from tidegate.reasons import Reason
 from tidegate.v1 import admin_pb2, common_pb2, orders_pb2, risk_pb2
 
-pytestmark = [pytest.mark.usefixtures("ray_cluster"), pytest.mark.timeout(300), pytest.mark.control("continuity")]
+pytestmark = [pytest.mark.usefixtures("ray_cluster"), pytest.mark.timeout(300)]
 
 # A watchdog looks for so long, then Ray needs its time to begin a new process; on a busy machine both take longer.
 REPLACED_WITHIN_S = SILENT_MAX_S + 40
@@ -76,6 +76,7 @@ def replaced(*names: str) -> Iterator[None]:
         assert pid != process_id(name)
 
 
+@pytest.mark.control("continuity")
 @pytest.mark.parametrize("hang", [stop_process, pytest.param(stop_engine_thread, marks=pytest.mark.long)])
 def test_a_risk_manager_that_hangs_is_replaced(tmp_path: Path, hang: Callable[[int, Path], None]) -> None:
     """Whether the whole process stands still or only its engine: an order that was sent meanwhile is decided once."""
@@ -117,6 +118,7 @@ def test_a_gateway_an_allocator_and_a_watchdog_that_hang_are_replaced(tmp_path: 
         desk.replay(3, 6)
 
 
+@pytest.mark.control("continuity")
 @pytest.mark.long
 def test_a_strategy_that_stands_still_is_paused_alone(tmp_path: Path) -> None:
     """Its process is stopped, not only its code: the bar's deadline ends it all the same."""
@@ -129,6 +131,7 @@ def test_a_strategy_that_stands_still_is_paused_alone(tmp_path: Path) -> None:
     assert (True, False) == (strategies["ill"].paused, strategies["calm"].paused)
 
 
+@pytest.mark.control("continuity")
 @pytest.mark.long
 def test_after_an_unplanned_restart_only_reducing_passes_until_somebody_has_looked(tmp_path: Path) -> None:
     """As the portfolio file asks; a planned one changes nothing, and the person and the reason are on record."""

@@ -77,6 +77,12 @@ def test_a_control_is_listed_with_its_proof_or_as_open_and_a_stale_page_is_notic
             "tests/test_size.py:3: test_it_is_refused is no test that runs",
         ),
         (
+            "tests/test_size.py",
+            '@pytest.mark.control("order-size")\n',
+            'pytestmark = [pytest.mark.control("order-size")]\n\n\n',
+            "tests/test_size.py:1: mark the tests of the file one by one",
+        ),
+        (
             "docs/controls.yaml",
             "max_order_quantity",
             "max_order_size",
