@@ -106,7 +106,7 @@ async def test_who_never_reads_a_stream_is_cut_off_and_learns_why_once_it_reads(
             await publish(running.client, number)
             number += 1
             assert time.monotonic() - began < 10 * WRITE_TIMEOUT_S
-        assert number > 10
+        assert number > 2
         assert not await asyncio.to_thread(peer.read_for, 0.1)
         assert not [one for one in peer.received if one.kind == HEADERS and one.flags & END_STREAM]
         assert sum(len(one.body) for one in peer.received if one.kind == DATA) <= window

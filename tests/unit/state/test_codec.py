@@ -25,7 +25,7 @@ VALUES: list[object] = [
 ]
 
 
-@pytest.mark.parametrize("value", VALUES, ids=repr)
+@pytest.mark.parametrize("value", VALUES)
 def test_a_value_comes_back_as_it_was(value: object) -> None:
     """Pins the type of every part, a Decimal's digits, a dict's order, a deque's bound."""
     body = codec.write(value)
@@ -53,7 +53,7 @@ class Unlisted:
     money: Decimal
 
 
-@pytest.mark.parametrize("value", [Unlisted(Decimal(1)), common_pb2.Scope(), object(), 1j, len], ids=repr)
+@pytest.mark.parametrize("value", [Unlisted(Decimal(1)), common_pb2.Scope(), object(), 1j, len])
 def test_what_nobody_has_listed_is_refused(desk: Desk, value: object) -> None:
     """Pins that a new piece of state fails here instead of being forgotten; of classes and of messages."""
     desk.book.marks["A"] = value  # type: ignore[assignment]  # what must not be there
