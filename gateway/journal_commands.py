@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 DEFAULT_JOURNAL = "var/journal.db"
 
-journal_app = typer.Typer(no_args_is_help=True, help="Verify, export and replay a journal; nothing is changed in it.")
+journal_app = typer.Typer(no_args_is_help=True, help="Look at a journal beside its gate; only archive changes it.")
 
 Journal = Annotated[str, typer.Option(help="The journal's file, or its postgresql:// URL.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
@@ -188,7 +188,13 @@ def _watched(things: Iterable[T], total: int, what: str, size: Callable[[T], int
 @contextmanager
 def _written(output: Path | None) -> Iterator[TextIO]:
     if output is None:
-        yield sys.stdout
+        try:
+            yield sys.stdout
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise  # whoever reads has enough
+        except OSError as error:
+            fail(f"standard output: {error.strerror}; what was written is not whole")
         return
     try:
         with output.open("w", encoding="utf-8") as file:

@@ -43,6 +43,11 @@ class SqliteReader:
         if not path.is_file():
             message = f"{path}: there is no such journal"
             raise JournalError(message)
+        check_not_empty(path)
+        with self._opened() as db:
+            if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'batches'").fetchone():
+                message = f"{path}: a database of SQLite's, but not a journal"
+                raise JournalError(message)
         self.head()
 
     def head(self) -> Head:
@@ -106,6 +111,13 @@ class SqliteReader:
         uri = f"{self._path.resolve().as_uri()}?mode=ro"
         with readable(self._path), closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as db:
             yield db
+
+
+def check_not_empty(path: Path) -> None:
+    """Raise JournalError where a file was cut to nothing: SQLite would take it for a new one."""
+    if path.is_file() and not path.stat().st_size:
+        message = f"{path}: the file is empty: if it was a journal, {ADVICE}; else remove it, to begin one"
+        raise JournalError(message)
 
 
 def archived_in(db: sqlite3.Connection) -> Archived:

@@ -59,3 +59,10 @@ def test_what_is_no_journal_is_refused_with_its_path(tmp_path: Path) -> None:
     other.write_text("this is no database, and long enough to be read as one" * 10, encoding="utf-8")
     with pytest.raises(JournalError, match=r"other\.db: cannot read the journal"):
         SqliteReader(other)
+    other.write_bytes(b"")
+    with pytest.raises(JournalError, match=r"other\.db: the file is empty: if it was a journal, keep it as it is"):
+        SqliteReader(other)
+    with closing(sqlite3.connect(other)) as db:
+        db.execute("CREATE TABLE invoices (number INTEGER)")
+    with pytest.raises(JournalError, match=r"other\.db: a database of SQLite's, but not a journal"):
+        SqliteReader(other)
