@@ -96,9 +96,11 @@ def export(
     """Write events as JSON Lines, one a line, verified on the way; each batch's last one carries the chain's hash."""
     from tidegate.journal.exporting import lines  # noqa: PLC0415 -- only here
 
-    with _reading(journal, archive) as reader, _written(output) as file:
-        for line in lines(reader, begin, until):
-            file.write(f"{line}\n")
+    with _reading(journal, archive) as reader:
+        _check_there(reader, until)
+        with _written(output) as file:
+            for line in lines(reader, begin, until):
+                file.write(f"{line}\n")
 
 
 @journal_app.command()
@@ -163,10 +165,14 @@ def _state(journal: str, until: int | None, archive: Path | None) -> dict[str, A
     from tidegate.journal.states import fold, state_of  # noqa: PLC0415 -- the engine: the other commands need none
 
     with _reading(journal, archive) as reader:
-        newest = reader.head().sequence
-        if until is not None and not 1 <= until <= newest:
-            fail(f"{reader.name}: there is no event {until}; the journal has {newest:,}")
+        _check_there(reader, until)
         return state_of(fold(_read(reader, until)))
+
+
+def _check_there(reader: Reader, until: int | None) -> None:
+    newest = reader.head().sequence
+    if until is not None and not 1 <= until <= newest:
+        fail(f"{reader.name}: there is no event {until}; the journal has {newest:,}")
 
 
 def _read(reader: Reader, until: int | None) -> Iterator[journal_pb2.Event]:

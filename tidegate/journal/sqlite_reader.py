@@ -24,6 +24,9 @@ _UNBATCHED = """
 SELECT MAX(sequence) FROM events WHERE sequence > (SELECT COALESCE(MAX(last_sequence), 0) FROM batches)
 """
 _PLACES = "SELECT key, sequence FROM keys WHERE key IN (SELECT value FROM json_each(?))"
+_COPY_IT = (
+    "SQLite has to write beside it, and may not: copy it, and its -wal if there is one, into a folder of your own"
+)
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
@@ -145,7 +148,9 @@ def readable(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        message = f"{path}: cannot read the journal: {said(error)}"
+        code: Any = getattr(error, "sqlite_errorcode", 0)
+        text = _COPY_IT if code & 0xFF == sqlite3.SQLITE_READONLY else said(error)
+        message = f"{path}: cannot read the journal: {text}"
         raise JournalError(message) from error
 
 
