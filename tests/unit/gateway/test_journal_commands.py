@@ -133,7 +133,7 @@ def test_an_export_is_one_event_a_line_and_proves_itself(desk: Desk, journal: Co
     assert [3, 4, 5] == [
         json.loads(line)["sequence"] for line in journal("export", "--from", "3", "--until", "5").splitlines()
     ]
-    assert "there is no event 99; the journal has 12" in journal("export", "--until", "99", code=1)
+    assert "there is no event 99; the journal has" in journal("export", "--until", "99", code=1)
 
 
 def test_an_export_into_a_full_disk_says_that_it_is_not_whole(

@@ -54,7 +54,7 @@ def test_who_may_not_write_beside_a_journal_at_rest_is_told_to_copy_it(desk: Des
     """Pins what an auditor reads: SQLite itself says only that it cannot write, though nobody wants to."""
     uri = f"{desk.path.as_uri()}?mode=ro"
     with (
-        pytest.raises(JournalError, match=f"{desk.path}: cannot read the journal: .* into a folder of your own"),
+        pytest.raises(JournalError, match=f"{desk.path}: cannot read the journal: .* to a folder of your own"),
         readable(desk.path),
         closing(sqlite3.connect(uri, uri=True)) as db,
     ):
