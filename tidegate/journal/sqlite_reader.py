@@ -25,8 +25,6 @@ SELECT MAX(sequence) FROM events WHERE sequence > (SELECT COALESCE(MAX(last_sequ
 """
 _PLACES = "SELECT key, sequence FROM keys WHERE key IN (SELECT value FROM json_each(?))"
 _COPY_IT = "SQLite has to write beside it, and may not: copy it, with its -wal if there is one, to a folder of your own"
-    "SQLite has to write beside it, and may not: copy it, and its -wal if there is one, into a folder of your own"
-)
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
