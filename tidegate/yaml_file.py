@@ -97,15 +97,22 @@ def _index(node: yaml.Node, place: Place, lines: dict[Place, int]) -> Iterator[P
     elif isinstance(node, yaml.SequenceNode):
         for number, value in enumerate(node.value):
             yield from _index(value, (*place, number), lines)
-    elif isinstance(node, yaml.ScalarNode) and node.tag == _FLOAT and _NO_DECIMAL.search(node.value):
-        yield Problem(place, f"{node.value} is not a decimal")
-    elif isinstance(node, yaml.ScalarNode) and node.tag == _INT and not _PLAIN_INT.fullmatch(node.value):
-        yield Problem(place, f"{node.value} is not a decimal: put a name of digits in quotes")
-    elif isinstance(node, yaml.ScalarNode) and node.tag == _TIME:
+    elif isinstance(node, yaml.ScalarNode):
+        for text in _misread(node):
+            yield Problem(place, f"{node.value} is not {text}")
+
+
+def _misread(node: yaml.ScalarNode) -> Iterator[str]:
+    """Find what YAML makes something else of than it says."""
+    if node.tag == _FLOAT and _NO_DECIMAL.search(node.value):
+        yield "a decimal"
+    elif node.tag == _INT and not _PLAIN_INT.fullmatch(node.value):
+        yield "a decimal: put a name of digits in quotes"
+    elif node.tag == _TIME:
         try:
             _Loader("").construct_yaml_timestamp(node)
         except ValueError as error:
-            yield Problem(place, f"{node.value} is not a time: {error}")
+            yield f"a time: {error}"
 
 
 def duplicates(section: str, key: str, names: Iterable[str]) -> Iterator[Problem]:
