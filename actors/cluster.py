@@ -6,10 +6,11 @@ import os
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from actors.allocator import AllocatorSettings, PortfolioAllocator
 from actors.gateway_host import GatewayHost
@@ -163,7 +164,8 @@ def start(settings: ClusterSettings) -> int:
     Start every actor; return the number of events read from the journal.
 
     Raises:
-        TidegateError: what the actor that could not start said, in one line; nothing is left running.
+        TidegateError: what the actor that could not start said, in one line, or that its process ended; nothing is
+            left running.
     """
     try:
         manager = _actor(RiskManager, RISK_MANAGER, _NEAR_THE_JOURNAL).remote(settings.risk_manager)
@@ -182,11 +184,18 @@ def start(settings: ClusterSettings) -> int:
             host = _actor(GatewayHost, gateway_name(name))
             gateway = host.remote(name, open_front_door, RISK_MANAGER, settings.risk_manager)
             ray.get(gateway.start.remote())
-    except RayTaskError as error:
+    except RayError as error:
         stop()
-        text = str(error.cause).splitlines()
-        raise TidegateError(text[0] if text else type(error.cause).__name__) from error
+        raise TidegateError(_why(error, settings.risk_manager.logs)) from error
     return count
+
+
+def _why(error: RayError, logs: Path) -> str:
+    """Say in one line why an actor did not start."""
+    if not isinstance(error, RayTaskError):
+        return f"a process ended while it started ({type(error).__name__}); what it said last is in {logs}"
+    text = str(error.cause).splitlines()
+    return text[0] if text else type(error.cause).__name__
 
 
 def attach(address: str = "auto") -> Any:

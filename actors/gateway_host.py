@@ -23,7 +23,7 @@ class GatewayHost:
         """Keep the settings; ``start`` does what can fail."""
         self._open_front_door = open_front_door
         self._risk_manager = risk_manager
-        self._journal = settings.journal
+        self._run = settings.run
         self._log = open_log(settings.logs, f"gateway_{name}")
         self._front_door: FrontDoor | None = None
         self._heartbeat = Heartbeat(lambda: True, self._log)
@@ -32,7 +32,7 @@ class GatewayHost:
     async def start(self) -> None:
         """Open the front door; raises TidegateError when its port is taken, or others may enter the line's folder."""
         if self._front_door is None:
-            port = RayPort(ray.get_actor(self._risk_manager, NAMESPACE), Line(line_of(self._journal)))
+            port = RayPort(ray.get_actor(self._risk_manager, NAMESPACE), Line(line_of(self._run)))
             self._front_door = await self._open_front_door(port)
 
     async def process_id(self) -> int:

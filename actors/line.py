@@ -7,14 +7,12 @@ import struct
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from actors.port import UnavailableError
 from tidegate.errors import TidegateError
 from tidegate.gate import Reply, Request
-from tidegate.journal.location import Location
 
 Execute = Callable[[Sequence[Request]], Awaitable[list[Reply]]]
 
@@ -24,9 +22,11 @@ _OTHERS = 0o077
 _AWAY = "the RiskManager is away"
 
 
-def line_of(journal: Location) -> Path:
+def line_of(run: str) -> Path:
     """
-    Say where the RiskManager of a journal is reached on its machine: a socket in a folder of this user alone.
+    Say where the RiskManager of a run is reached on its machine: a socket in a folder of this user alone.
+
+    By the run and not by its journal, of which two URLs may not show that they are two.
 
     Raises:
         TidegateError: others may enter that folder.
@@ -37,8 +37,7 @@ def line_of(journal: Location) -> Path:
     if folder.is_symlink() or found.st_uid != os.getuid() or found.st_mode & _OTHERS:
         message = f"{folder}: others may enter this folder, and so reach the RiskManager; remove it"
         raise TidegateError(message)
-    name = str(journal.resolve()) if isinstance(journal, Path) else journal.word
-    return folder / f"{blake2b(name.encode(), digest_size=12).hexdigest()}.sock"
+    return folder / f"{run}.sock"
 
 
 async def serve_line(path: Path, execute: Execute) -> asyncio.Server:

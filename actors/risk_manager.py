@@ -2,8 +2,9 @@
 
 import asyncio
 import os
+import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from prometheus_client import REGISTRY
@@ -33,7 +34,7 @@ class RiskManagerSettings:
     configuration: a serialized PortfolioConfigured. open_front_door: opens a gateway beside it; None without one.
     open_metrics: serves this process's figures; None where nobody wants them. snapshot_every: events between two
     snapshots, 0 for none. whole: read every event at the start, whatever snapshots there are.
-    reports: the file of those of sessions; None where none are made.
+    reports: the file of those of sessions; None where none are made. run: tells this run from every other one.
     """
 
     configuration: bytes
@@ -44,6 +45,7 @@ class RiskManagerSettings:
     snapshot_every: int = SNAPSHOT_EVERY
     whole: bool = False
     reports: Path | None = None
+    run: str = field(default_factory=lambda: secrets.token_hex(12))
 
 
 class RiskManager:
@@ -82,7 +84,7 @@ class RiskManager:
         if settings.open_front_door is not None and self._front_door is None:
             self._front_door = await settings.open_front_door(self._port)
         if self._line is None:
-            self._line = await serve_line(line_of(settings.journal), self._port.execute)
+            self._line = await serve_line(line_of(settings.run), self._port.execute)
         if self._in_flight is None:
             self._in_flight = InFlight(note_of(settings.journal, settings.logs))
         count = await self._port.open(
@@ -116,7 +118,7 @@ class RiskManager:
             await self._front_door.close()
         if self._line is not None:
             self._line.close()
-            line_of(self._settings.journal).unlink(missing_ok=True)
+            line_of(self._settings.run).unlink(missing_ok=True)
         if self._snapshots is not None:
             self._snapshots.cancel()
             await asyncio.gather(self._snapshots, return_exceptions=True)

@@ -52,6 +52,7 @@ def main(  # noqa: PLR0913, PLR0917 -- each is an option of the command
     if (folder / ADDRESSES).exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    again = repeated(seed, journal, parts_only=parts_only)
     console.print(f"seed {seed}: starting Ray, the actors and the clients in {folder}")
     try:
         with closing(open_store(journal, folder)) as store:
@@ -62,10 +63,16 @@ def main(  # noqa: PLR0913, PLR0917 -- each is an option of the command
             findings = _check(console, folder, store, driver, elapsed_s, live)
     except (RunError, TidegateError, psycopg.Error) as error:
         console.print(f"failed: {error}; everything is left in {folder}")
+        console.print(f'again: make chaos ARGS="{again}"')
         raise typer.Exit(_FAILED) from error
-    again = f"--seed {seed}" + (f" --journal {journal}" if journal == OWN_SERVER else "")
     _show(console, findings, again)
     store.forget()
+
+
+def repeated(seed: int, journal: str, *, parts_only: bool) -> str:
+    """Write down what draws the same schedule again; a URL, which may hold a password, is for its owner to put in."""
+    where = "" if journal == SQLITE else f" --journal {journal if journal == OWN_SERVER else 'URL'}"
+    return f"--seed {seed}{where}{' --parts-only' if parts_only else ''}"
 
 
 class Enough(NamedTuple):

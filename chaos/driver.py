@@ -115,7 +115,8 @@ class Driver:
         if step.target == RUN:
             self._restart() if step.action == RESTART else self._take_over(step.lasts_s)
         elif step.target in (SERVER, SESSION):
-            self._store.disturb(step)
+            if not self._store.disturb(step):
+                return  # nobody writes: the next RiskManager is on its way
         elif step.target == CLIENT:
             name = CLIENTS[step.lot % len(CLIENTS)][0]
             self._clients[name].kill()

@@ -49,8 +49,8 @@ class Store(Protocol):
     def unlock(self) -> None:
         """Take away what keeps a second run out."""
 
-    def disturb(self, step: Step) -> None:
-        """Do what a step does to a session with it, or to its server."""
+    def disturb(self, step: Step) -> bool:
+        """Do what a step does to a session with it, or to its server; tell whether there was any."""
 
     def links(self) -> Iterator[Link]:
         """Read every batch, of a journal that nobody writes any more."""
@@ -84,7 +84,7 @@ class FileStore:
         """Remove the file that is locked."""
         self.location.with_name(f"{self.location.name}.lock").unlink()
 
-    def disturb(self, step: Step) -> None:
+    def disturb(self, step: Step) -> bool:
         """Refuse: it has no sessions, and no server."""
         raise NotImplementedError(step)
 
@@ -139,20 +139,21 @@ class DatabaseStore:
         """End the session that holds the run's lock."""
         self._end_holders(RUN_LOCK)
 
-    def disturb(self, step: Step) -> None:
+    def disturb(self, step: Step) -> bool:
         """
         End the writer's session, as a network does that is cut: what becomes of its commit it does not hear.
 
-        Or have the run's own server die, stop at once or stand still; then it comes back.
+        Or have the run's own server die, stop at once or stand still; then it comes back. Tell whether there was any.
         """
         if step.target == SESSION or self.server is None:
-            self._end_holders(WRITER_LOCK)
-        elif step.action == PAUSE:
+            return self._end_holders(WRITER_LOCK)
+        if step.action == PAUSE:
             self.server.pause(step.lasts_s)
         else:
             self.server.end(signal.SIGKILL if step.action == KILL else signal.SIGQUIT)
             time.sleep(step.lasts_s)
             self.server.start()
+        return True
 
     def links(self) -> Iterator[Link]:
         """Read by the contract's reader, which hands out what lies there."""
@@ -190,6 +191,7 @@ class DatabaseStore:
             raise ConfigurationError(message)
         return found
 
-    def _end_holders(self, kind: int) -> None:
+    def _end_holders(self, kind: int) -> bool:
+        """End the sessions that hold a lock; tell whether one did."""
         with psycopg.connect(self._url, autocommit=True) as db:
-            db.execute(_END_HOLDERS, (kind, _SCHEMA))
+            return bool(db.execute(_END_HOLDERS, (kind, _SCHEMA)).fetchall())

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 DEFAULT_JOURNAL = "var/journal.db"
 
-journal_app = typer.Typer(no_args_is_help=True, help="Verify, export and replay a journal; nothing is changed in it.")
+journal_app = typer.Typer(no_args_is_help=True, help="Look at a journal beside its gate; only archive changes it.")
 
 Journal = Annotated[str, typer.Option(help="The journal's file, or its postgresql:// URL.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
@@ -96,9 +96,11 @@ def export(
     """Write events as JSON Lines, one a line, verified on the way; each batch's last one carries the chain's hash."""
     from tidegate.journal.exporting import lines  # noqa: PLC0415 -- only here
 
-    with _reading(journal, archive) as reader, _written(output) as file:
-        for line in lines(reader, begin, until):
-            file.write(f"{line}\n")
+    with _reading(journal, archive) as reader:
+        _check_there(reader, until)
+        with _written(output) as file:
+            for line in lines(reader, begin, until):
+                file.write(f"{line}\n")
 
 
 @journal_app.command()
@@ -163,10 +165,14 @@ def _state(journal: str, until: int | None, archive: Path | None) -> dict[str, A
     from tidegate.journal.states import fold, state_of  # noqa: PLC0415 -- the engine: the other commands need none
 
     with _reading(journal, archive) as reader:
-        newest = reader.head().sequence
-        if until is not None and not 1 <= until <= newest:
-            fail(f"{reader.name}: there is no event {until}; the journal has {newest:,}")
+        _check_there(reader, until)
         return state_of(fold(_read(reader, until)))
+
+
+def _check_there(reader: Reader, until: int | None) -> None:
+    newest = reader.head().sequence
+    if until is not None and not 1 <= until <= newest:
+        fail(f"{reader.name}: there is no event {until}; the journal has {newest:,}")
 
 
 def _read(reader: Reader, until: int | None) -> Iterator[journal_pb2.Event]:
@@ -188,7 +194,13 @@ def _watched(things: Iterable[T], total: int, what: str, size: Callable[[T], int
 @contextmanager
 def _written(output: Path | None) -> Iterator[TextIO]:
     if output is None:
-        yield sys.stdout
+        try:
+            yield sys.stdout
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise  # whoever reads has enough
+        except OSError as error:
+            fail(f"standard output: {error.strerror}; what was written is not whole")
         return
     try:
         with output.open("w", encoding="utf-8") as file:

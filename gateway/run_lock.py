@@ -44,8 +44,12 @@ class FileLock:
 
     def __init__(self, journal: Path) -> None:
         """Take it, or raise TidegateError."""
-        journal.parent.mkdir(parents=True, exist_ok=True)
-        self._file = journal.with_name(f"{journal.name}.lock").open("w", encoding="utf-8")
+        try:
+            journal.parent.mkdir(parents=True, exist_ok=True)
+            self._file = journal.with_name(f"{journal.name}.lock").open("w", encoding="utf-8")
+        except OSError as error:
+            message = f"{journal}: cannot write in its folder: {error.strerror}"
+            raise TidegateError(message) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

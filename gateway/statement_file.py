@@ -14,8 +14,17 @@ from tidegate.v1 import common_pb2, reconciliation_pb2
 from tidegate.yaml_file import read_yaml
 
 Figure = Annotated[Decimal, AfterValidator(bounded)]
-# An id that is all digits, YAML reads as a number.
-Id = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value)]
+
+
+def _text(value: object) -> object:
+    """Take an id that is all digits, which YAML reads as a number; not one that it reads as true or false."""
+    if isinstance(value, bool):
+        message = "YAML reads this word as true or false: put it in quotes"
+        raise ValueError(message)  # noqa: TRY004 -- pydantic's word for what is wrong
+    return str(value) if isinstance(value, int) else value
+
+
+Id = Annotated[str, BeforeValidator(_text)]
 _SIDES = {"": common_pb2.SIDE_UNSPECIFIED, "buy": common_pb2.SIDE_BUY, "sell": common_pb2.SIDE_SELL}
 
 

@@ -17,6 +17,9 @@ _TIME = "tag:yaml.org,2002:timestamp"
 _FLOAT = "tag:yaml.org,2002:float"
 # What YAML also calls a float, and is none here: .nan, .inf, 1:30.5.
 _NO_DECIMAL = re.compile(r"[^-+.0-9_eE]")
+# Words and digits that are names to people: ON is true, 0700 is 448 and 12:30:45 is 45045.
+_BOOL, _INT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:int"
+_PLAIN_INT = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
 
 
 class Problem(NamedTuple):
@@ -87,17 +90,29 @@ def _index(node: yaml.Node, place: Place, lines: dict[Place, int]) -> Iterator[P
                 lines[below] = key.start_mark.line + 1
                 yield Problem(below, "the key stands twice")
             lines[below] = key.start_mark.line + 1
+            if key.tag == _BOOL:
+                yield Problem(below, "YAML reads this word as true or false: put it in quotes")
+            yield from _index(key, below, lines)
             yield from _index(value, below, lines)
     elif isinstance(node, yaml.SequenceNode):
         for number, value in enumerate(node.value):
             yield from _index(value, (*place, number), lines)
-    elif isinstance(node, yaml.ScalarNode) and node.tag == _FLOAT and _NO_DECIMAL.search(node.value):
-        yield Problem(place, f"{node.value} is not a decimal")
-    elif isinstance(node, yaml.ScalarNode) and node.tag == _TIME:
+    elif isinstance(node, yaml.ScalarNode):
+        for text in _misread(node):
+            yield Problem(place, f"{node.value} is not {text}")
+
+
+def _misread(node: yaml.ScalarNode) -> Iterator[str]:
+    """Find what YAML makes something else of than it says."""
+    if node.tag == _FLOAT and _NO_DECIMAL.search(node.value):
+        yield "a decimal"
+    elif node.tag == _INT and not _PLAIN_INT.fullmatch(node.value):
+        yield "a decimal: put a name of digits in quotes"
+    elif node.tag == _TIME:
         try:
             _Loader("").construct_yaml_timestamp(node)
         except ValueError as error:
-            yield Problem(place, f"{node.value} is not a time: {error}")
+            yield f"a time: {error}"
 
 
 def duplicates(section: str, key: str, names: Iterable[str]) -> Iterator[Problem]:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from chaos.__main__ import repeated
 from chaos.schedule import HANG, KILL, PAUSE, SERVER, SESSION, TAKE_OVER, steps
+from chaos.stores import OWN_SERVER, SQLITE
 
 
 @pytest.mark.control("continuity", "one-writer")
@@ -36,6 +38,13 @@ def test_a_short_run_with_killed_processes_loses_nothing(tmp_path: Path, journal
     assert answered >= accepted >= 100
     assert events > accepted
     assert "\n0 violations\n" in ran.stdout
+
+
+def test_what_is_printed_draws_the_same_schedule_again_and_shows_no_password() -> None:
+    """Pins that what changes the schedule is in the line, beside the seed."""
+    assert "--seed 7" == repeated(7, SQLITE, parts_only=False)
+    assert "--seed 7 --journal postgresql --parts-only" == repeated(7, OWN_SERVER, parts_only=True)
+    assert "--seed 7 --journal URL" == repeated(7, "postgresql://gate:secret@db/gate", parts_only=False)
 
 
 def test_a_seed_is_one_schedule() -> None:

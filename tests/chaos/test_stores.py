@@ -66,7 +66,9 @@ def test_a_session_is_ended_and_a_runs_lock_is_taken_away(store: DatabaseStore, 
     other.release()
     store.unlock()
     assert other.is_held()
-    store.disturb(next(step for step in steps(1, database=True) if step.target == SESSION))
+    ending = next(step for step in steps(1, database=True) if step.target == SESSION)
+    assert store.disturb(ending)
+    assert not store.disturb(ending)  # nobody writes any more: a run does not count it
     with pytest.raises(CommitFailedError):
         desk.gate.journal.confirm()
     open_journal(store.location).close()

@@ -48,6 +48,8 @@ async def test_what_has_left_the_journal_is_named_by_its_place(tmp_path: Path) -
             (refused := journal("archive", folder, "--until", "1", *place))[0],
             "no snapshot" in refused[1],
         )
+        refused = journal("verify", "--archive", folder, *place)
+        assert (1, True) == (refused[0], "nothing has left it for an archive" in refused[1])
         assert 0 == journal("snapshot", *place)[0]
         code, said = journal("archive", folder, "--until", "1", *place)
         assert (0, f"{folder}: events up to 1; 0 have left {gateway.journal}\n") == (code, said)

@@ -17,15 +17,18 @@ import pytest
 import ray
 from ray.exceptions import RayActorError
 
+from actors import cluster
 from actors.names import ALLOCATOR, NAMESPACE, RISK_MANAGER, gateway_name, strategy_name
+from actors.port import FrontDoor, Port
 from actors.ray_port import RayPort
+from actors.risk_manager import RiskManagerSettings
 from gateway.client import Client, new_order
 from gateway.protection import Protection
 from tests.integration.conftest import free_address
 from tests.integration.desk import Desk, events_of, open_desk, write_portfolio
 from tests.integration.principals import AccessWriter, Certificates
 from tests.integration.test_command_line import descendants
-from tidegate.errors import ConfigurationError
+from tidegate.errors import ConfigurationError, TidegateError
 from tidegate.gate import Request
 from tidegate.journal.location import Database, open_journal, open_reader
 from tidegate.journal.sqlite import SqliteJournal
@@ -307,6 +310,20 @@ def test_an_adapter_that_dies_is_heard_and_one_that_cannot_start_is_refused(
     path = write_portfolio(tmp_path, adapters=[adapter])
     with pytest.raises(ConfigurationError, match="adapter paper: cannot start no-such-program"), open_desk(path):
         pass
+
+
+async def end_at_once(_port: Port) -> FrontDoor:
+    """Open no gateway: what hosts it dies, as when the kernel wants its memory back."""
+    os._exit(1)
+
+
+@pytest.mark.long
+def test_a_risk_manager_whose_process_ends_while_it_starts_is_refused_in_one_line(tmp_path: Path) -> None:
+    """Pins that the line says where to look, and that nothing of the portfolio is left running."""
+    manager = RiskManagerSettings(b"", tmp_path / "journal.db", tmp_path / "logs", open_front_door=end_at_once)
+    with pytest.raises(TidegateError, match=rf"^a process ended while it started \(.*\); .* is in {tmp_path}/logs$"):
+        cluster.start(cluster.ClusterSettings(manager, strategies=(), bar_deadline_s=1))
+    assert [] == cluster.running()
 
 
 def test_another_process_of_the_cluster_finds_the_risk_manager(tmp_path: Path) -> None:

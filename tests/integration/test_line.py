@@ -1,6 +1,8 @@
 """The line between two processes of one machine: what it carries, and what it says when the other end is gone."""
 
 import asyncio
+import pickle
+import secrets
 import stat
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,11 +13,13 @@ import pytest
 from actors.line import Line, line_of, serve_line
 from actors.names import RISK_MANAGER
 from actors.port import UnavailableError
+from actors.risk_manager import RiskManagerSettings
 from gateway.client import Client
 from tests.integration.desk import open_desk, write_portfolio
 from tests.integration.test_cluster import kill
 from tidegate.errors import TidegateError
 from tidegate.gate import Reply, Request
+from tidegate.journal.location import located
 from tidegate.permissions import Caller, Role
 from tidegate.v1 import portfolio_pb2
 
@@ -136,9 +140,11 @@ async def test_a_call_whose_connection_ends_is_unavailable_and_the_next_one_goes
         assert await line.execute(names_of(1)) == await repeat(names_of(1))
 
 
-def test_each_journal_has_a_line_of_its_own_in_a_folder_of_this_user(tmp_path: Path) -> None:
-    """Pins that two journals never share a line, that one journal always has the same, and the folder's mode."""
-    lines = {line_of(tmp_path / "one.db"), line_of(tmp_path / "two.db"), line_of(tmp_path / "." / "one.db")}
+def test_each_run_has_a_line_of_its_own_in_a_folder_of_this_user() -> None:
+    """Pins that two runs never share a line, also on journals that look the same, and the folder's mode."""
+    journal = located("postgresql://db/gate")
+    one, two = (RiskManagerSettings(b"", journal, Path("logs")) for _ in range(2))
+    lines = {line_of(one.run), line_of(two.run), line_of(pickle.loads(pickle.dumps(one)).run)}  # noqa: S301 -- our own
     assert len(lines) == 2
     (folder,) = {line.parent for line in lines}
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -151,24 +157,28 @@ def test_a_folder_that_others_may_enter_is_refused(
 ) -> None:
     """Pins the fail-closed start: whoever else could enter could send orders past the gateway, as anybody."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    folder = line_of(tmp_path / "journal.db").parent
+    folder = line_of("run").parent
     if is_link:
         folder.rename(tmp_path / "elsewhere")
         folder.symlink_to(tmp_path / "elsewhere")
     else:
         folder.chmod(0o755)
     with pytest.raises(TidegateError, match="others may enter"):
-        line_of(tmp_path / "journal.db")
+        line_of("run")
 
 
 @pytest.mark.usefixtures("ray_cluster")
-def test_a_gateway_apart_uses_the_line_again_after_the_risk_manager_was_replaced(tmp_path: Path) -> None:
+def test_a_gateway_apart_uses_the_line_again_after_the_risk_manager_was_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Pins that the shorter way is taken, by the kernel's list of connections, before and after a SIGKILL."""
 
     def is_connected() -> bool:
         """Look whether a socket other than the one that listens has the line's name."""
-        return Path("/proc/net/unix").read_text(encoding="ascii").count(str(line_of(desk.journal))) > 1
+        return Path("/proc/net/unix").read_text(encoding="ascii").count(str(line_of(run))) > 1
 
+    run = "0123456789abcdef01234567"
+    monkeypatch.setattr(secrets, "token_hex", lambda _size=None: run)
     with (
         open_desk(write_portfolio(tmp_path), apart=True) as desk,
         Client(desk.address, timeout_s=60) as client,

@@ -39,10 +39,10 @@ def located(text: str) -> Location:
     Read where a journal is: a path, or ``postgresql://...``.
 
     Raises:
-        ConfigurationError: the URL cannot be read, or psycopg is not installed.
+        ConfigurationError: it is neither, the URL cannot be read, or psycopg is not installed.
     """
     if not text.startswith(_SCHEMES):
-        return Path(text)
+        return _file(text)
     try:
         from tidegate.journal.postgres_session import shown_url  # noqa: PLC0415 -- an extra
     except ModuleNotFoundError as error:
@@ -51,6 +51,19 @@ def located(text: str) -> Location:
         message = "a journal in PostgreSQL needs psycopg: install the extra tidegate[postgres]"
         raise ConfigurationError(message) from error
     return Database(text, shown_url(text))
+
+
+def _file(text: str) -> Path:
+    """Read a file's path; a URL that is misspelled must not begin an empty journal in a folder of that name."""
+    scheme, separator, _ = text.partition("://")
+    if separator:
+        message = f"a journal is a file or postgresql://user@host/database: {scheme}:// is neither"
+        raise ConfigurationError(message)
+    path = Path(text)
+    if not path.name:
+        message = f"a journal is a file or postgresql://user@host/database: {text!r} names no file"
+        raise ConfigurationError(message)
+    return path
 
 
 def open_journal(location: Location, timed: Callable[[], AbstractContextManager[object]] = nullcontext) -> Journal:

@@ -170,13 +170,16 @@ def open_whole(live: Reader, folder: Path | None) -> Reader:
     Read a journal together with its archive: in a folder that is named, else where the journal says, if it is there.
 
     Raises:
-        JournalError: the two do not meet.
+        JournalError: the two do not meet, or an archive is named of a journal that has none.
     """
+    until, place = live.archived()
     if folder is None:
-        _, place = live.archived()
         if not place or not Path(place).is_dir():
             return live
         folder = Path(place)
+    if not until.sequence:
+        message = f"{live.name}: nothing has left it for an archive; leave out --archive {folder}"
+        raise JournalError(message)
     return Joined(Archive(folder), live)
 
 

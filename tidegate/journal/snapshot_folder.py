@@ -2,7 +2,6 @@
 
 import os
 import re
-from contextlib import suppress
 from pathlib import Path
 
 from tidegate.errors import JournalError
@@ -25,11 +24,20 @@ class SnapshotFolder:
         self._folder = journal.with_name(f"{journal.name}.snapshots")
 
     def sequences(self) -> list[int]:
-        """Return where the snapshots were taken, the newest first."""
-        with suppress(FileNotFoundError):
-            names = (_NAME.fullmatch(path.name) for path in self._folder.iterdir())
-            return sorted((int(name[1]) for name in names if name), reverse=True)
-        return []
+        """
+        Return where the snapshots were taken, the newest first.
+
+        Raises:
+            JournalError: the folder cannot be read.
+        """
+        try:
+            names = [_NAME.fullmatch(path.name) for path in self._folder.iterdir()]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            message = f"{self._folder}: cannot read the snapshots: {error.strerror}"
+            raise JournalError(message) from error
+        return sorted((int(name[1]) for name in names if name), reverse=True)
 
     def load(self, sequence: int) -> bytes:
         """

@@ -11,10 +11,10 @@ from typing import Any
 
 from tidegate.errors import CommitFailedError, EpochFencedError, JournalError
 from tidegate.journal.contract import BEGINNING, Archived, Entry, Head, Snapshots, link
-from tidegate.journal.reading import ADVICE, batches, holds, verify
+from tidegate.journal.reading import batches, holds, verify
 from tidegate.journal.snapshot_folder import SnapshotFolder
 from tidegate.journal.sqlite_lock import WRITER_ENDS_WITHIN_S, still_locked
-from tidegate.journal.sqlite_reader import SqliteReader, archived_in, readable, said
+from tidegate.journal.sqlite_reader import SqliteReader, archived_in, check_not_empty, readable, said
 from tidegate.risk.draft import Key
 from tidegate.v1 import journal_pb2
 
@@ -223,6 +223,10 @@ class SqliteJournal:
             self._db.execute("ROLLBACK")
             message = f"{self._path}: journal format {version}; this version reads format {FORMAT_VERSION}"
             raise JournalError(message)
+        if version == 0 and self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
+            self._db.execute("ROLLBACK")
+            message = f"{self._path}: another program's database, not a journal"
+            raise JournalError(message)
         for statement in filter(str.strip, _SCHEMA.split(";")):
             self._db.execute(statement)
         self._db.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
@@ -261,9 +265,7 @@ def _create(path: Path) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
-        if path.is_file() and not path.stat().st_size:
-            message = f"{path}: the file is empty: if it was a journal, {ADVICE}; else remove it, to begin one"
-            raise JournalError(message)
+        check_not_empty(path)
         return
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)

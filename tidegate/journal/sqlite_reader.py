@@ -24,6 +24,7 @@ _UNBATCHED = """
 SELECT MAX(sequence) FROM events WHERE sequence > (SELECT COALESCE(MAX(last_sequence), 0) FROM batches)
 """
 _PLACES = "SELECT key, sequence FROM keys WHERE key IN (SELECT value FROM json_each(?))"
+_COPY_IT = "SQLite has to write beside it, and may not: copy it, with its -wal if there is one, to a folder of your own"
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
@@ -43,6 +44,11 @@ class SqliteReader:
         if not path.is_file():
             message = f"{path}: there is no such journal"
             raise JournalError(message)
+        check_not_empty(path)
+        with self._opened() as db:
+            if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'batches'").fetchone():
+                message = f"{path}: a database of SQLite's, but not a journal"
+                raise JournalError(message)
         self.head()
 
     def head(self) -> Head:
@@ -108,6 +114,13 @@ class SqliteReader:
             yield db
 
 
+def check_not_empty(path: Path) -> None:
+    """Raise JournalError where a file was cut to nothing: SQLite would take it for a new one."""
+    if path.is_file() and not path.stat().st_size:
+        message = f"{path}: the file is empty: if it was a journal, {ADVICE}; else remove it, to begin one"
+        raise JournalError(message)
+
+
 def archived_in(db: sqlite3.Connection) -> Archived:
     """Read up to where a journal was archived; one of before there were archives says nothing of it."""
     if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'archived'").fetchone():
@@ -133,7 +146,9 @@ def readable(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        message = f"{path}: cannot read the journal: {said(error)}"
+        code: Any = getattr(error, "sqlite_errorcode", 0)
+        text = _COPY_IT if code & 0xFF == sqlite3.SQLITE_READONLY else said(error)
+        message = f"{path}: cannot read the journal: {text}"
         raise JournalError(message) from error
 
 

@@ -3,14 +3,18 @@
 import base64
 import json
 import re
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import typer
 import yaml
 from typer.testing import CliRunner
 
 from gateway.cli import app
+from gateway.journal_commands import export
 from tests.unit.builders import Desk, configuration, instrument, strategy_scope
 from tests.unit.journal.stores import change
 from tests.unit.risk.test_instrument_changes import upsert
@@ -129,6 +133,22 @@ def test_an_export_is_one_event_a_line_and_proves_itself(desk: Desk, journal: Co
     assert [3, 4, 5] == [
         json.loads(line)["sequence"] for line in journal("export", "--from", "3", "--until", "5").splitlines()
     ]
+    assert "there is no event 99; the journal has" in journal("export", "--until", "99", code=1)
+
+
+def test_an_export_into_a_full_disk_says_that_it_is_not_whole(
+    journal: Commands, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pins one line and an exit code, whether a line or only the last flush does not fit."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        with pytest.raises(typer.Exit) as ended:
+            export(journal=journal.place)
+        monkeypatch.undo()
+        with suppress(OSError):
+            full.close()  # what did not fit is tried once more
+    assert 1 == ended.value.exit_code
+    assert "standard output: No space left on device; what was written is not whole\n" == capsys.readouterr().err
 
 
 def test_the_check_of_an_export_that_the_page_shows_finds_what_was_changed(

@@ -75,6 +75,14 @@ def test_orders_that_are_left_out_are_not_stated_and_an_empty_list_is(tmp_path: 
         ("account: U-1\npositions: {}\ntime: 2022-01-03T21:00:00\n", "3: time: Input should have timezone info"),
         ("account: U-1\npositions: {}\norders:\n  - {left: 1, side: up}\n", "4: orders[0].side: "),
         ("account: U-1\npositions: {}\nsequence: -1\n", "3: sequence: "),
+        (
+            "account: U-1\npositions: {ON: 5}\n",
+            "2: positions.ON: YAML reads this word as true or false: put it in quotes",
+        ),
+        ("account: NO\npositions: {}\n", "1: account: YAML reads this word as true or false: put it in quotes"),
+        ("account: U-1\npositions: {0700: 5}\n", "2: positions[0700]: 0700 is not a decimal: put a name of digits in"),
+        ("account: 0123\npositions: {}\n", "1: account: 0123 is not a decimal: put a name of digits in quotes"),
+        ("account: 12:30:45\npositions: {}\n", "1: account: 12:30:45 is not a decimal: put a name of digits in"),
     ],
 )
 def test_what_is_no_statement_is_refused_with_file_line_and_key(tmp_path: Path, text: str, expected: str) -> None:

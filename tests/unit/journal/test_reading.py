@@ -9,7 +9,7 @@ import pytest
 from tests.unit.builders import Desk
 from tidegate.errors import JournalError
 from tidegate.journal.reading import events_of
-from tidegate.journal.sqlite_reader import SqliteReader
+from tidegate.journal.sqlite_reader import SqliteReader, readable
 
 
 def journal_of(desk: Desk) -> SqliteReader:
@@ -50,6 +50,17 @@ def test_a_changed_event_ends_the_reading_before_it_is_handed_out(desk: Desk, ch
     assert [1, 2] == [next(reading).sequence, next(reading).sequence]
 
 
+def test_who_may_not_write_beside_a_journal_at_rest_is_told_to_copy_it(desk: Desk) -> None:
+    """Pins what an auditor reads: SQLite itself says only that it cannot write, though nobody wants to."""
+    uri = f"{desk.path.as_uri()}?mode=ro"
+    with (
+        pytest.raises(JournalError, match=f"{desk.path}: cannot read the journal: .* to a folder of your own"),
+        readable(desk.path),
+        closing(sqlite3.connect(uri, uri=True)) as db,
+    ):
+        db.execute("UPDATE writer SET epoch = 2")
+
+
 def test_what_is_no_journal_is_refused_with_its_path(tmp_path: Path) -> None:
     """Nothing is there, or something else: one line, and nothing is created."""
     missing, other = tmp_path / "missing.db", tmp_path / "other.db"
@@ -58,4 +69,11 @@ def test_what_is_no_journal_is_refused_with_its_path(tmp_path: Path) -> None:
     assert not missing.exists()
     other.write_text("this is no database, and long enough to be read as one" * 10, encoding="utf-8")
     with pytest.raises(JournalError, match=r"other\.db: cannot read the journal"):
+        SqliteReader(other)
+    other.write_bytes(b"")
+    with pytest.raises(JournalError, match=r"other\.db: the file is empty: if it was a journal, keep it as it is"):
+        SqliteReader(other)
+    with closing(sqlite3.connect(other)) as db:
+        db.execute("CREATE TABLE invoices (number INTEGER)")
+    with pytest.raises(JournalError, match=r"other\.db: a database of SQLite's, but not a journal"):
         SqliteReader(other)

@@ -55,3 +55,5 @@ def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "journal.db.snapshots").write_bytes(b"")
     with pytest.raises(JournalError, match="cannot write the snapshot"):
         SnapshotFolder(tmp_path / "journal.db").save(1, b"")
+    with pytest.raises(JournalError, match=r"journal\.db\.snapshots: cannot read the snapshots: Not a directory"):
+        SnapshotFolder(tmp_path / "journal.db").sequences()

@@ -38,6 +38,17 @@ def test_a_folder_and_a_newer_format_are_refused_with_their_path(tmp_path: Path)
         SqliteJournal(tmp_path)
 
 
+def test_another_programs_database_is_refused_and_gets_no_tables(tmp_path: Path) -> None:
+    """Pins that a wrong path does not turn somebody's database into a journal."""
+    path = tmp_path / "invoices.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE invoices (number INTEGER)")
+    with pytest.raises(JournalError, match=f"{path}: another program's database, not a journal"):
+        SqliteJournal(path)
+    with closing(sqlite3.connect(path)) as db:
+        assert [("invoices",)] == db.execute("SELECT name FROM sqlite_master").fetchall()
+
+
 @pytest.mark.control("records")
 def test_a_changed_event_stops_the_start(desk: Desk) -> None:
     """Pins that the hash chain is verified before anything is folded."""
