@@ -116,17 +116,18 @@ def measure(batches: int, folder: Path) -> EngineResult:
     """
     collect_rarely()  # as the RiskManager's process does
     with tempfile.TemporaryDirectory(dir=folder) as own:
-        recorder = Recorder()
-        bare, durable = _open(recorder, flow.SYMBOLS), _open(SqliteJournal(Path(own) / "engine.db"), flow.SYMBOLS)
-        before = recorder.received
-        bare_us, with_commit_us = _in_turn([bare, durable], batches, flow.SYMBOLS)
-        if recorder.received - before != (batches + _WARM_UP_BATCHES) * BATCH:
-            message = f"{recorder.received - before} events reached the journal, not one for each order"
-            raise BenchError(message)
+        durable = _open(SqliteJournal(Path(own) / "engine.db"), flow.SYMBOLS)
+        (with_commit_us,) = _in_turn([durable], batches, flow.SYMBOLS)
         alone_us = median(_process(durable, [flow.single("alone", number)])[0] for number in range(batches))
         durable.journal.close()
-    checked, checked_50, at_risk = _checked(2), _checked(50), _checked(2, history=_SESSIONS)
-    checked_us, checked_50_us, at_risk_us = _in_turn([checked, checked_50, at_risk], batches, flow.SYMBOLS)
+    recorder = Recorder()
+    bare = _open(recorder, flow.SYMBOLS)
+    before = recorder.received
+    gates = [bare, _checked(2), _checked(50), _checked(2, history=_SESSIONS)]
+    bare_us, checked_us, checked_50_us, at_risk_us = _in_turn(gates, batches, flow.SYMBOLS)
+    if recorder.received - before != (batches + _WARM_UP_BATCHES) * BATCH:
+        message = f"{recorder.received - before} events reached the journal, not one for each order"
+        raise BenchError(message)
     one, many = _open(Recorder(), _MANY_SYMBOLS), _open(Recorder(), _MANY_SYMBOLS)
     _take_positions(one, _MANY_SYMBOLS[:1])
     _take_positions(many, _MANY_SYMBOLS)
