@@ -34,7 +34,7 @@ def places() -> list[Place]:
     """Look where every actor of the portfolio is now."""
     table = {entry["Name"]: entry for entry in actor_table().values() if entry["State"] != "DEAD"}
     names = [name for name in running() if name in table]
-    asked = {name: _ask(name) for name in names}
+    asked = {name: call for name in names if (call := _ask(name)) is not None}
     return [
         Place(
             name,
@@ -45,12 +45,17 @@ def places() -> list[Place]:
             table[name]["NumRestarts"],
             _answer(asked[name]),
         )
-        for name in names
+        for name in asked
     ]
 
 
 def _ask(name: str) -> Any:
-    return ray.get_actor(name, NAMESPACE).__ray_call__.remote(_memory)
+    """Ask an actor; None when it has ended meanwhile."""
+    try:
+        actor = ray.get_actor(name, NAMESPACE)
+    except ValueError:
+        return None
+    return actor.__ray_call__.remote(_memory)
 
 
 def _answer(call: Any) -> int | None:

@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
-from chaos.records import EXECUTION, HALT, ORDER, READ, RESET, TRANSFER, Record
+from chaos.records import DEPOSIT, EXECUTION, HALT, ORDER, READ, RESET, TRANSFER, WITHDRAWAL, Record
 from tidegate.v1 import admin_pb2, journal_pb2, orders_pb2
+
+_ELSE = "moves something else"
 
 
 def check_acknowledged(events: Sequence[journal_pb2.Event], records: Sequence[Record]) -> Iterator[str]:
@@ -90,14 +92,23 @@ def _execution(event: journal_pb2.Event, record: Record) -> str:
 
 
 def _transfer(event: journal_pb2.Event, record: Record) -> str:
-    if event.HasField("capital_transferred"):
-        moved = admin_pb2.TransferCapitalRequest.FromString(record.asked)
-        return "" if event.capital_transferred == moved else "moves something else"
-    if not event.HasField("capital_moved"):
-        return "moves no capital"
+    moved = admin_pb2.TransferCapitalRequest.FromString(record.asked)
+    return "" if event.HasField("capital_transferred") and event.capital_transferred == moved else _ELSE
+
+
+def _deposit(event: journal_pb2.Event, record: Record) -> str:
     deposit = admin_pb2.DepositCapitalRequest.FromString(record.asked)
-    moved_by = (event.capital_moved.transfer_id, abs(Decimal(event.capital_moved.amount or 0)))
-    return "" if moved_by == (deposit.transfer_id, Decimal(deposit.amount)) else "moves something else"
+    return _moves(event, deposit.transfer_id, Decimal(deposit.amount))
+
+
+def _withdrawal(event: journal_pb2.Event, record: Record) -> str:
+    withdrawal = admin_pb2.WithdrawCapitalRequest.FromString(record.asked)
+    return _moves(event, withdrawal.transfer_id, -Decimal(withdrawal.amount))
+
+
+def _moves(event: journal_pb2.Event, transfer_id: str, amount: Decimal) -> str:
+    moved = (event.capital_moved.transfer_id, Decimal(event.capital_moved.amount or 0))
+    return "" if event.HasField("capital_moved") and moved == (transfer_id, amount) else _ELSE
 
 
 def _halt(event: journal_pb2.Event, record: Record) -> str:
@@ -106,4 +117,11 @@ def _halt(event: journal_pb2.Event, record: Record) -> str:
     return "" if same_scope and halt.level >= asked.level else "does not halt what was to be halted"
 
 
-_CHECKS = {ORDER: _order, EXECUTION: _execution, TRANSFER: _transfer, HALT: _halt}
+_CHECKS = {
+    ORDER: _order,
+    EXECUTION: _execution,
+    TRANSFER: _transfer,
+    DEPOSIT: _deposit,
+    WITHDRAWAL: _withdrawal,
+    HALT: _halt,
+}

@@ -5,7 +5,7 @@ import time
 from decimal import Decimal
 from pathlib import Path
 
-from chaos.records import EXECUTION, HALT, ORDER, READ, RESET, TRANSFER
+from chaos.records import DEPOSIT, EXECUTION, HALT, ORDER, READ, RESET, TRANSFER, WITHDRAWAL
 from chaos.session import RefusedError, Session
 from gateway.adapter_client import end_with_parent
 from tidegate.v1 import admin_pb2, common_pb2, market_data_pb2, orders_pb2, portfolio_pb2, risk_pb2
@@ -152,22 +152,21 @@ def _move(session: Session, key: str, places: list[str]) -> None:
     )
     deposit = admin_pb2.DepositCapitalRequest(transfer_id=key, amount=amount, operator="ann", reason="plan")
     withdrawal = admin_pb2.WithdrawCapitalRequest(transfer_id=key, amount=amount, operator="ann", reason="plan")
-    session.log.asked([(TRANSFER, key)])
-    draw, sequence = session.rng.random(), 0
-    asked = transfer.SerializeToString()
-    if draw < 0.6:
-        moved = session.ask(lambda client: client.admin.TransferCapital, transfer)
-        sequence = moved.sequence if moved is not None else 0
-    elif draw < 0.8:
-        put, asked = session.ask(lambda client: client.admin.DepositCapital, deposit), deposit.SerializeToString()
+    ((kind, asked),) = session.rng.choices(
+        ((TRANSFER, transfer), (DEPOSIT, deposit), (WITHDRAWAL, withdrawal)), weights=(6, 2, 2)
+    )
+    session.log.asked([(kind, key)])
+    sequence = 0
+    if kind == TRANSFER:
+        transferred = session.ask(lambda client: client.admin.TransferCapital, transfer)
+        sequence = transferred.sequence if transferred is not None else 0
+    elif kind == DEPOSIT:
+        put = session.ask(lambda client: client.admin.DepositCapital, deposit)
         sequence = put.sequence if put is not None else 0
     else:
-        taken, asked = (
-            session.ask(lambda client: client.admin.WithdrawCapital, withdrawal),
-            withdrawal.SerializeToString(),
-        )
+        taken = session.ask(lambda client: client.admin.WithdrawCapital, withdrawal)
         sequence = taken.sequence if taken is not None else 0
-    session.log.answered([(TRANSFER, key, sequence, asked, b"")])
+    session.log.answered([(kind, key, sequence, asked.SerializeToString(), b"")])
 
 
 def _strategies(session: Session) -> list[str]:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ORDER, EXECUTION, TRANSFER, HALT, RESET, READ = "order", "execution", "transfer", "halt", "reset", "read"
+ORDER, EXECUTION, HALT, RESET, READ = "order", "execution", "halt", "reset", "read"
+TRANSFER, DEPOSIT, WITHDRAWAL = "transfer", "deposit", "withdrawal"
 
 
 class Record(NamedTuple):

@@ -7,7 +7,7 @@ from random import Random
 
 from google.protobuf.message import Message
 
-from chaos.records import EXECUTION, HALT, ORDER, READ, RESET, TRANSFER, Record
+from chaos.records import DEPOSIT, EXECUTION, HALT, ORDER, READ, RESET, TRANSFER, WITHDRAWAL, Record
 from tidegate.gate import Reply, Request
 from tidegate.v1 import admin_pb2, common_pb2, market_data_pb2, orders_pb2, risk_pb2
 
@@ -253,14 +253,14 @@ class Officer(Peer):
                 reason="plan",
             )
             return Call(_request("TransferCapital", transfer), [(TRANSFER, key)], transfer)
-        method, make = rng.choice(
+        moving, method, make = rng.choice(
             (
-                ("DepositCapital", admin_pb2.DepositCapitalRequest),
-                ("WithdrawCapital", admin_pb2.WithdrawCapitalRequest),
+                (DEPOSIT, "DepositCapital", admin_pb2.DepositCapitalRequest),
+                (WITHDRAWAL, "WithdrawCapital", admin_pb2.WithdrawCapitalRequest),
             )
         )
-        deposit = make(transfer_id=key, amount=amount, operator="ann", reason="plan")
-        return Call(_request(method, deposit), [(TRANSFER, key)], deposit)
+        moved = make(transfer_id=key, amount=amount, operator="ann", reason="plan")
+        return Call(_request(method, moved), [(moving, key)], moved)
 
     def _reset(self, scope: common_pb2.Scope, key: str) -> Call:
         mark = self._rng.choice((admin_pb2.HIGH_WATER_MARK_CHOICE_REBASE, admin_pb2.HIGH_WATER_MARK_CHOICE_KEEP))
@@ -274,9 +274,10 @@ class Officer(Peer):
             self._halted.append(admin_pb2.HaltRequest.FromString(call.request.body).scope)
             halt = admin_pb2.HaltResponse.FromString(reply.body).halt
             yield self._record(HALT, key, halt.sequence, call.message)
-        elif kind == TRANSFER:
+        elif kind in (TRANSFER, DEPOSIT, WITHDRAWAL):
+            # The three replies are alike.
             sequence = admin_pb2.TransferCapitalResponse.FromString(reply.body).sequence
-            yield self._record(TRANSFER, key, sequence, call.message)
+            yield self._record(kind, key, sequence, call.message)
         elif admin_pb2.ResetHaltResponse.FromString(reply.body).changed:
             yield self._record(RESET, key, 0, call.message)
 

@@ -10,7 +10,7 @@ import pytest
 
 from chaos import checker
 from chaos.chain import Link
-from chaos.records import EXECUTION, HALT, ORDER, READ, TRANSFER, Log, Record, read_log
+from chaos.records import DEPOSIT, EXECUTION, HALT, ORDER, READ, TRANSFER, WITHDRAWAL, Log, Record, read_log
 from tests.chaos.doctored import Healthy
 from tests.unit.test_floors import imports
 from tidegate.v1 import common_pb2, journal_pb2, orders_pb2, portfolio_pb2, risk_pb2
@@ -46,7 +46,7 @@ def test_a_healthy_history_has_no_finding_and_is_not_empty(healthy: Healthy) -> 
     """Everything that is doctored below is there: accepted orders, fills, halts, resets, transfers, kills."""
     kinds = {event.WhichOneof("body") for event in healthy.events}
     assert {"order_decided", "execution_booked", "trading_halted", "halt_reset", "order_claimed"} <= kinds
-    assert {ORDER, EXECUTION, HALT, TRANSFER, READ} <= {record.kind for record in healthy.records}
+    assert {ORDER, EXECUTION, HALT, TRANSFER, DEPOSIT, WITHDRAWAL, READ} <= {record.kind for record in healthy.records}
     assert healthy.links[-1].epoch > 1
     assert [] == healthy.check()
 
@@ -100,6 +100,19 @@ def test_another_decision_than_was_answered_is_found(healthy: Healthy) -> None:
     decision.reason = "it was said otherwise"
     healthy.records[index] = record._replace(answer=decision.SerializeToString())
     assert any("decides otherwise" in finding.text for finding in healthy.check())
+
+
+@pytest.mark.parametrize("kind", [DEPOSIT, WITHDRAWAL])
+def test_capital_that_moved_the_other_way_is_found(healthy: Healthy, kind: str) -> None:
+    """A deposit is in the journal as a withdrawal of as much, or the other way round."""
+    _, record = acknowledged(healthy, kind)
+
+    def change(events: list[journal_pb2.Event]) -> None:
+        moved = events[record.sequence - 1].capital_moved
+        moved.amount = str(-Decimal(moved.amount))
+
+    healthy.rewrite(change)
+    assert any("moves something else" in finding.text for finding in healthy.check())
 
 
 def test_an_acceptance_without_a_place_is_found(healthy: Healthy) -> None:
