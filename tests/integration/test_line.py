@@ -79,42 +79,32 @@ async def test_a_batch_that_comes_in_many_pieces_is_one_batch(path: Path) -> Non
         assert small == await repeat(names_of(2))
 
 
-async def test_a_risk_manager_that_may_not_answer_says_so(path: Path) -> None:
-    """Pins that UNAVAILABLE crosses the line with its text, and that the line goes on."""
-    silent = True
+@pytest.mark.parametrize(
+    ("failure", "said", "stays"),
+    [(UnavailableError("whose journal it is"), "whose journal it is", True), (LookupError("a bug"), "is away", False)],
+)
+async def test_a_batch_that_fails_at_the_other_end_is_unavailable(
+    path: Path, failure: Exception, said: str, *, stays: bool
+) -> None:
+    """
+    Pins that nobody waits for ever, and that the next batch gets through.
 
-    async def maybe(requests: Sequence[Request]) -> list[Reply]:
-        if silent:
-            text = "not known whether the journal is still its own"
-            raise UnavailableError(text)
+    Who may not answer says why, and the connection stays; an error that nobody foresaw ends the connection.
+    """
+    fails = True
+
+    async def execute(requests: Sequence[Request]) -> list[Reply]:
+        if fails:
+            raise failure
         return await repeat(requests)
 
-    async with await serve_line(path, maybe):
+    async with await serve_line(path, execute):
         line = Line(path)
         assert await line.is_up()
-        with pytest.raises(UnavailableError, match="still its own"):
+        with pytest.raises(UnavailableError, match=said):
             await line.execute(names_of(1))
-        silent = False
-        assert await line.execute(names_of(1)) == await repeat(names_of(1))
-
-
-async def test_a_call_on_which_the_other_end_fails_is_unavailable(path: Path) -> None:
-    """Pins that an error nobody foresaw ends the connection, and nobody waits for ever; the next call gets through."""
-    is_ill = True
-
-    async def fail(requests: Sequence[Request]) -> list[Reply]:
-        if is_ill:
-            text = "a bug"
-            raise LookupError(text)
-        return await repeat(requests)
-
-    async with await serve_line(path, fail):
-        line = Line(path)
-        assert await line.is_up()
-        with pytest.raises(UnavailableError, match="away"):
-            await line.execute(names_of(1))
-        is_ill = False
-        assert await line.is_up()
+        fails = False
+        assert stays or await line.is_up()
         assert await line.execute(names_of(1)) == await repeat(names_of(1))
 
 
