@@ -185,7 +185,7 @@ class Gate:
         decided = self.engine.execute(command, self._now_ns(command), self._caller)
         if decided.failure is not None:
             self._failures.append(decided.failure)
-        self.archive.add(decided.events)
+        self.archive.add(decided.events, decided.decided)
         return self._reply(decided)
 
     def ask(self, command: Message) -> Any:

@@ -3,6 +3,7 @@
 import decimal
 import re
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
 from typing import Final
 
 ZERO: Final = Decimal(0)
@@ -20,8 +21,16 @@ decimal.DefaultContext.prec = PRECISION
 decimal.getcontext().prec = PRECISION
 
 _PLAIN: Final = re.compile(rf"-?[0-9]{{1,{INTEGER_DIGITS_MAX}}}(?:\.[0-9]{{1,{FRACTION_DIGITS_MAX}}})?")
+# Orders come with the same quantities and prices again and again; the texts seen last are not read anew.
+_TEXTS_MAX: Final = 8_192
 _CURRENCY_DIGITS = {"BTC": 8, "ETH": 8, "JPY": 0, "KRW": 0}
 _DEFAULT_CURRENCY_DIGITS = 2
+
+
+@lru_cache(_TEXTS_MAX)
+def exact(text: str) -> Decimal:
+    """Read a decimal that the engine has written itself."""
+    return Decimal(text)
 
 
 def parse(text: str) -> Decimal | None:
@@ -33,6 +42,7 @@ def parse(text: str) -> Decimal | None:
     return Decimal(text) if _PLAIN.fullmatch(text) else None
 
 
+@lru_cache(_TEXTS_MAX)
 def parse_positive(text: str) -> Decimal | None:
     """Read a decimal above zero from the wire, or None when it is not one."""
     number = Decimal(text) if _PLAIN.fullmatch(text) else ZERO

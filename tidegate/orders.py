@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from tidegate.errors import BookError
-from tidegate.numbers import ZERO, plain, round_ratio
+from tidegate.numbers import ZERO, exact, plain, round_ratio
 from tidegate.times import to_ns
 from tidegate.v1 import common_pb2, journal_pb2, orders_pb2
 
@@ -83,6 +83,89 @@ class Replacement(NamedTuple):
         )
 
 
+class DecidedOrder:
+    """
+    A decision on an order, as its event tells, read once: a message is slow to ask, and many ask.
+
+    order_id: empty for an order that was not accepted, of which no quantity, price or loss is told.
+    quantity: what was approved, which is less than what was asked for where the order was reduced.
+    """
+
+    __slots__ = (
+        "action",
+        "client_order_id",
+        "event",
+        "order_id",
+        "quantity",
+        "reason_code",
+        "request",
+        "sequence",
+        "sign",
+        "strategy_id",
+        "symbol",
+        "time_ns",
+        "unit_loss",
+        "valuation_price",
+    )
+
+    def __init__(  # noqa: PLR0913 -- what an event tells has as many parts
+        self,
+        event: journal_pb2.Event,
+        request: orders_pb2.NewOrder,
+        *,
+        time_ns: int,
+        sequence: int,
+        strategy_id: str,
+        client_order_id: str,
+        symbol: str,
+        sign: int,
+        action: common_pb2.Action.ValueType,
+        reason_code: str,
+    ) -> None:
+        """Take what is told of every order; ``accept`` adds the rest."""
+        self.event = event
+        self.request = request
+        self.time_ns = time_ns
+        self.sequence = sequence
+        self.strategy_id = strategy_id
+        self.client_order_id = client_order_id
+        self.symbol = symbol
+        self.sign = sign
+        self.action = action
+        self.reason_code = reason_code
+        self.order_id = ""
+        self.quantity = self.valuation_price = self.unit_loss = ZERO
+
+    def accept(self, order_id: str, quantity: str, valuation_price: str, unit_loss: str) -> None:
+        """Take what is told of an order that was accepted, as the event has it."""
+        self.order_id = order_id
+        self.quantity = exact(quantity)
+        self.valuation_price = exact(valuation_price)
+        if unit_loss:
+            self.unit_loss = exact(unit_loss)
+
+    @staticmethod
+    def read(event: journal_pb2.Event) -> "DecidedOrder":
+        """Read the event of a decision."""
+        message = event.order_decided
+        request, decision = message.order, message.decision
+        decided = DecidedOrder(
+            event,
+            request,
+            time_ns=to_ns(event.time),
+            sequence=event.sequence,
+            strategy_id=request.strategy_id,
+            client_order_id=request.client_order_id,
+            symbol=request.symbol,
+            sign=sign_of(request.side),
+            action=decision.action,
+            reason_code=decision.reason_code,
+        )
+        if order_id := decision.order_id:
+            decided.accept(order_id, decision.approved_quantity, message.valuation_price, message.unit_loss)
+        return decided
+
+
 @dataclass(slots=True, init=False)
 class Order:
     """
@@ -127,30 +210,21 @@ class Order:
         self.done_as = _NOT_DONE
 
     @staticmethod
-    def from_decided(event: journal_pb2.Event, time_ns: int) -> "Order":
-        """Begin an order's life from the decision that accepted it; time_ns: the event's."""
-        decided = event.order_decided
-        request, decision = decided.order, decided.decision
-        order = Order(
-            request,
-            decision.order_id,
-            _SIGN[request.side],
-            Decimal(decision.approved_quantity),
-            Decimal(decided.valuation_price),
-        )
-        if unit_loss := decided.unit_loss:
-            order.unit_loss = Decimal(unit_loss)
-        if decision.action == common_pb2.ACTION_REDUCE:
+    def from_decided(decided: DecidedOrder) -> "Order":
+        """Begin an order's life from the decision that accepted it."""
+        order = Order(decided.request, decided.order_id, decided.sign, decided.quantity, decided.valuation_price)
+        order.unit_loss = decided.unit_loss
+        if decided.action == common_pb2.ACTION_REDUCE:
             order.request = orders_pb2.NewOrder()
-            order.request.CopyFrom(request)
-            order.request.quantity = decision.approved_quantity
-        order.instructed_sequence, order.instructed_ns = event.sequence, time_ns
+            order.request.CopyFrom(decided.request)
+            order.request.quantity = plain(decided.quantity)
+        order.instructed_sequence, order.instructed_ns = decided.sequence, decided.time_ns
         return order
 
     @classmethod
     def from_events(cls, events: list[journal_pb2.Event]) -> "Order":
         """Fold an order's own events, oldest first; the first is its decision."""
-        order = cls.from_decided(events[0], to_ns(events[0].time))
+        order = cls.from_decided(DecidedOrder.read(events[0]))
         for event in events[1:]:
             order.apply(event)
         return order

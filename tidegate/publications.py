@@ -5,11 +5,10 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from tidegate.journal.contract import ALERTS_TOPIC, BARS_TOPIC, Entry
-from tidegate.orders import Order
+from tidegate.orders import DecidedOrder, Order
 from tidegate.risk.alerts import ALERT_KINDS, alert_of
 from tidegate.risk.book import Book
 from tidegate.risk.routing import refused_by_halt
-from tidegate.times import to_ns
 from tidegate.v1 import journal_pb2, market_data_pb2, orders_pb2, risk_pb2
 
 # At most so many instructions go into one message.
@@ -117,7 +116,7 @@ def _write_instructions(entries: list[_Instruction], sequence: int, bar_sequence
     message = orders_pb2.WatchOrdersResponse(sequence=sequence, bar_sequence=bar_sequence)
     for entry in entries:
         if isinstance(entry, journal_pb2.Event):
-            message.instructions.add(send=Order.from_decided(entry, to_ns(entry.time)).to_wire())
+            message.instructions.add(send=Order.from_decided(DecidedOrder.read(entry)).to_wire())
         else:
             message.instructions.append(entry)
     return message.SerializeToString()

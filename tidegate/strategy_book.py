@@ -9,8 +9,7 @@ from tidegate.errors import BookError
 from tidegate.instruments import Instrument
 from tidegate.ledger import Ledger
 from tidegate.numbers import ONE
-from tidegate.orders import Order, Reservation, is_fill, is_reversal, sign_of
-from tidegate.times import to_ns
+from tidegate.orders import DecidedOrder, Order, Reservation, is_fill, is_reversal, sign_of
 from tidegate.v1 import journal_pb2, orders_pb2
 
 # The suspense ledger is a strategy's book with no strategy.
@@ -50,8 +49,9 @@ class StrategyBook:
         """Take one event that concerns this strategy."""
         match event.WhichOneof("body"):
             case "order_decided":
-                if event.order_decided.decision.order_id:
-                    self.accept(event, to_ns(event.time))
+                decided = DecidedOrder.read(event)
+                if decided.order_id:
+                    self.accept(decided)
             case "replace_decided":
                 order = self.orders.get(event.replace_decided.order_id)
                 if order is not None:
@@ -69,9 +69,9 @@ class StrategyBook:
                 text = f"event {event.sequence} ({other}) is not about a strategy"
                 raise BookError(text)
 
-    def accept(self, event: journal_pb2.Event, time_ns: int) -> Order:
-        """Begin an accepted order's life, and reserve what it may cost; time_ns: the event's."""
-        order = Order.from_decided(event, time_ns)
+    def accept(self, decided: DecidedOrder) -> Order:
+        """Begin an accepted order's life, and reserve what it may cost."""
+        order = Order.from_decided(decided)
         self.orders[order.order_id] = order
         self._reserve(order, Reservation(order.quantity, order.valuation_price, order.unit_loss))
         return order

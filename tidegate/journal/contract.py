@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final, NamedTuple, Protocol
 
+from tidegate.orders import DecidedOrder
 from tidegate.risk.alerts import ALERT_KINDS
 from tidegate.risk.draft import Key, assignment_key, execution_key, order_key, reversal_key, transfer_key
 from tidegate.times import to_ns
@@ -229,14 +230,19 @@ class Journal(Recorded, Protocol):
         """Let go of the store."""
 
 
-def entry_of(event: journal_pb2.Event) -> Entry:
-    """Write an event for its store, with what it is found again by."""
+def entry_of(event: journal_pb2.Event, decided: DecidedOrder | None = None) -> Entry:
+    """Write an event for its store, with what it is found again by; decided: what it tells of an order, if read."""
+    if decided is not None:
+        key = order_key(decided.strategy_id, decided.client_order_id)
+        number = int(decided.order_id) if decided.order_id else None
+        return Entry(
+            decided.sequence, decided.time_ns, "order_decided", number, (key,), None, event.SerializeToString()
+        )
     kind = event.WhichOneof("body") or ""
     keys: tuple[Key, ...] = ()
     order_id = ""
     if kind == "order_decided":
-        decided = event.order_decided
-        order, order_id = decided.order, decided.decision.order_id
+        order, order_id = event.order_decided.order, event.order_decided.decision.order_id
         keys = (order_key(order.strategy_id, order.client_order_id),)
     elif kind == "execution_booked":
         booked = event.execution_booked

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from tidegate.capital_flows import flows_of
 from tidegate.numbers import ZERO
+from tidegate.orders import DecidedOrder
 from tidegate.v1 import common_pb2, journal_pb2, orders_pb2, portfolio_pb2
 
 if TYPE_CHECKING:
@@ -94,11 +95,12 @@ class Performance:
         self.halts = 0
         self.halted_bars = 0
 
-    def apply(self, event: journal_pb2.Event, kind: str | None, book: "Book") -> None:
-        """Take an event that the book has just taken; kind names its body."""
+    def apply(self, event: journal_pb2.Event, kind: str, book: "Book", decided: DecidedOrder | None) -> None:
+        """Take an event that the book has just taken; kind names its body, decided is a decision on an order, read."""
+        if decided is not None:
+            self._count_order(decided)
+            return
         match kind:
-            case "order_decided":
-                self._count_order(event.order_decided)
             case "portfolio_configured":
                 self.portfolio.returns.equity = book.equity
                 self.strategies = {s: Record(Returns(terms.capital)) for s, terms in book.terms.items()}
@@ -120,15 +122,13 @@ class Performance:
         for strategy_id, amount in flows_of(event).items():
             self.strategies[strategy_id].returns.flow += amount
 
-    def _count_order(self, decided: journal_pb2.OrderDecided) -> None:
-        decision = decided.decision
-        action = decision.action
-        refused = action >= _REJECT
-        outcome = (action, decision.reason_code)
+    def _count_order(self, decided: DecidedOrder) -> None:
+        refused = decided.action >= _REJECT
+        outcome = (decided.action, decided.reason_code)
         self.decisions[outcome] = self.decisions.get(outcome, 0) + 1
         self.portfolio.orders += 1
         self.portfolio.rejects += refused
-        if (record := self.strategies.get(decided.order.strategy_id)) is not None:
+        if (record := self.strategies.get(decided.strategy_id)) is not None:
             record.orders += 1
             record.rejects += refused
 

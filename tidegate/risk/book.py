@@ -7,7 +7,7 @@ from tidegate.accounts import Currencies
 from tidegate.errors import BookError
 from tidegate.numbers import ONE, ZERO
 from tidegate.options import Options
-from tidegate.orders import Order
+from tidegate.orders import DecidedOrder, Order
 from tidegate.risk.correlation_breaches import CorrelationBreaches
 from tidegate.risk.counters import Counters
 from tidegate.risk.folding import fold
@@ -120,21 +120,21 @@ class Book:
         self.saved_sequences: dict[str, int] = {}
         self.bars_since_saved: dict[str, int] = {}
 
-    def apply(self, event: journal_pb2.Event, kind: str | None) -> None:
+    def apply(self, event: journal_pb2.Event, kind: str | None, decided: DecidedOrder | None = None) -> None:
         """
-        Take the next event; kind names its body.
+        Take the next event; kind names its body, decided is what a decision on an order tells if that was read.
 
         Raises:
             BookError: it is not the next one, or cannot have happened; the book must not be used any more.
         """
-        sequence = event.sequence
+        sequence = event.sequence if decided is None else decided.sequence
         if sequence != self.sequence + 1:
             text = f"event {sequence} does not follow {self.sequence}"
             raise BookError(text)
         if not kind or (self.configuration is None) is not (kind == "portfolio_configured"):
             text = f"event {sequence} ({kind}) has no place here"
             raise BookError(text)
-        fold(self, event, kind)
+        fold(self, event, kind, decided)
 
     # What the checks and the views ask.
 

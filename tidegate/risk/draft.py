@@ -3,6 +3,7 @@
 from typing import Any, NoReturn, Protocol
 
 from tidegate.errors import RefusedError
+from tidegate.orders import DecidedOrder
 from tidegate.reasons import Reason
 from tidegate.risk.book import Book
 from tidegate.risk.checks import Checks
@@ -55,10 +56,22 @@ class Draft:
 
     events: what the command becomes. reply, refusal: which of the two goes back once they are durable.
     refused_sender: whose refusal this is, when it is one that may come by the thousand.
+    decided: the decision on an order that is one of its events, if there is one.
     failure: on what the gate failed while it followed up, to be logged.
     """
 
-    __slots__ = ("archive", "book", "checks", "events", "failure", "now_ns", "refusal", "refused_sender", "reply")
+    __slots__ = (
+        "archive",
+        "book",
+        "checks",
+        "decided",
+        "events",
+        "failure",
+        "now_ns",
+        "refusal",
+        "refused_sender",
+        "reply",
+    )
 
     def __init__(self, book: Book, archive: Archive, checks: Checks, now_ns: int) -> None:
         """Begin without events."""
@@ -67,6 +80,7 @@ class Draft:
         self.checks = checks
         self.now_ns = now_ns
         self.events: list[journal_pb2.Event] = []
+        self.decided: DecidedOrder | None = None
         self.reply: Any = None
         self.refusal: RefusedError | None = None
         self.refused_sender: Sender | None = None
@@ -83,6 +97,10 @@ class Draft:
     def sequence(self) -> int:
         """Which place in the journal the newest event will have."""
         return self.book.sequence + len(self.events)
+
+    def decided_by(self, event: journal_pb2.Event) -> DecidedOrder | None:
+        """Return what an event decides on an order, if that is known without reading it."""
+        return self.decided if self.decided is not None and self.decided.event is event else None
 
     def begin(self) -> journal_pb2.Event:
         """Add an event whose body the caller fills in."""

@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 
 from tidegate.errors import RefusedError
 from tidegate.numbers import ZERO
+from tidegate.orders import DecidedOrder
 from tidegate.portfolio.performance import Performance
 from tidegate.reasons import Reason
 from tidegate.risk import (
@@ -84,6 +85,7 @@ _DECIDERS: dict[type[Message], Callable[[Draft, Any], Any]] = {
 }
 
 
+_ORDER_DECIDED: Final = "order_decided"
 _CHANGES_CHECKS: Final = frozenset(
     {
         "portfolio_configured",
@@ -132,11 +134,13 @@ class Engine:
         finally:
             self.book.counters.messages.caller = ""
 
-    def apply(self, event: journal_pb2.Event) -> str:
-        """Fold one event into the state, and name its kind."""
-        kind = event.WhichOneof("body") or ""
-        self.book.apply(event, kind)
-        self.performance.apply(event, kind, self.book)
+    def apply(self, event: journal_pb2.Event, decided: DecidedOrder | None = None) -> str:
+        """Fold one event into the state, and name its kind; decided: what it tells of an order, if that was read."""
+        kind = _ORDER_DECIDED if decided is not None else event.WhichOneof("body") or ""
+        if decided is None and kind == _ORDER_DECIDED:
+            decided = DecidedOrder.read(event)
+        self.book.apply(event, kind, decided)
+        self.performance.apply(event, kind, self.book, decided)
         if kind in _CHANGES_CHECKS:
             self._checks = checks.build(self.book)
         if kind == "portfolio_configured":
@@ -167,7 +171,7 @@ class Engine:
                 event.caller = caller
         if decided.refused_sender is not None or type(command) is actors_pb2.AdvanceTimeRequest:
             self._bound_refusals(decided)
-        causes = self._apply_all(decided.events)
+        causes = self._apply_all(decided)
         if self.book.rebalance is not None or self.book.roster.leaving:
             causes += self._settle(decided)
         for event in causes:
@@ -188,11 +192,11 @@ class Engine:
             self._reduce(decided)
         return decided
 
-    def _apply_all(self, events: list[journal_pb2.Event]) -> list[journal_pb2.Event]:
-        """Apply events; return those from which something may follow."""
+    def _apply_all(self, draft: Draft) -> list[journal_pb2.Event]:
+        """Apply a draft's events; return those from which something may follow."""
         causes = []
-        for event in events:
-            if consequences.may_follow(self.apply(event)):
+        for event in draft.events:
+            if consequences.may_follow(self.apply(event, draft.decided_by(event))):
                 causes.append(event)  # noqa: PERF401 -- applying them is what the loop is for
         return causes
 
@@ -201,7 +205,7 @@ class Engine:
         settled = self._draft(decided.now_ns)
         rebalancing.advance(settled, decided.events)
         lifecycle.retire(settled)
-        causes = self._apply_all(settled.events)
+        causes = self._apply_all(settled)
         decided.events += settled.events
         if isinstance(decided.reply, admin_pb2.LiquidateStrategyResponse):
             decided.reply.removed = any(event.HasField("strategy_removed") for event in settled.events)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tidegate.instruments import Instrument
 from tidegate.ledger import Ledger
+from tidegate.orders import DecidedOrder
 from tidegate.risk.alerts import ALERT_KINDS
 from tidegate.risk.counters import Counters
 from tidegate.risk.folding_capital import CAPITAL
@@ -64,15 +65,12 @@ def _configure(book: "Book", event: journal_pb2.Event) -> None:
     book.high_water.begin_day(to_ns(event.time), equities(book))
 
 
-def _decide(book: "Book", event: journal_pb2.Event, time_ns: int) -> None:
-    decided = event.order_decided
-    if decided.decision.order_id:
-        request = decided.order
-        strategy_id = request.strategy_id
-        order = book.strategies[strategy_id].accept(event, time_ns)
+def _decide(book: "Book", decided: DecidedOrder) -> None:
+    if decided.order_id:
+        order = book.strategies[decided.strategy_id].accept(decided)
         book.orders[order.order_id] = order
-        book.touch(strategy_id, request.symbol)
-        (book.awaiting if request.route else book.unreported)[order.order_id] = order
+        book.touch(decided.strategy_id, decided.symbol)
+        (book.awaiting if order.request.route else book.unreported)[order.order_id] = order
         if book.flattenings and order.is_emergency:
             note_exit(book, order)
 
@@ -260,17 +258,19 @@ _APPLIERS: dict[str, Callable[["Book", journal_pb2.Event], None]] = {
 }
 
 
-def fold(book: "Book", event: journal_pb2.Event, kind: str) -> None:
-    """Let the book take an event of a kind, and its counters and alerts with it."""
-    time_ns = to_ns(event.time)
+def fold(book: "Book", event: journal_pb2.Event, kind: str, decided: DecidedOrder | None) -> None:
+    """Let the book take an event of a kind, and its counters and alerts with it; decided: a decision, read already."""
+    if decided is None and kind == "order_decided":
+        decided = DecidedOrder.read(event)
+    time_ns = to_ns(event.time) if decided is None else decided.time_ns
     if time_ns >= book.high_water.day_ends_ns:
         book.high_water.begin_day(time_ns, equities(book))
-    if kind == "order_decided":  # most events are: its time is not read again
-        _decide(book, event, time_ns)
-    else:
+    if decided is None:
         _APPLIERS[kind](book, event)
+    else:
+        _decide(book, decided)
     book.counters.take(event, kind, book)
     if kind in ALERT_KINDS:
         note_alert(book, event)
-    book.sequence = event.sequence
+    book.sequence += 1
     book.time_ns = max(book.time_ns, time_ns)

@@ -5,7 +5,7 @@ from typing import Final
 
 from tidegate.errors import RefusedError
 from tidegate.numbers import plain
-from tidegate.orders import sign_of
+from tidegate.orders import DecidedOrder, sign_of
 from tidegate.reasons import Reason
 from tidegate.risk import door
 from tidegate.risk.assessment import assess, reduce_to_fit
@@ -29,12 +29,14 @@ _TIMES_IN_FORCE: Final = frozenset(common_pb2.TimeInForce.values())
 def decide_order(draft: Draft, request: orders_pb2.NewOrder) -> orders_pb2.Decision:
     """Decide one order; one that was decided before gets the same answer."""
     ask = read_order(draft.book, request)
-    earlier = draft.archive.find(order_key(ask.strategy_id, request.client_order_id))
+    client_order_id, owner = request.client_order_id, ask.strategy_id
+    earlier = draft.archive.find(order_key(owner, client_order_id))
     if earlier is not None:
         if earlier.order_decided.order != request:
-            text = f"client_order_id {request.client_order_id} was used before, for another order"
-            subject, owner = request.client_order_id, request.strategy_id
-            draft.refuse(Reason.CLIENT_ORDER_ID_REUSED, text, command="SubmitOrder", subject=subject, strategy_id=owner)
+            text = f"client_order_id {client_order_id} was used before, for another order"
+            draft.refuse(
+                Reason.CLIENT_ORDER_ID_REUSED, text, command="SubmitOrder", subject=client_order_id, strategy_id=owner
+            )
         return earlier.order_decided.decision
     violations, proposal = assess(draft, request, ask)
     if any(violation.action == _REDUCE for violation in violations):
@@ -43,15 +45,32 @@ def decide_order(draft: Draft, request: orders_pb2.NewOrder) -> orders_pb2.Decis
     decided = event.order_decided
     decided.order.CopyFrom(request)
     decision = decided.decision
-    if answer(draft, decision, ask.strategy_id, violations) >= _REJECT or proposal is None:
+    sequence = draft.sequence
+    action = answer(draft, decision, ask.strategy_id, violations)
+    draft.decided = told = DecidedOrder(
+        event,
+        decided.order,
+        time_ns=draft.now_ns,
+        sequence=sequence,
+        strategy_id=ask.strategy_id,
+        client_order_id=client_order_id,
+        symbol=ask.symbol,
+        sign=ask.sign,
+        action=action,
+        reason_code=decision.reason_code if violations else "",
+    )
+    if action >= _REJECT or proposal is None:
         return decision
-    decision.order_id = str(draft.sequence)
-    decision.approved_quantity = plain(ask.quantity)
+    order_id, quantity, price = str(sequence), plain(ask.quantity), plain(proposal.valuation_price)
+    unit_loss = plain(proposal.unit_loss) if proposal.unit_loss else ""
+    decision.order_id = order_id
+    decision.approved_quantity = quantity
     if not request.route:
         permit(draft, decision)
-    decided.valuation_price = plain(proposal.valuation_price)
-    if proposal.unit_loss:
-        decided.unit_loss = plain(proposal.unit_loss)
+    decided.valuation_price = price
+    if unit_loss:
+        decided.unit_loss = unit_loss
+    told.accept(order_id, quantity, price, unit_loss)
     return decision
 
 
