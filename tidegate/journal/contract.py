@@ -34,8 +34,8 @@ class Entry:
     """
     One event as a store keeps it.
 
-    order_id: of the accepted order that it is about. keys: the senders' ids that it uses up. topic: the stream that can
-    be read again from the journal.
+    order_id: of the accepted order that it is about, the number of the event that accepted it. keys: the senders' ids
+    that it uses up. topic: the stream that can be read again from the journal.
     """
 
     __slots__ = ("body", "keys", "kind", "order_id", "sequence", "time_ns", "topic")

@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS events (
     sequence bigint PRIMARY KEY, time_ns bigint NOT NULL, epoch bigint NOT NULL, kind text NOT NULL,
     order_id bigint, topic text, body bytea NOT NULL
 );
-CREATE INDEX IF NOT EXISTS events_of_order ON events (order_id) WHERE order_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS events_of_order ON events (order_id) WHERE order_id <> sequence;
 CREATE INDEX IF NOT EXISTS events_of_topic ON events (topic, sequence) WHERE topic IS NOT NULL;
 CREATE TABLE IF NOT EXISTS keys (key bytea PRIMARY KEY, sequence bigint NOT NULL);
 CREATE TABLE IF NOT EXISTS archived (
@@ -71,7 +71,11 @@ WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND classid = %s AND ob
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 _FIND = "SELECT keys.key, events.body FROM keys JOIN events USING (sequence) WHERE keys.key = ANY(%b::bytea[])"
-_OF_ORDER = "SELECT body FROM events WHERE order_id = %s ORDER BY sequence"
+# An order has the number of the event that accepted it: only its later events need an index.
+_OF_ORDER = """
+SELECT sequence, body FROM events WHERE sequence = %(order)s AND order_id = %(order)s
+UNION ALL SELECT sequence, body FROM events WHERE order_id = %(order)s AND order_id <> sequence ORDER BY 1
+"""
 _OF_TOPIC = "SELECT body FROM events WHERE topic = %s AND sequence > %s ORDER BY sequence LIMIT %s"
 _READ = "SELECT sequence, body FROM events WHERE sequence > %s ORDER BY sequence LIMIT %s"
 # What an administrator may have turned off for the whole server; "remote_apply" asks for more than "on".
@@ -189,8 +193,8 @@ class PostgresJournal:
     def events_of_order(self, order_id: int) -> list[journal_pb2.Event]:
         """Return all events of an accepted order, oldest first."""
         with readable(self._database):
-            rows = self._db.execute(_OF_ORDER, (order_id,), prepare=True, binary=True)
-            return [journal_pb2.Event.FromString(body) for (body,) in rows]
+            rows = self._db.execute(_OF_ORDER, {"order": order_id}, prepare=True, binary=True)
+            return [journal_pb2.Event.FromString(body) for _, body in rows]
 
     def read_topic(self, topic: str, after: int, most: int) -> list[journal_pb2.Event]:
         """Read the events of one topic after a sequence, oldest first, in a session of its own."""

@@ -13,7 +13,7 @@ from tests.unit.journal.stores import entry, five_events
 from tidegate.errors import CommitFailedError, JournalError
 from tidegate.journal.contract import BEGINNING
 from tidegate.journal.reading import events_of, verify
-from tidegate.journal.sqlite import SqliteJournal
+from tidegate.journal.sqlite import _OF_ORDER, SqliteJournal
 from tidegate.journal.sqlite_reader import SqliteReader
 
 
@@ -170,3 +170,20 @@ def test_a_full_disk_fails_the_commit_and_keeps_what_was_there(tmp_path: Path) -
             journal.append([entry(sequence, "1", f"k{sequence}") for sequence in range(6, 1_206)])
     with closing(SqliteJournal(path)) as again:
         assert 5 == again.verify().sequence
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_the_events_of_an_order_are_found_by_number_and_by_index(tmp_path: Path, *, older: bool) -> None:
+    """Pins that no journal is read through for one order, nor one whose index holds the accepting events as well."""
+    path = tmp_path / "journal.db"
+    five_events(path).close()
+    with closing(sqlite3.connect(path)) as db:
+        if older:
+            db.execute("DROP INDEX events_of_order")
+            db.execute("CREATE INDEX events_of_order ON events (order_id) WHERE order_id IS NOT NULL")
+        plan = " ".join(step for *_, step in db.execute(f"EXPLAIN QUERY PLAN {_OF_ORDER}", (2,)))
+    assert "SCAN" not in plan
+    assert "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)" in plan
+    assert "SEARCH events USING INDEX events_of_order (order_id=?)" in plan
+    with closing(SqliteJournal(path)) as journal:
+        assert [2, 4] == [event.sequence for event in journal.events_of_order(2)]
