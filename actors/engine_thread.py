@@ -20,10 +20,11 @@ from tidegate.reasons import Reason
 # One commit carries at most this many requests, and about this many bytes of them: about 15 ms of the engine.
 BATCH_REQUESTS_MAX = 512
 BATCH_BYTES_MAX = 64 * 1024
-# A busy engine, to which so many calls came one by one, rests after a batch for as long as that took, at most so long:
-# more gathers for one commit, and the event loop beside it need not take turns with it for the interpreter.
-REST_MAX_S = 0.005
+# A busy engine, to which so many calls came one by one, rests after a batch for as long as the event loop beside it
+# needs to answer them and to take in as many: more gathers for one commit, and the two need not take turns.
 BUSY_CALLS_MIN = 4
+REST_PER_CALL_S = 0.000_16
+REST_MAX_S = 0.01
 
 SILENT = "the RiskManager does not know whether the journal is still its own"
 _OVERLOADED = Reply(b"", Reason.OVERLOADED, Reason.OVERLOADED.meaning)
@@ -144,7 +145,7 @@ class EngineThread:
             BATCH_REQUESTS.observe(len(requests))
             BATCH_SECONDS.observe(elapsed_s)
             if len(items) >= BUSY_CALLS_MIN and not self._stopping:
-                self._has_urgent.wait(min(elapsed_s, REST_MAX_S))
+                self._has_urgent.wait(min(len(items) * REST_PER_CALL_S, REST_MAX_S))
 
     def _take(self) -> list[_Item]:
         """Wait for work; return a bounded batch of it, or nothing when stopping."""

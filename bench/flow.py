@@ -15,9 +15,12 @@ HALTED_STRATEGY = "halted"
 ADAPTER = "paper"
 SYMBOLS = tuple(f"S{number:03}" for number in range(20))
 MARK = "100.25"
-QUANTITY = "10"
-# One tick on the passive side of the mark.
-_PRICES = {common_pb2.SIDE_BUY: "100.24", common_pb2.SIDE_SELL: "100.26"}
+# On the passive side of the mark, a tick apart.
+_PRICES = {
+    common_pb2.SIDE_BUY: [f"100.{cents:02}" for cents in range(25)],
+    common_pb2.SIDE_SELL: [f"100.{cents:02}" for cents in range(26, 51)],
+}
+_QUANTITIES = [str(quantity) for quantity in range(10, 100)]
 
 
 def portfolio(symbols: Sequence[str] = SYMBOLS, strategies: int = 2, further: Sequence[object] = ()) -> PortfolioFile:
@@ -45,7 +48,7 @@ def order(
     prefix: str, number: int, *, strategy_id: str = STRATEGY, symbols: Sequence[str] = SYMBOLS
 ) -> orders_pb2.NewOrder:
     """
-    Write a limit order of its submitter's own routing: symbols in turn, buys and sells in turn.
+    Write a limit order of its submitter's own routing: symbols, buys and sells, quantities and prices in turn.
 
     All orders of a prefix have the same size in bytes.
     """
@@ -55,9 +58,14 @@ def order(
         client_order_id=f"{prefix}-{number:08}",
         symbol=symbols[number % len(symbols)],
         side=side,
-        quantity=QUANTITY,
-        limit_price=_PRICES[side],
+        quantity=_quantity(number),
+        limit_price=_PRICES[side][number % len(_PRICES[side])],
     )
+
+
+def _quantity(number: int) -> str:
+    """Return the quantity of an order."""
+    return _QUANTITIES[number % len(_QUANTITIES)]
 
 
 def single(prefix: str, number: int, symbols: Sequence[str] = SYMBOLS) -> bytes:

@@ -110,7 +110,7 @@ def _record(gate: Gate, numbers: Iterator[int], up_to: int) -> None:
                 execution_id=f"x{decision.order_id}",
                 order_id=decision.order_id,
                 execution_type=orders_pb2.EXECUTION_TYPE_TRADE,
-                last_quantity=flow.QUANTITY,
+                last_quantity=decision.approved_quantity,
                 last_price=flow.MARK,
             )
         prices = Request("PublishPrices", flow.prices().SerializeToString())
