@@ -273,9 +273,7 @@ def link(previous: bytes, epoch: int, bodies: Sequence[bytes]) -> bytes:
 
     SHA-256 over the previous hash, the epoch (8 bytes, big-endian), then each event's length (8 bytes) and bytes.
     """
-    digest = hashlib.sha256(previous)
-    digest.update(epoch.to_bytes(8))
+    parts = [previous, epoch.to_bytes(8)]
     for body in bodies:
-        digest.update(len(body).to_bytes(8))
-        digest.update(body)
-    return digest.digest()
+        parts += (len(body).to_bytes(8), body)
+    return hashlib.sha256(b"".join(parts)).digest()

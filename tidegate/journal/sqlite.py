@@ -23,8 +23,8 @@ _BUSY_TIMEOUT_S = 5
 _ROWS_PER_READ = 1_000
 # Pages of the write-ahead log that ``checkpoint`` may leave; past them a commit of the writer itself cleans up.
 _WAL_PAGES_MAX = 16_384
-# Few sizes, so that the statements stay prepared.
-_ROWS_PER_INSERT = (256, 32, 4, 1)
+# Few sizes, so that the statements stay prepared; any number of rows takes few of them.
+_ROWS_PER_INSERT = (256, 128, 64, 32, 16, 8, 4, 2, 1)
 # SQLite's largest integer: a reader may ask for what is behind any place.
 _SEQUENCE_MAX = 2**63 - 1
 

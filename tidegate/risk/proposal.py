@@ -122,14 +122,15 @@ class Proposal:
         unit_loss = ZERO
         if worst_price is not None:
             unit_loss = max(worst_price - mark if sign == BUY else mark - worst_price, ZERO)
-        price = mark + unit_loss if sign == BUY else mark
+        price = mark + unit_loss if unit_loss and sign == BUY else mark
         notional = quantity * price * multiplier
         if replaced is None:
-            leaves, standing, cost = quantity, NOTHING, notional
+            leaves, added_quantity, standing, cost = quantity, quantity, NOTHING, notional
             loss = quantity * unit_loss * multiplier if unit_loss else ZERO
         else:
             standing = replaced.reservation
             leaves = max(quantity - replaced.cumulative_quantity, standing.quantity)
+            added_quantity = leaves - standing.quantity
             loss = leaves * max(unit_loss, standing.unit_loss) - standing.quantity * standing.unit_loss
             cost = leaves * max(price, standing.price) - standing.quantity * standing.price
             loss, cost = loss * multiplier, cost * multiplier
@@ -176,13 +177,16 @@ class Proposal:
             notional, exposure, total, loss = notional * rate, exposure * rate, total * rate, loss * rate
         self.notional = notional
         self.cost = cost
-        self.added_quantity = leaves - standing.quantity
+        self.added_quantity = added_quantity
         self.reducing = reducing
         self.added_exposure = exposure
         self.instrument_exposure = total
         self.gross_exposure = book.totals.gross_exposure + exposure
-        self.equity: Decimal = book.equity - book.totals.reserved_loss - loss
-        self.strategy_equity: Decimal = ledger.equity - ledger.reserved_loss - loss
+        self.equity: Decimal = book.equity - book.totals.reserved_loss
+        self.strategy_equity: Decimal = ledger.equity - ledger.reserved_loss
+        if loss:
+            self.equity -= loss
+            self.strategy_equity -= loss
         self.position_quantity = held
         self.working_sells = sells
 
