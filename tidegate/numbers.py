@@ -21,8 +21,10 @@ decimal.DefaultContext.prec = PRECISION
 decimal.getcontext().prec = PRECISION
 
 _PLAIN: Final = re.compile(rf"-?[0-9]{{1,{INTEGER_DIGITS_MAX}}}(?:\.[0-9]{{1,{FRACTION_DIGITS_MAX}}})?")
-# Orders come with the same quantities and prices again and again; the texts seen last are not read anew.
+# Orders come with the same quantities and prices again and again. So many texts are kept, none longer than a number can
+# be: what a sender makes up fills no memory.
 _TEXTS_MAX: Final = 8_192
+_LENGTH_MAX: Final = INTEGER_DIGITS_MAX + 1 + FRACTION_DIGITS_MAX
 _CURRENCY_DIGITS = {"BTC": 8, "ETH": 8, "JPY": 0, "KRW": 0}
 _DEFAULT_CURRENCY_DIGITS = 2
 
@@ -42,9 +44,13 @@ def parse(text: str) -> Decimal | None:
     return Decimal(text) if _PLAIN.fullmatch(text) else None
 
 
-@lru_cache(_TEXTS_MAX)
 def parse_positive(text: str) -> Decimal | None:
     """Read a decimal above zero from the wire, or None when it is not one."""
+    return _positive(text) if len(text) <= _LENGTH_MAX else None
+
+
+@lru_cache(_TEXTS_MAX)
+def _positive(text: str) -> Decimal | None:
     number = Decimal(text) if _PLAIN.fullmatch(text) else ZERO
     return number if number > ZERO else None
 

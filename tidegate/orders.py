@@ -137,7 +137,10 @@ class DecidedOrder:
         self.quantity = self.valuation_price = self.unit_loss = ZERO
 
     def accept(self, order_id: str, quantity: str, valuation_price: str, unit_loss: str) -> None:
-        """Take what is told of an order that was accepted, as the event has it."""
+        """Take what is told of an order that was accepted, as the event has it; raises BookError for one of no side."""
+        if not self.sign:
+            text = f"event {self.sequence} accepts an order that neither buys nor sells"
+            raise BookError(text)
         self.order_id = order_id
         self.quantity = exact(quantity)
         self.valuation_price = exact(valuation_price)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from actors import engine_thread
 from actors.engine_thread import EngineThread
 from actors.feed import Feed
 from actors.port import UnavailableError
@@ -47,3 +48,23 @@ async def test_what_waits_when_it_is_stopped_is_answered_and_then_it_ends(method
     assert not stopping.is_alive(), "the engine goes on"
     with pytest.raises(UnavailableError, match="stopped"):
         engine.call(Request("GetPortfolio", b""))
+
+
+async def test_a_busy_engine_rests_but_not_for_what_is_urgent_nor_for_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pins that orders gather meanwhile, and that a halt or the stop of the engine ends the rest."""
+    monkeypatch.setattr(engine_thread, "REST_PER_CALL_S", 60.0)
+    monkeypatch.setattr(engine_thread, "REST_MAX_S", 60.0)
+    slow = Slow()
+    slow.released.set()
+    engine = EngineThread(slow.process, Feed(), print, print, lambda: False)
+    calls = [engine.call(Request("SubmitOrder", b"")) for _ in range(engine_thread.BUSY_CALLS_MIN)]
+    engine.start()
+    async with asyncio.timeout(10):
+        await asyncio.gather(*calls)
+        late = engine.call(Request("SubmitOrder", b"late"))
+        assert [] == list((await asyncio.wait([late], timeout=0.2))[0])
+        assert b"halt" == (await engine.call(Request("Halt", b"halt"))).body
+        assert b"late" == (await late).body
+        more = [engine.call(Request("SubmitOrder", b"")) for _ in range(engine_thread.BUSY_CALLS_MIN)]
+        await asyncio.gather(*more)
+        await asyncio.to_thread(engine.stop)

@@ -5,7 +5,16 @@ from decimal import ROUND_DOWN, Decimal, getcontext
 
 import pytest
 
-from tidegate.numbers import PRECISION, is_multiple, parse, parse_positive, plain, round_money, round_ratio
+from tidegate.numbers import (
+    PRECISION,
+    _positive,
+    is_multiple,
+    parse,
+    parse_positive,
+    plain,
+    round_money,
+    round_ratio,
+)
 
 
 @pytest.mark.parametrize("text", ["0", "-1.5", "007", "101.25", "9" * 12 + "." + "9" * 8])
@@ -44,6 +53,16 @@ def test_what_is_not_a_plain_bounded_decimal_is_none(text: str) -> None:
 def test_a_positive_decimal_is_above_zero(text: str, expected: Decimal | None) -> None:
     """Pins that zero, signed or not, is not positive."""
     assert expected == parse_positive(text)
+
+
+def test_a_text_that_is_too_long_for_a_number_is_not_kept() -> None:
+    """Pins the memory that a sender's texts may fill: the longest number is kept, one character more is not."""
+    longest = f"{'9' * 12}.{'9' * 8}"
+    assert Decimal(longest) == parse_positive(longest)
+    kept = _positive.cache_info().misses
+    assert parse_positive(f"0{longest}") is None
+    assert parse_positive("1" * 1_000_000) is None
+    assert kept == _positive.cache_info().misses
 
 
 @pytest.mark.parametrize(

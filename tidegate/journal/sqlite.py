@@ -48,8 +48,8 @@ CREATE TABLE IF NOT EXISTS archived (
 # An order has the number of the event that accepted it: only its later events need an index, one page less a commit.
 # The index of an older journal, which has them all, serves as well.
 _OF_ORDER = """
-SELECT sequence, body FROM events WHERE sequence = ?1 AND order_id = ?1
-UNION ALL SELECT sequence, body FROM events WHERE order_id = ?1 AND order_id <> sequence ORDER BY 1
+SELECT sequence, body FROM events WHERE sequence = :order AND order_id = :order
+UNION ALL SELECT sequence, body FROM events WHERE order_id = :order AND order_id <> sequence ORDER BY 1
 """
 _FIND_ALL = """
 SELECT keys.key, events.body FROM keys JOIN events USING (sequence)
@@ -166,7 +166,8 @@ class SqliteJournal:
 
     def events_of_order(self, order_id: int) -> list[journal_pb2.Event]:
         """Return all events of an accepted order, oldest first."""
-        return [journal_pb2.Event.FromString(body) for _, body in self._db.execute(_OF_ORDER, (order_id,))]
+        rows = self._db.execute(_OF_ORDER, {"order": order_id})
+        return [journal_pb2.Event.FromString(body) for _, body in rows]
 
     def read_topic(self, topic: str, after: int, most: int) -> list[journal_pb2.Event]:
         """Read the events of one topic after a sequence, oldest first, on a connection of its own."""

@@ -127,6 +127,9 @@ class Book:
         Raises:
             BookError: it is not the next one, or cannot have happened; the book must not be used any more.
         """
+        if decided is not None and decided.event is not event:
+            text = f"event {event.sequence} was told as another one"
+            raise BookError(text)
         sequence = event.sequence if decided is None else decided.sequence
         if sequence != self.sequence + 1:
             text = f"event {sequence} does not follow {self.sequence}"

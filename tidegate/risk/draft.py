@@ -56,7 +56,7 @@ class Draft:
 
     events: what the command becomes. reply, refusal: which of the two goes back once they are durable.
     refused_sender: whose refusal this is, when it is one that may come by the thousand.
-    decided: the decision on an order that is one of its events, if there is one.
+    decided: the decision on an order that its event tells, if there is one; kept when the event is taken back.
     failure: on what the gate failed while it followed up, to be logged.
     """
 

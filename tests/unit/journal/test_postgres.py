@@ -19,7 +19,7 @@ from tests.unit.journal.cutting import way_to
 from tests.unit.journal.stores import change, entry, five_events
 from tidegate.errors import CommitFailedError, ConfigurationError, JournalError
 from tidegate.journal.location import Database, located
-from tidegate.journal.postgres import PostgresJournal
+from tidegate.journal.postgres import _OF_ORDER, PostgresJournal
 from tidegate.journal.postgres_lock import SessionLock
 from tidegate.journal.postgres_reader import PostgresReader
 from tidegate.journal.postgres_session import _SESSION
@@ -301,6 +301,22 @@ def test_a_url_that_cannot_be_read_shows_nothing_of_itself(url: str) -> None:
         located(url)
     assert "sec" not in str(caught.value)
     assert "ret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_the_events_of_an_order_are_found_by_number_and_by_index(database: Database, *, older: bool) -> None:
+    """Pins that no journal is read through for one order, nor one whose index holds the accepting events as well."""
+    five_events(database).close()
+    with psycopg.connect(database.url) as db:
+        if older:
+            db.execute("DROP INDEX events_of_order")
+            db.execute("CREATE INDEX events_of_order ON events (order_id) WHERE order_id IS NOT NULL")
+        db.execute("SET enable_seqscan = off")
+        rows = db.execute(f"EXPLAIN {_OF_ORDER}", {"order": 2}).fetchall()
+    plan = " ".join(row[0] for row in rows)
+    assert "Seq Scan" not in plan
+    assert "events_of_order" in plan
+    assert older or "events_pkey" in plan
 
 
 def schema_of(database: Database) -> str:

@@ -181,7 +181,7 @@ def test_the_events_of_an_order_are_found_by_number_and_by_index(tmp_path: Path,
         if older:
             db.execute("DROP INDEX events_of_order")
             db.execute("CREATE INDEX events_of_order ON events (order_id) WHERE order_id IS NOT NULL")
-        plan = " ".join(step for *_, step in db.execute(f"EXPLAIN QUERY PLAN {_OF_ORDER}", (2,)))
+        plan = " ".join(step for *_, step in db.execute(f"EXPLAIN QUERY PLAN {_OF_ORDER}", {"order": 2}))
     assert "SCAN" not in plan
     assert "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)" in plan
     assert "SEARCH events USING INDEX events_of_order (order_id=?)" in plan
