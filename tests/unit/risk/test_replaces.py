@@ -22,7 +22,6 @@ from tests.unit.builders import (
 )
 from tests.unit.conftest import OpenDesk
 from tidegate.numbers import ZERO, plain
-from tidegate.orders import Reservation
 from tidegate.v1 import admin_pb2, common_pb2, orders_pb2
 
 REDUCE_ONLY = common_pb2.HALT_LEVEL_REDUCE_ONLY
@@ -30,7 +29,7 @@ REDUCE_ONLY = common_pb2.HALT_LEVEL_REDUCE_ONLY
 
 def standing(desk: Desk) -> dict[str, tuple[orders_pb2.Order, tuple[Decimal, ...]]]:
     """Return the working orders as they are now, and what they reserve."""
-    figures = attrgetter(*Reservation.__slots__)
+    figures = attrgetter("quantity", "price", "unit_loss")
     return {order_id: (order.to_wire(), figures(order.reservation)) for order_id, order in desk.book.orders.items()}
 
 
