@@ -7,17 +7,14 @@ from google.protobuf.message import Message
 
 from tests.callers import caller_of
 from tests.unit.builders import BUY, Desk, action, bar, configuration, limit
-from tidegate import gate, views
+from tests.unit.sources import NEEDS_SOURCES
+from tidegate import views
 from tidegate.errors import ConfigurationError
 from tidegate.gate import Request
 from tidegate.risk.checks.capital import Capital
 from tidegate.risk.engine import Engine
 from tidegate.risk.proposal import Proposal
 from tidegate.v1 import actors_pb2, orders_pb2, portfolio_pb2
-
-NEEDS_SOURCES = pytest.mark.skipif(
-    not str(gate.__file__).endswith(".py"), reason="a compiled engine's functions cannot be made to fail from outside"
-)
 
 
 @pytest.mark.parametrize("method", ["SubmitOrder", "SubmitOrders", "PublishBars", "Halt", "GetOrder", "ListOrders"])

@@ -4,6 +4,7 @@ import pytest
 
 from tests.unit.builders import BUY, SELL, Desk, action, configuration, strategy_scope
 from tests.unit.conftest import OpenDesk
+from tests.unit.sources import NEEDS_SOURCES
 from tidegate.gate import Request
 from tidegate.permissions import LOCAL
 from tidegate.risk import orders
@@ -154,6 +155,7 @@ def test_what_is_only_counted_counts(open_desk: OpenDesk) -> None:
     assert ["refusals_counted", "trading_halted"] == [event.WhichOneof("body") for event in desk.tick()]
 
 
+@NEEDS_SOURCES
 def test_a_command_on_which_the_gate_fails_counts(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pins that whoever makes the gate fail again and again is halted; its alerts name the strategy."""
 

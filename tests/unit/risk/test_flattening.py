@@ -18,6 +18,7 @@ from tests.unit.builders import (
 )
 from tests.unit.builders import PORTFOLIO as WHOLE
 from tests.unit.conftest import OpenDesk
+from tests.unit.sources import NEEDS_SOURCES
 from tidegate.gate import Request
 from tidegate.permissions import Caller, Role
 from tidegate.risk import orders
@@ -265,6 +266,7 @@ def test_a_name_that_is_taken_ends_it_with_its_reason(desk: Desk) -> None:
     assert ["cash A 10: 9 now, 1 later"] == told(flatten(desk))
 
 
+@NEEDS_SOURCES
 def test_an_exit_on_which_the_gate_fails_ends_it_and_is_logged(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pins that such a failure is one position's, and that somebody hears of it."""
     desk.hold("cash", "10", "100")
