@@ -58,14 +58,9 @@ def order(
         client_order_id=f"{prefix}-{number:08}",
         symbol=symbols[number % len(symbols)],
         side=side,
-        quantity=_quantity(number),
+        quantity=_QUANTITIES[number % len(_QUANTITIES)],
         limit_price=_PRICES[side][number % len(_PRICES[side])],
     )
-
-
-def _quantity(number: int) -> str:
-    """Return the quantity of an order."""
-    return _QUANTITIES[number % len(_QUANTITIES)]
 
 
 def single(prefix: str, number: int, symbols: Sequence[str] = SYMBOLS) -> bytes:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from tidegate.journal.contract import Entry, Journal, entry_of
-from tidegate.orders import DecidedOrder
+from tidegate.orders import DecidedOrder, told_by
 from tidegate.risk.draft import Key
 from tidegate.v1 import journal_pb2
 
@@ -34,8 +34,7 @@ class Archive:
     def add(self, events: list[journal_pb2.Event], decided: DecidedOrder | None = None) -> None:
         """Take events that belong to the batch under way; they do not change any more. decided: what one decides."""
         for event in events:
-            is_read = decided is not None and decided.event is event
-            entry = entry_of(event, decided if is_read else None)
+            entry = entry_of(event, told_by(event, decided))
             for key in entry.keys:
                 self._looked_up[key] = event
             self._entries.append(entry)

@@ -169,6 +169,11 @@ class DecidedOrder:
         return decided
 
 
+def told_by(event: journal_pb2.Event, decided: DecidedOrder | None) -> DecidedOrder | None:
+    """Return what was read already, if it is of this very event."""
+    return decided if decided is not None and decided.event is event else None
+
+
 @dataclass(slots=True, init=False)
 class Order:
     """

@@ -1,15 +1,17 @@
 """What a decision is made from, and the events that it becomes."""
 
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from tidegate.errors import RefusedError
-from tidegate.orders import DecidedOrder
 from tidegate.reasons import Reason
 from tidegate.risk.book import Book
 from tidegate.risk.checks import Checks
 from tidegate.risk.refusals import Sender
 from tidegate.times import write_stamp
 from tidegate.v1 import journal_pb2
+
+if TYPE_CHECKING:
+    from tidegate.orders import DecidedOrder
 
 # A sender's own id, unique for ever within what it names: what makes a retry one command. Ids hold no blanks.
 Key = str
@@ -97,10 +99,6 @@ class Draft:
     def sequence(self) -> int:
         """Which place in the journal the newest event will have."""
         return self.book.sequence + len(self.events)
-
-    def decided_by(self, event: journal_pb2.Event) -> DecidedOrder | None:
-        """Return what an event decides on an order, if that is known without reading it."""
-        return self.decided if self.decided is not None and self.decided.event is event else None
 
     def begin(self) -> journal_pb2.Event:
         """Add an event whose body the caller fills in."""

@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 
 from tidegate.errors import RefusedError
 from tidegate.numbers import ZERO
-from tidegate.orders import DecidedOrder
+from tidegate.orders import DecidedOrder, told_by
 from tidegate.portfolio.performance import Performance
 from tidegate.reasons import Reason
 from tidegate.risk import (
@@ -196,7 +196,7 @@ class Engine:
         """Apply a draft's events; return those from which something may follow."""
         causes = []
         for event in draft.events:
-            if consequences.may_follow(self.apply(event, draft.decided_by(event))):
+            if consequences.may_follow(self.apply(event, told_by(event, draft.decided))):
                 causes.append(event)  # noqa: PERF401 -- applying them is what the loop is for
         return causes
 
